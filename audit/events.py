@@ -1,0 +1,622 @@
+"""The catalogue of all the ledger can say. Pure.
+
+A field is public (it stands in the leaf for ever: codes, counts, days, digests of documents that
+are the same for many people) or `sealed()` (it lies encrypted beside the leaf and goes with the
+person). Whom an entry is about and who acted are arguments of `ledger.append`, never fields.
+Docstrings are the glossary that the audit page shows.
+"""
+
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from audit.event import Event, UnfitEventError, event, sealed
+
+# People and what is known about them
+
+
+@event
+class SubjectRecorded(Event):
+    """A person became known to the portal, under a random reference."""
+
+    type = "subject.recorded"
+    title = "Person recorded"
+
+    source: str
+
+
+@event
+class SubjectFactRecorded(Event):
+    """A fact that the rules depend on, such as the place of work, was recorded for a person."""
+
+    type = "subject.fact_recorded"
+    title = "Fact recorded"
+
+    kind: str
+    value: str | None = sealed(default=None)
+    valid_from: date | datetime | None = sealed(default=None)
+    valid_until: date | datetime | None = sealed(default=None)
+    source: str | None = sealed(default=None)
+
+
+# What is asked, and within which bounds
+
+
+@event
+class PurposePublished(Event):
+    """A purpose, with the signals and apps it asks for, was published."""
+
+    type = "purpose.published"
+    title = "Purpose published"
+
+    purpose: str
+    version: int
+    digest: str
+
+
+@event
+class NoticePublished(Event):
+    """The notice that people read before they answer was published in a new version."""
+
+    type = "notice.published"
+    title = "Notice published"
+
+    purpose: str
+    notice_version: int
+    languages: tuple[str, ...]
+    digest: str
+
+
+@event
+class AppListed(Event):
+    """An app became known, with its category and the marks by which an agent recognises it."""
+
+    type = "app.listed"
+    title = "App listed"
+
+    app: str
+    category: str
+    digest: str | None = None
+
+
+@event
+class AllowlistChanged(Event):
+    """It changed whether a purpose may ask for an app at all."""
+
+    type = "allowlist.changed"
+    title = "Allowlist changed"
+
+    app: str
+    allowed: bool
+    purpose: str | None = None
+    signals: tuple[str, ...] = ()
+
+
+@event
+class AgreementRecorded(Event):
+    """An agreement, such as one with a works council, was recorded; it can only narrow."""
+
+    type = "agreement.recorded"
+    title = "Agreement recorded"
+
+    agreement: str
+    kind: str
+    jurisdiction: str
+    digest: str
+    valid_from: date | None = None
+    valid_until: date | None = None
+    parties: str | None = sealed(default=None)
+
+
+@event
+class GateClosed(Event):
+    """A step that must come first, such as an impact assessment, was recorded as done."""
+
+    type = "gate.closed"
+    title = "Required step done"
+
+    gate: str
+    purpose: str | None = None
+    jurisdiction: str | None = None
+    evidence_digest: str | None = None
+    note: str | None = sealed(default=None)
+
+
+# Four eyes
+
+
+@event
+class _Proposal(Event):
+    kind: str
+    digest: str
+    proposal: UUID | None = sealed(default=None)
+    note: str | None = sealed(default=None)
+
+
+@event
+class ProposalMade(_Proposal):
+    """Someone proposed a change that a second person must approve."""
+
+    type = "proposal.made"
+    title = "Change proposed"
+
+
+@event
+class ProposalApproved(_Proposal):
+    """A second person approved a proposed change, and it took effect."""
+
+    type = "proposal.approved"
+    title = "Change approved"
+
+
+@event
+class ProposalRejected(_Proposal):
+    """A second person, or the works council, rejected a proposed change."""
+
+    type = "proposal.rejected"
+    title = "Change rejected"
+
+
+# Consent
+
+
+@event
+class _Consent(Event):
+    purpose: str
+    notice_version: int
+    language: str | None = sealed(default=None)
+    position: int | None = sealed(default=None)
+
+
+@event
+class ConsentRequested(_Consent):
+    """A person was shown a notice and asked for an answer."""
+
+    type = "consent.requested"
+    title = "Consent requested"
+
+
+@event
+class NoticeAcknowledged(_Consent):
+    """A person confirmed having received a notice; that is not consent."""
+
+    type = "notice.acknowledged"
+    title = "Notice acknowledged"
+
+
+@event
+class ConsentGiven(_Consent):
+    """A person agreed; the sealed part says to which signals in which apps, pair by pair."""
+
+    type = "consent.given"
+    title = "Consent given"
+
+    signals: tuple[str, ...]
+    apps: tuple[str, ...]
+    pairs: int
+    scope: tuple[str, ...] | None = sealed(default=None)
+    valid_until: datetime | date | None = sealed(default=None)
+    receipt: UUID | None = sealed(default=None)
+
+
+@event
+class ConsentRefused(_Consent):
+    """A person said no."""
+
+    type = "consent.refused"
+    title = "Consent refused"
+
+
+@event
+class ConsentDeferred(_Consent):
+    """A person answered: not now. Nothing is captured."""
+
+    type = "consent.deferred"
+    title = "Answer deferred"
+
+    ask_again: datetime | date | None = sealed(default=None)
+
+
+@event
+class ConsentWithdrawn(_Consent):
+    """A person took back a consent; no signals and apps named means all of it."""
+
+    type = "consent.withdrawn"
+    title = "Consent withdrawn"
+
+    signals: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    scope: tuple[str, ...] | None = sealed(default=None)
+
+
+@event
+class ConsentRevoked(_Consent):
+    """A consent was ended by someone other than the person."""
+
+    type = "consent.revoked"
+    title = "Consent revoked"
+
+    reason: str
+    note: str | None = sealed(default=None)
+
+
+@event
+class ConsentInvalidated(_Consent):
+    """A consent turned out never to have been valid."""
+
+    type = "consent.invalidated"
+    title = "Consent invalidated"
+
+    reason: str
+    note: str | None = sealed(default=None)
+
+
+@event
+class ConsentExpired(_Consent):
+    """A consent ended because its time was over or its notice was replaced."""
+
+    type = "consent.expired"
+    title = "Consent expired"
+
+    reason: str
+
+
+@event
+class CapturePaused(Event):
+    """Capture was paused, for a person or for everybody, at once."""
+
+    type = "capture.paused"
+    title = "Capture paused"
+
+    scope: str
+    purpose: str | None = None
+    until: datetime | None = sealed(default=None)
+    note: str | None = sealed(default=None)
+
+
+@event
+class CaptureResumed(Event):
+    """A pause ended."""
+
+    type = "capture.resumed"
+    title = "Capture resumed"
+
+    scope: str
+    purpose: str | None = None
+
+
+@event
+class ReceiptDownloaded(Event):
+    """A person fetched the receipt of a decision."""
+
+    type = "receipt.downloaded"
+    title = "Receipt downloaded"
+
+    format: str
+    receipt: UUID | None = sealed(default=None)
+
+
+# Agents, policies, batches
+
+
+@event
+class AgentEnrolled(Event):
+    """A capture agent was approved by the person whose machine it runs on."""
+
+    type = "agent.enrolled"
+    title = "Agent enrolled"
+
+    platform: str
+    agent: UUID = sealed()
+    name: str | None = sealed(default=None)
+    key_thumbprint: str | None = sealed(default=None)
+
+
+@event
+class AgentRevoked(Event):
+    """A capture agent may no longer fetch a policy or hand in anything."""
+
+    type = "agent.revoked"
+    title = "Agent revoked"
+
+    reason: str
+    agent: UUID = sealed()
+
+
+@event
+class PolicyIssued(Event):
+    """An agent got a policy: what it may capture, and until when."""
+
+    type = "policy.issued"
+    title = "Policy issued"
+
+    reason: str
+    allows: int
+    agent: UUID = sealed()
+    version: int = sealed()
+    lease_until: datetime | None = sealed(default=None)
+    digest: str | None = sealed(default=None)
+
+
+@event
+class PolicyAcknowledged(Event):
+    """An agent reported that it applies a policy, and whether it threw away what it held."""
+
+    type = "policy.acknowledged"
+    title = "Policy acknowledged"
+
+    purged: bool
+    agent: UUID = sealed()
+    version: int = sealed()
+    applied_at: datetime | None = sealed(default=None)
+
+
+@event
+class _Batch(Event):
+    purpose: str
+    app: str
+    signals: tuple[str, ...]
+    events: int
+    batch: UUID = sealed()
+    agent: UUID = sealed()
+    policy_version: int | None = sealed(default=None)
+    bytes: int | None = sealed(default=None)
+    sha256: str | None = sealed(default=None)
+
+
+@event
+class BatchAnnounced(_Batch):
+    """An agent announced what it captured, before sending any of it."""
+
+    type = "batch.announced"
+    title = "Batch announced"
+
+
+@event
+class BatchAdmitted(_Batch):
+    """A batch was let in: the policy in force when it was captured allowed all of it."""
+
+    type = "batch.admitted"
+    title = "Batch admitted"
+
+    store: str
+    due_at: datetime | None = sealed(default=None)
+
+
+@event
+class BatchRefused(Event):
+    """A batch was not let in; of protected apps (health, union, …) the record says only that."""
+
+    type = "batch.refused"
+    title = "Batch refused"
+
+    reasons: tuple[str, ...]
+    protected: bool = False
+    purpose: str | None = None
+    app: str | None = None
+    signals: tuple[str, ...] = ()
+    events: int | None = None
+    batch: UUID | None = sealed(default=None)
+    agent: UUID | None = sealed(default=None)
+    policy_version: int | None = sealed(default=None)
+
+    def __post_init__(self) -> None:
+        """Refuse to say anything about what a protected app showed."""
+        super().__post_init__()
+        told = self.reasons or self.app or self.signals or self.events is not None
+        if self.protected and told:
+            raise UnfitEventError(
+                "of a protected app the record says only that a batch was refused"
+            )
+
+
+# Deletion and holds
+
+
+@event
+class DeletionOwed(Event):
+    """Something captured may no longer be kept; its deletion is owed from now on."""
+
+    type = "deletion.owed"
+    title = "Deletion owed"
+
+    cause: str
+    purpose: str | None = None
+    case: UUID = sealed()
+    due_at: datetime | None = sealed(default=None)
+
+
+@event
+class DeletionExpanded(Event):
+    """What is to be deleted was listed, store by store."""
+
+    type = "deletion.expanded"
+    title = "Deletion planned"
+
+    cause: str
+    stores: tuple[str, ...]
+    jobs: int
+    case: UUID = sealed()
+
+
+@event
+class DeletionFailed(Event):
+    """An attempt to delete failed; it stays owed and visible."""
+
+    type = "deletion.failed"
+    title = "Deletion failed"
+
+    store: str
+    reason: str
+    attempts: int
+    case: UUID = sealed()
+    job: UUID | None = sealed(default=None)
+
+
+@event
+class DeletionHeld(Event):
+    """A deletion that is due waits, because a legal hold keeps the data."""
+
+    type = "deletion.held"
+    title = "Deletion held"
+
+    store: str
+    case: UUID = sealed()
+    job: UUID | None = sealed(default=None)
+
+
+@event
+class DeletionCertified(Event):
+    """A deletion was done and verified; the certificate says how far the evidence reaches."""
+
+    type = "deletion.certified"
+    title = "Deletion certified"
+
+    store: str
+    evidence: str
+    objects: int
+    certificate_digest: str
+    nothing_remains_from: date | None = None
+    case: UUID = sealed()
+    job: UUID | None = sealed(default=None)
+    certificate: UUID | None = sealed(default=None)
+
+
+@event
+class HoldPlaced(Event):
+    """A legal hold keeps data from being deleted, and from any other use."""
+
+    type = "hold.placed"
+    title = "Hold placed"
+
+    reason: str
+    hold: UUID = sealed()
+    matter: str | None = sealed(default=None)
+    review_on: date | None = sealed(default=None)
+
+
+@event
+class HoldLifted(Event):
+    """A legal hold ended; what it kept is deleted if it is due."""
+
+    type = "hold.lifted"
+    title = "Hold lifted"
+
+    reason: str
+    hold: UUID = sealed()
+
+
+# Reading, reporting, running the portal
+
+
+@event
+class _Report(Event):
+    kind: str
+    report: UUID = sealed()
+
+
+@event
+class ReportRequested(_Report):
+    """Someone asked for a report."""
+
+    type = "report.requested"
+    title = "Report requested"
+
+
+@event
+class ReportRendered(_Report):
+    """A report was written; the digests say which bytes it has."""
+
+    type = "report.rendered"
+    title = "Report written"
+
+    digests: tuple[str, ...]
+
+
+@event
+class ReportDownloaded(_Report):
+    """Someone fetched a report."""
+
+    type = "report.downloaded"
+    title = "Report downloaded"
+
+    format: str
+
+
+@event
+class LedgerViewed(Event):
+    """Someone looked into the ledger; the sealed part says what for."""
+
+    type = "ledger.viewed"
+    title = "Ledger viewed"
+
+    view: str
+    shown: int
+    filters: tuple[str, ...] | None = sealed(default=None)
+
+
+@event
+class LedgerExported(Event):
+    """Someone took a copy of the whole ledger, as far as it was signed."""
+
+    type = "ledger.exported"
+    title = "Ledger exported"
+
+    size: int
+    digest: str | None = None
+
+
+@event
+class LedgerDetailDestroyed(Event):
+    """A person's sealed details were destroyed for good; the entries and proofs stay."""
+
+    type = "ledger.detail_destroyed"
+    title = "Sealed details destroyed"
+
+    reason: str
+    entries: int
+
+
+@event
+class _Role(Event):
+    role: str
+    to: UUID = sealed()
+
+
+@event
+class RoleGranted(_Role):
+    """Someone was given a role."""
+
+    type = "role.granted"
+    title = "Role granted"
+
+
+@event
+class RoleRemoved(_Role):
+    """A role was taken from someone."""
+
+    type = "role.removed"
+    title = "Role removed"
+
+
+@event
+class DemoLoaded(Event):
+    """The invented demonstration company was loaded."""
+
+    type = "demo.loaded"
+    title = "Demonstration loaded"
+
+    people: int
+
+
+CATALOGUE: Final[dict[str, type[Event]]] = {
+    kind.type: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and "type" in vars(kind)
+}
+"""Every event by its type, in the order of this file."""
+
+
+def glossary() -> list[tuple[str, str, str]]:
+    """Return (type, title, plain words) of every event, in the order of this file."""
+    return [(kind.type, kind.title, (kind.__doc__ or "").strip()) for kind in CATALOGUE.values()]

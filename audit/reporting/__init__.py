@@ -1,0 +1,1 @@
+"""How a report is described, and how it becomes a PDF and a CSV file."""
