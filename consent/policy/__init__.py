@@ -1,0 +1,1 @@
+"""The pure core: facts in, decision with reasons out. Imports no framework."""

@@ -1,0 +1,156 @@
+"""`decide`, `bounds` and `due` on the command line: JSON out, no framework, no database."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from consent.policy.deadlines import Pause, Right, UnknownJurisdictionError, due
+from consent.policy.describe import describe_bounds, describe_decision, plain
+from consent.policy.evaluate import evaluate, next_change
+from consent.policy.facts import assume
+from consent.policy.factsfile import YEARS, FactsError, facts_from
+from consent.policy.rulebook import load_rulebook
+from consent.policy.schema import RulebookError
+
+REFUSED = 2
+
+
+class CommandError(ValueError):
+    """What was asked for cannot be answered; the message is one sentence."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return 0, or 2 with one sentence on the error stream."""
+    try:
+        asked = _parser().parse_args(argv)
+        answer = asked.run(asked)
+    except SystemExit:  # argparse leaves this way after --help
+        return 0
+    except (CommandError, FactsError, RulebookError, UnknownJurisdictionError) as problem:
+        sys.stderr.write(f"{str(problem).rstrip('.')}.\n")
+        return REFUSED
+    sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{self.prog}: {message}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="policy", description="Ask the rule pack. Not legal advice.")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="decide|bounds|due")
+    decide = commands.add_parser("decide", help="may this be captured, and if not, why not")
+    decide.add_argument("--facts", required=True, metavar="FILE", help="JSON or YAML; - is stdin")
+    decide.set_defaults(run=_decide)
+    bounds = commands.add_parser("bounds", help="what several jurisdictions ask for together")
+    bounds.add_argument("--jurisdictions", required=True, type=_codes, metavar="CODES")
+    bounds.add_argument("--at", type=_day, metavar="DATE", help="today, if not given")
+    bounds.set_defaults(run=_bounds)
+    until = commands.add_parser("due", help="by when a request must be answered")
+    until.add_argument("--right", required=True, choices=[right.value for right in Right])
+    until.add_argument("--jurisdictions", required=True, type=_codes, metavar="CODES")
+    until.add_argument("--received", required=True, type=_day, metavar="DATE")
+    until.add_argument("--extended", action="store_true", help="with the extension the law gives")
+    until.add_argument(
+        "--pause",
+        action="append",
+        default=[],
+        type=_pause,
+        metavar="FROM/UNTIL",
+        help="the clock stood still, where the law lets it",
+    )
+    until.set_defaults(run=_due)
+    return parser
+
+
+def _decide(asked: argparse.Namespace) -> dict[str, Any]:
+    rulebook = load_rulebook()
+    known = assume(facts_from(_read_facts(asked.facts)))
+    answer = describe_decision(evaluate(known.facts, rulebook), rulebook)
+    answer["assumed"] = list(known.assumed)
+    answer["not_asked"] = list(known.not_asked)
+    answer["next_change"] = plain(next_change(known.facts, rulebook))
+    return answer
+
+
+def _bounds(asked: argparse.Namespace) -> dict[str, Any]:
+    rulebook = load_rulebook()
+    law = rulebook.law(asked.jurisdictions, asked.at or datetime.now(tz=UTC).date())
+    for gap in law.gaps:
+        if gap.why != "review_overdue":
+            raise CommandError(f"No rule of '{gap.code}' can be applied: {gap.why}.")
+        sys.stderr.write(f"{gap.code} should have been reviewed by {gap.since}: it denies.\n")
+    if law.bounds is None:
+        raise CommandError("No jurisdiction was named.")
+    return describe_bounds(law, law.bounds, rulebook)
+
+
+def _due(asked: argparse.Namespace) -> dict[str, Any]:
+    end = due(
+        Right(asked.right),
+        asked.jurisdictions,
+        asked.received,
+        load_rulebook(),
+        extended=asked.extended,
+        pauses=asked.pause,
+    )
+    return {"due": plain(end)}
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(code.strip() for code in text.split(",") if code.strip())
+
+
+def _day(text: str) -> date:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a day such as 2026-12-10") from None
+    if day.year not in YEARS:
+        raise argparse.ArgumentTypeError(f"'{text}' is too long ago, or too far away")
+    return day
+
+
+def _pause(text: str) -> Pause:
+    start, _, end = text.partition("/")
+    pause = _day(start), _day(end)
+    if pause[0] > pause[1]:
+        raise argparse.ArgumentTypeError(f"'{text}' ends before it begins")
+    return pause
+
+
+def _read_facts(name: str) -> Any:
+    """Read JSON, or else YAML in which a bare NO is a text and a key stands once only."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise CommandError(f"The facts in '{name}' cannot be read: {problem}.") from None
+    try:
+        return json.loads(text, object_pairs_hook=_once_each)
+    except json.JSONDecodeError:
+        return _read_yaml(text)
+
+
+def _once_each(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    table: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise FactsError(f"The key '{key}' stands twice.")
+        table[key] = value
+    return table
+
+
+def _read_yaml(text: str) -> Any:
+    from consent.policy.plainyaml import read_plain_yaml  # start-up: most facts are JSON
+
+    return read_plain_yaml(text, _once_each)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

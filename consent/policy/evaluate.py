@@ -1,0 +1,343 @@
+"""The decision: what may be captured, or every reason why it may not. Pure; a gap denies."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Final
+
+from consent.policy.bounds import AnySignal, Bounds
+from consent.policy.deadlines import add_months
+from consent.policy.facts import ACTIVE, EVERY, AppFacts, Facts, PersonFacts, day
+from consent.policy.reasons import ORDER, Reason, ReasonCode
+from consent.policy.rulebook import Law, Rulebook
+from consent.policy.types import (
+    CONTENT_SIGNALS,
+    NEVER_CATEGORIES,
+    AppCategory,
+    ConsentState,
+    NeverSignal,
+    Signal,
+)
+
+Pairs = Collection[tuple[str | None, AnySignal]]
+Reasons = tuple[Reason, ...]
+
+NEVER_THERE: Final = Reason(ReasonCode.NEVER_CATEGORY)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one person, app and signal. No reason against it is what permits."""
+
+    reasons: Reasons
+    retention_days: int | None
+    """The longest that what is captured may be kept; `None` where nothing may be."""
+    pack_version: str
+
+    @property
+    def permitted(self) -> bool:
+        """Say whether capture is allowed."""
+        return not self.reasons
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Return the reasons as an answer lists them, such as `no_consent:refused`."""
+        return tuple(str(reason) for reason in self.reasons)
+
+
+def evaluate(facts: Facts, rulebook: Rulebook) -> Decision:
+    """Return what may be captured, or every reason why not.
+
+    Silence is refusal: a missing rule, fact or answer never permits. In a category that is never
+    captured that is the only reason given, so that a refusal there says nothing else.
+    """
+    consented: Pairs = {(facts.app, signal) for signal in facts.consented_signals}
+    return next(_Case(facts, rulebook).decide_app(facts, (facts.signal,), consented))
+
+
+def evaluate_many(
+    person: PersonFacts,
+    apps: Iterable[AppFacts],
+    rulebook: Rulebook,
+    *,
+    consented: Pairs,
+    signals: Collection[AnySignal] = tuple(Signal),
+) -> dict[tuple[str | None, AnySignal], Decision]:
+    """Return a decision for each app and signal; what they share is worked out once.
+
+    `consented` are the pairs the person chose: a pair that is not among them is denied.
+    """
+    case = _Case(person, rulebook)
+    pairs = consented if isinstance(consented, set | frozenset) else frozenset(consented)
+    return {
+        (app.app, signal): decision
+        for app in apps
+        for signal, decision in zip(signals, case.decide_app(app, signals, pairs), strict=True)
+    }
+
+
+class _Case:
+    """One person's case: remembers what several apps or signals share, for one call only."""
+
+    def __init__(self, person: PersonFacts, rulebook: Rulebook) -> None:
+        self.person = person
+        self.rulebook = rulebook
+        self.person_reasons = (*_standing(person), *_choice(person))
+        self.laws: dict[frozenset[str], Law] = {}
+        self.law_reasons: dict[frozenset[str], Reasons] = {}
+        self.signal_reasons: dict[tuple[frozenset[str], AnySignal], Reasons] = {}
+        self.answers: dict[tuple[frozenset[str], AnySignal, Reasons], Decision] = {}
+
+    def decide_app(
+        self, app: AppFacts, signals: Iterable[AnySignal], consented: Pairs
+    ) -> Iterator[Decision]:
+        """Decide every signal of one app; of a category that is never captured say only that."""
+        if app.app_category in NEVER_CATEGORIES:
+            yield from (Decision((NEVER_THERE,), None, self.rulebook.version) for _ in signals)
+            return
+        plain = self.person.jurisdictions
+        joined = plain | (app.counterparties or frozenset())
+        about_app, about_others = tuple(_app(app)), tuple(_counterparties(app))
+        for signal in signals:
+            codes, found = plain, about_app
+            if signal in CONTENT_SIGNALS:
+                codes, found = joined, about_app + about_others
+            if (app.app, signal) not in consented:
+                found = (*found, _not_consented(signal))
+            if self.person.agreements:
+                found = (*found, *_agreements(self.person, app, signal))
+            yield self._answer(codes, signal, found)
+
+    def _answer(self, codes: frozenset[str], signal: AnySignal, found: Reasons) -> Decision:
+        """Add what holds for every app, once for each set of reasons that differs."""
+        key = (codes, signal, found)
+        if key not in self.answers:
+            reasons = sorted((*found, *self._shared(codes, signal)), key=_place)
+            bounds = self.laws[codes].bounds
+            kept = None if reasons else retention_days(self.person, bounds, signal, self.rulebook)
+            self.answers[key] = Decision(tuple(reasons), kept, self.rulebook.version)
+        return self.answers[key]
+
+    def _shared(self, codes: frozenset[str], signal: AnySignal) -> Reasons:
+        if codes not in self.laws:
+            self.laws[codes] = self.rulebook.law(codes, self.person.today)
+            self.law_reasons[codes] = tuple(_law(self.person, self.laws[codes], self.rulebook))
+        if (codes, signal) not in self.signal_reasons:
+            found = _signal(self.person, self.laws[codes], signal, self.rulebook)
+            self.signal_reasons[codes, signal] = tuple(found)
+        return (
+            *self.person_reasons,
+            *self.law_reasons[codes],
+            *self.signal_reasons[codes, signal],
+        )
+
+
+def _place(reason: Reason) -> tuple[int, str]:
+    return ORDER[reason.code], reason.detail
+
+
+def _standing(person: PersonFacts) -> Iterator[Reason]:
+    """Object where the whole programme, the person or their agent is stopped just now."""
+    for name, value, code in (
+        ("killed", person.killed, ReasonCode.KILL_SWITCH),
+        ("paused", person.paused, ReasonCode.PAUSED),
+    ):
+        if value is None:
+            yield Reason(ReasonCode.FACT_UNKNOWN, name)
+        elif value:
+            yield Reason(code)
+    if person.agent_standing != ACTIVE:
+        yield Reason(ReasonCode.AGENT_NOT_ACTIVE)
+    if not person.in_hours:
+        yield Reason(ReasonCode.OUTSIDE_WORK_HOURS)
+
+
+def _choice(person: PersonFacts) -> Iterator[Reason]:
+    """Object where the person's own answer does not stand."""
+    if person.consent is not ConsentState.GIVEN:
+        yield Reason(ReasonCode.NO_CONSENT, person.consent.value)
+    elif person.consent_given_on and day(person.consent_given_on) > person.today:
+        given = day(person.consent_given_on)
+        yield Reason(ReasonCode.CONSENT_NOT_YET_GIVEN, params=(("allowed_from", given),))
+    if not person.notice_version_ok:
+        yield Reason(ReasonCode.NOTICE_CHANGED_RECONSENT)
+
+
+def _law(person: PersonFacts, law: Law, rulebook: Rulebook) -> Iterator[Reason]:
+    """Object where the rules of the places ask for something that is not there."""
+    if law.gaps:
+        codes = tuple(dict.fromkeys(gap.code for gap in law.gaps if gap.code))
+        why = tuple((gap.code, gap.why) for gap in law.gaps)
+        yield Reason(ReasonCode.UNKNOWN_JURISDICTION, jurisdictions=codes, params=(("why", why),))
+    bounds = law.bounds
+    if bounds is None:
+        return
+    if law.prohibited:
+        codes = rulebook.behind(bounds, rulebook.prohibits)
+        yield Reason(ReasonCode.JURISDICTION_PROHIBITED, jurisdictions=codes)
+    signed = person.counsel_signed_off
+    if signed != EVERY and (unsigned := bounds.needs_counsel - frozenset(signed or ())):
+        yield Reason(ReasonCode.COUNSEL_SIGNOFF_MISSING, jurisdictions=tuple(sorted(unsigned)))
+    yield from _expiry(person, bounds, rulebook)
+    yield from _gates(person, bounds, rulebook)
+    yield from _notice(person, bounds, rulebook)
+    if bounds.acknowledgement_required and not person.ack:
+        codes = rulebook.behind(bounds, lambda own: own.acknowledgement_required)
+        yield Reason(ReasonCode.ACKNOWLEDGEMENT_MISSING, jurisdictions=codes)
+
+
+def consent_ends(given_on: date, bounds: Bounds) -> date | None:
+    """Return the first day on which a consent no longer counts; `None` where no law ends it."""
+    months = bounds.reconsent_months
+    return None if months is None else add_months(day(given_on), months)
+
+
+def _expiry(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
+    if person.consent is not ConsentState.GIVEN:
+        return
+    ends = consent_ends(person.consent_given_on, bounds) if person.consent_given_on else None
+    if person.consent_given_on is None or (ends and person.today >= ends):
+        codes = rulebook.behind(bounds, lambda own: own.reconsent_months == bounds.reconsent_months)
+        yield Reason(ReasonCode.CONSENT_EXPIRED, "", codes, (("ended_on", ends),))
+
+
+def gate_opens(gate: str, closed_on: date, bounds: Bounds) -> date:
+    """Return the first day on which a gate closed on a day lets capture through."""
+    lead = bounds.lead_days(gate)
+    return day(closed_on) + timedelta(days=lead) if lead else day(closed_on)
+
+
+def _gates(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
+    closed = person.gates
+    if closed == EVERY:
+        return
+    waiting = {
+        gate: gate_opens(gate, closed[gate], bounds) for gate in bounds.gates if gate in closed
+    }
+    still = bounds.gates - frozenset(
+        gate for gate, opens in waiting.items() if opens <= person.today
+    )
+    if still:
+        codes = rulebook.behind(bounds, lambda own: bool(own.gates & still))
+        params: list[tuple[str, object]] = [("gates", tuple(sorted(still)))]
+        if still <= frozenset(waiting):
+            params.append(("allowed_from", max(waiting[gate] for gate in still)))
+        yield Reason(ReasonCode.GATES_OPEN, "", codes, tuple(params))
+
+
+def notice_over(person: PersonFacts, bounds: Bounds) -> date | None:
+    """Return the first day after the notice period; `None` where no notice was given."""
+    if person.notice_on is None:
+        return None
+    days = 0 if person.notice_waived and bounds.notice_waivable else bounds.notice_days
+    return day(person.notice_on) + timedelta(days=days)
+
+
+def _notice(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
+    over = notice_over(person, bounds)
+    waived = person.notice_waived and bounds.notice_waivable
+    none_needed = bounds.notice_days == 0 or waived
+    if (over is None and not none_needed) or (over is not None and over > person.today):
+        codes = rulebook.behind(bounds, lambda own: own.notice_days > 0)
+        params = (("days", bounds.notice_days), ("allowed_from", over))
+        yield Reason(ReasonCode.NOTICE_PERIOD_RUNNING, "", codes, params)
+
+
+def _signal(
+    person: PersonFacts, law: Law, signal: AnySignal, rulebook: Rulebook
+) -> Iterator[Reason]:
+    """Object where a rule forbids the signal, or lets it pass only with an override."""
+    bounds = law.bounds
+    forbidden = bounds is not None and signal in bounds.prohibited_signals
+    if forbidden or signal in rulebook.meta.always_prohibited or signal in NeverSignal:
+        codes = rulebook.behind(bounds, lambda own: signal in own.prohibited_signals)
+        yield Reason(ReasonCode.SIGNAL_PROHIBITED, "", codes, (("signal", signal.value),))
+    elif bounds and signal in bounds.restricted_signals and signal not in person.overrides:
+        codes = rulebook.behind(bounds, lambda own: signal in own.restricted_signals)
+        params = (("signal", signal.value),)
+        yield Reason(ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE, "", codes, params)
+
+
+def _app(app: AppFacts) -> Iterator[Reason]:
+    """Object where the app is not one that may be captured."""
+    if not app.app_allowed:
+        yield Reason(ReasonCode.APP_NOT_ALLOWLISTED)
+    if app.app_category is None or app.app_category is AppCategory.UNKNOWN:
+        yield Reason(ReasonCode.APP_CATEGORY_UNKNOWN)
+
+
+@cache
+def _not_consented(signal: AnySignal) -> Reason:
+    return Reason(ReasonCode.SIGNAL_NOT_CONSENTED, params=(("signal", signal.value),))
+
+
+def _counterparties(app: AppFacts) -> Iterator[Reason]:
+    """Object where the app may show another person's words and nothing protects that person."""
+    if app.counterparties is None:
+        yield Reason(ReasonCode.FACT_UNKNOWN, "counterparties")
+    elif app.counterparties and not (app.counterparties_consented or app.counterparty_masked):
+        others = tuple(sorted(app.counterparties))
+        yield Reason(ReasonCode.COUNTERPARTY_UNCONSENTED, jurisdictions=others)
+
+
+def _agreements(person: PersonFacts, app: AppFacts, signal: AnySignal) -> Iterator[Reason]:
+    """Object where an agreement, or the organisation's own setting, does not reach."""
+    for agreement in person.agreements:
+        if not agreement.covers(app.app, signal, person.today):
+            params = (("agreement", agreement.name),)
+            yield Reason(ReasonCode.AGREEMENT_DOES_NOT_COVER, params=params)
+
+
+def retention_days(
+    person: PersonFacts, bounds: Bounds | None, signal: AnySignal, rulebook: Rulebook
+) -> int | None:
+    """Return the longest that a signal may be kept: the least of every cap there is.
+
+    `None` without bounds: nothing may be kept where no rule is known.
+    """
+    if bounds is None:
+        return None
+    caps = [rulebook.guidance_days(signal), bounds.retention_cap_days, person.own_retention_days]
+    if signal in rulebook.meta.biometric_signals:
+        caps.append(bounds.biometric_retention_cap_days)
+    caps += [agreement.retention_days for agreement in person.agreements]
+    return min(cap for cap in caps if cap is not None)
+
+
+def next_change(
+    facts: PersonFacts, rulebook: Rulebook, apps: Iterable[AppFacts] = ()
+) -> date | None:
+    """Return when an answer could next change by itself; `None` if time alone changes nothing.
+
+    A day comes back for a day asked about, an instant (midnight in the same time zone) for an
+    instant. Working hours, pauses and the end of overrides are known to the caller alone.
+    """
+    own = (facts,) if isinstance(facts, AppFacts) else ()
+    groups = {facts.jurisdictions | (app.counterparties or frozenset()) for app in (*own, *apps)}
+    groups.add(facts.jurisdictions)
+    days = {one for codes in groups for one in _days(facts, codes, rulebook)}
+    days |= {day(d) for a in facts.agreements for d in (a.valid_from, a.valid_until) if d}
+    coming = [one for one in days if one > facts.today]
+    if not coming:
+        return None
+    if isinstance(facts.at, datetime):
+        return datetime.combine(min(coming), time.min, facts.at.tzinfo)
+    return min(coming)
+
+
+def _days(person: PersonFacts, codes: frozenset[str], rulebook: Rulebook) -> Iterator[date]:
+    """List the days on which the answer under these codes could turn, past ones included."""
+    yield from rulebook.turning_days(codes)
+    bounds = rulebook.law(codes, person.today).bounds
+    if bounds is None:
+        return
+    if over := notice_over(person, bounds):
+        yield over
+    if not isinstance(person.gates, str):
+        for gate, closed_on in person.gates.items():
+            yield gate_opens(gate, closed_on, bounds)
+    if person.consent is ConsentState.GIVEN and person.consent_given_on:
+        yield day(person.consent_given_on)
+        if ends := consent_ends(person.consent_given_on, bounds):
+            yield ends

@@ -1,0 +1,137 @@
+"""What `evaluate` is told about one person, one app and one signal. Pure; silence is not a yes.
+
+`None` means "nobody told us". `evaluate` reads every `None` as a gap, and a gap denies; only
+`assume` (used by the `decide` command, never by the portal) fills a few gaps in, and says which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final, Literal
+
+from consent.policy.bounds import AnySignal
+from consent.policy.types import CONTENT_SIGNALS, AppCategory, ConsentState
+
+EVERY: Final = "all"
+"""Stands for the whole of a set that need not be spelled out, such as every gate."""
+
+NOTHING_CLOSED: Final[Mapping[str, date]] = MappingProxyType({})
+
+ACTIVE: Final = "active"
+"""The one standing in which an agent may capture."""
+
+
+def day(moment: date) -> date:
+    """Return the calendar day of a date or of an instant, in the instant's own time zone."""
+    return moment.date() if isinstance(moment, datetime) else moment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agreement:
+    """The caps of a works agreement or an organisation's own setting; they can only tighten.
+
+    `None` caps nothing. Outside [valid_from, valid_until) the agreement covers nothing.
+    """
+
+    name: str = ""
+    apps: frozenset[str] | None = None
+    signals: frozenset[AnySignal] | None = None
+    retention_days: int | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def covers(self, app: str | None, signal: AnySignal, today: date) -> bool:
+        """Say whether this agreement lets the signal be recorded in the app on that day."""
+        begun = self.valid_from is None or day(self.valid_from) <= today
+        ended = self.valid_until is not None and day(self.valid_until) <= today
+        in_apps = self.apps is None or app in self.apps
+        in_signals = self.signals is None or signal in self.signals
+        return begun and not ended and in_apps and in_signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonFacts:
+    """What holds for one person and one purpose, whatever the app and the signal."""
+
+    jurisdictions: frozenset[str]
+    at: date
+    """The day decided about, or an instant in the person's own time zone."""
+    consent: ConsentState = ConsentState.UNKNOWN
+    consent_given_on: date | None = None
+    notice_on: date | None = None
+    notice_waived: bool | None = None
+    notice_version_ok: bool | None = None
+    ack: bool | None = None
+    gates: Mapping[str, date] | Literal["all"] = field(default_factory=lambda: NOTHING_CLOSED)
+    """The gates that evidence closed, each with the day it was closed; or `EVERY`."""
+    overrides: frozenset[AnySignal] = frozenset()
+    in_hours: bool | None = None
+    paused: bool | None = None
+    killed: bool | None = None
+    agent_standing: str | None = None
+    agreements: tuple[Agreement, ...] = ()
+    counsel_signed_off: frozenset[str] | Literal["all"] | None = None
+    """Jurisdictions of low confidence that counsel has signed off for this organisation."""
+    own_retention_days: int | None = None
+
+    @property
+    def today(self) -> date:
+        """The calendar day that statutory periods are compared with."""
+        return day(self.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppFacts:
+    """What holds for one app, whatever the person and the signal."""
+
+    app: str | None = None
+    app_allowed: bool | None = None
+    app_category: AppCategory | None = None
+    counterparties: frozenset[str] | None = None
+    """Jurisdictions of the other people whose words the app can show; `None`: not known."""
+    counterparties_consented: bool | None = None
+    counterparty_masked: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts(PersonFacts, AppFacts):
+    """All that is known for one decision. What is left out never permits."""
+
+    signal: AnySignal
+    consented_signals: frozenset[AnySignal] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """Facts with blanks filled in, and the names of those blanks."""
+
+    facts: Facts
+    assumed: tuple[str, ...] = field(default=())
+    """Blanks that the `decide` command counts as fulfilled."""
+    not_asked: tuple[str, ...] = field(default=())
+    """Facts about the running portal (pause, agent, app category …) that were not given."""
+
+
+def assume(facts: Facts) -> Assumed:
+    """Fill in what `decide` may leave out, and name each blank that was filled.
+
+    Only the app, the hours, the notice version and the age of a consent that was given count as
+    fulfilled, and no counterparty is invented. Nothing else that is absent ever permits.
+    """
+    fulfilled: dict[str, object] = {"app_allowed": True, "in_hours": True}
+    fulfilled["notice_version_ok"] = True
+    if facts.consent is ConsentState.GIVEN:
+        fulfilled["consent_given_on"] = facts.today
+    if facts.signal in CONTENT_SIGNALS:
+        fulfilled["counterparties"] = frozenset()
+    beyond: dict[str, object] = {"app_category": AppCategory.OFFICE, "paused": False}
+    beyond |= {"killed": False, "agent_standing": ACTIVE, "counsel_signed_off": EVERY}
+    assumed = {name: value for name, value in fulfilled.items() if getattr(facts, name) is None}
+    unasked = {name: value for name, value in beyond.items() if getattr(facts, name) is None}
+    filled: dict[str, object] = assumed | unasked
+    return Assumed(
+        replace(facts, **filled),  # type: ignore[arg-type]
+        tuple(assumed),
+        tuple(unasked),
+    )

@@ -1,0 +1,132 @@
+"""Statutory periods by the calendar; the cases with their laws are in tests/matrix/periods.toml."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from policy_factories import TODAY
+
+from consent.policy.deadlines import (
+    ANSWERED,
+    Right,
+    UnknownJurisdictionError,
+    acknowledge_by,
+    add_business_days,
+    add_months,
+    due,
+)
+from consent.policy.rulebook import load_rulebook
+
+RULEBOOK = load_rulebook()
+CODES = sorted(RULEBOOK.rows)
+days = st.dates(date(2020, 1, 1), date(2035, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("start", "months", "end"),
+    [
+        (date(2027, 1, 31), 1, date(2027, 2, 28)),
+        (date(2028, 1, 31), 1, date(2028, 2, 29)),
+        (date(2026, 12, 10), 1, date(2027, 1, 10)),
+        (date(2026, 12, 31), 2, date(2027, 2, 28)),
+        (date(2027, 2, 28), 1, date(2027, 3, 28)),
+        (date(2024, 2, 29), 12, date(2025, 2, 28)),
+        (date(2026, 11, 30), 0, date(2026, 11, 30)),
+        (date(2026, 1, 31), 13, date(2027, 2, 28)),
+    ],
+)
+def test_months_are_calendar_months(start: date, months: int, end: date) -> None:
+    assert add_months(start, months) == end
+
+
+@given(days, st.integers(0, 60))
+def test_months_land_in_the_month_that_was_counted_to(start: date, months: int) -> None:
+    end = add_months(start, months)
+
+    assert (end.year * 12 + end.month) - (start.year * 12 + start.month) == months
+    assert end.day == start.day or (end + timedelta(days=1)).day == 1
+
+
+@given(days, st.integers(0, 40))
+def test_business_days_are_counted_one_by_one(start: date, count: int) -> None:
+    end = add_business_days(start, count)
+    between = [start + timedelta(days=n) for n in range(1, (end - start).days + 1)]
+
+    assert sum(day.weekday() < 5 for day in between) == count
+    assert count == 0 or end.weekday() < 5
+
+
+def test_a_calendar_of_public_holidays_moves_the_end() -> None:
+    christmas = {date(2026, 12, 25)}
+
+    def open_for_business(day: date) -> bool:
+        return day.weekday() < 5 and day not in christmas
+
+    plain = due(Right.LIMIT_SENSITIVE, ["US-CA"], TODAY, RULEBOOK)
+    exact = due(
+        Right.LIMIT_SENSITIVE, ["US-CA"], TODAY, RULEBOOK, is_business_day=open_for_business
+    )
+
+    assert (plain, exact) == (date(2026, 12, 31), date(2027, 1, 1))
+
+
+def test_receipt_is_confirmed_in_ten_business_days_where_the_law_says_so() -> None:
+    assert acknowledge_by(["US-CA"], TODAY, RULEBOOK) == date(2026, 12, 24)
+    assert acknowledge_by(["DE"], TODAY, RULEBOOK) is None
+
+
+def test_pauses_that_overlap_count_once() -> None:
+    pauses = [(date(2026, 12, 12), date(2026, 12, 16)), (date(2026, 12, 14), date(2026, 12, 18))]
+
+    assert due(Right.ACCESS, ["GB"], TODAY, RULEBOOK, pauses=pauses) == date(2027, 1, 16)
+
+
+def test_no_day_can_be_named_for_a_place_without_rules() -> None:
+    with pytest.raises(UnknownJurisdictionError, match="XX"):
+        due(Right.ACCESS, ["DE", "XX"], TODAY, RULEBOOK)
+    with pytest.raises(UnknownJurisdictionError, match="no jurisdiction"):
+        due(Right.ACCESS, [], TODAY, RULEBOOK)
+
+
+def test_rules_overdue_for_review_still_bind_the_employer() -> None:
+    assert due(Right.ACCESS, ["FR"], date(2028, 1, 31), RULEBOOK) == date(2028, 2, 29)
+
+
+@given(
+    st.sampled_from(sorted(Right)),
+    st.frozensets(st.sampled_from(CODES), min_size=1, max_size=3),
+    st.sampled_from(CODES),
+    days,
+    st.booleans(),
+)
+def test_another_jurisdiction_never_gives_more_time(
+    right: Right, codes: frozenset[str], code: str, received: date, extended: bool
+) -> None:
+    before = due(right, codes, received, RULEBOOK, extended=extended)
+    after = due(right, codes | {code}, received, RULEBOOK, extended=extended)
+
+    assert before is None or (after is not None and after <= before)
+
+
+@given(st.sampled_from(sorted(ANSWERED)), st.sampled_from(CODES), days)
+def test_an_extension_never_shortens_a_period(right: Right, code: str, received: date) -> None:
+    plain = due(right, [code], received, RULEBOOK)
+    longer = due(right, [code], received, RULEBOOK, extended=True)
+
+    assert (plain is None) == (longer is None)
+    assert plain is None or longer >= plain > received
+
+
+@pytest.mark.parametrize(
+    ("right", "code", "end"),
+    [
+        (Right.ERASURE, "IN", date(2027, 1, 9)),
+        (Right.COMPLAINT, "GB", date(2027, 1, 9)),
+        (Right.POLICY_COPY, "CA-ON", date(2027, 1, 9)),
+        (Right.WITHDRAWAL, "SG", date(2026, 12, 24)),
+        (Right.WITHDRAWAL, "DE", None),
+    ],
+)
+def test_each_right_has_its_own_period(right: Right, code: str, end: date | None) -> None:
+    assert due(right, [code], TODAY, RULEBOOK) == end
