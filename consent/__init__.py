@@ -1,0 +1,1 @@
+"""What people chose and what follows from it."""

@@ -1,0 +1,97 @@
+"""Capture agents and the policies issued to them."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from consent.policy.types import Platform
+
+
+class Agent(models.Model):
+    """A capture program on one machine, enrolled by the person it belongs to."""
+
+    class Standing(models.TextChoices):
+        PENDING = "pending"
+        ACTIVE = "active"
+        REVOKED = "revoked"
+
+    ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    subject = models.ForeignKey("consent.Subject", on_delete=models.PROTECT, related_name="agents")
+    name = models.CharField(max_length=80)
+    platform = models.CharField(max_length=12, choices=[(p.value, p.value) for p in Platform])
+    public_key = models.BinaryField(max_length=32)
+    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.PENDING)
+    enrolled_at = models.DateTimeField(db_default=Now())
+    revoked_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal = {"name"}
+        pseudonymous = {"ref", "subject", "public_key"}
+        plain = {"id", "platform", "standing", "enrolled_at", "revoked_at"}
+
+    def __str__(self) -> str:
+        return str(self.ref)
+
+
+class IssuedPolicy(models.Model):
+    """A policy as issued: written on change or renewal, never on a 304. Never changed."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="policies")
+    # Strictly rising per agent: max(previous + 1, unix milliseconds).
+    version = models.BigIntegerField()
+    cohort_policy = models.ForeignKey(
+        "consent.CohortPolicy", on_delete=models.PROTECT, related_name="issued", null=True
+    )
+    personal_revision = models.PositiveIntegerField()
+    issued_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    # What was allowed, as purpose -> app -> {signal: retention days}; all else was denied.
+    allow = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+
+    class Data:
+        personal = {"allow"}
+        pseudonymous = {"agent", "version", "sha256"}
+        plain = {
+            "id",
+            "cohort_policy",
+            "personal_revision",
+            "issued_at",
+            "lease_until",
+        }
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "version"], name="policy_version_once"),
+            models.CheckConstraint(
+                name="lease_ends_after_issue",
+                condition=models.Q(lease_until__gt=models.F("issued_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}/{self.version}"
+
+
+class PolicyAcknowledgement(models.Model):
+    """An agent says that it applied a version, and whether it purged what that version forbids."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="acknowledgements")
+    version = models.BigIntegerField()
+    applied_at = models.DateTimeField()
+    purged = models.BooleanField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"agent", "version"}
+        plain = {"id", "applied_at", "purged", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "version"], name="acknowledged_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}/{self.version}"

@@ -1,0 +1,109 @@
+"""Apps, how to recognise them, and which signals of them a purpose may ask for."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from consent.policy.types import (
+    NEVER_CATEGORIES,
+    AppCategory,
+    DataOf,
+    MatcherKind,
+    Platform,
+    Signal,
+)
+
+
+class App(models.Model):
+    """A program or web application. A category in NEVER_CATEGORIES is never captured."""
+
+    code = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    category = models.CharField(
+        max_length=24,
+        choices=[(c.value, c.value) for c in AppCategory],
+        default=AppCategory.UNKNOWN.value,
+    )
+    data_of = models.CharField(
+        max_length=12, choices=[(d.value, d.value) for d in DataOf], default=DataOf.CUSTOMERS.value
+    )
+    # Anyone's report that a never-category app was mistaken for a harmless one blocks at once.
+    blocked_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "code", "name", "category", "data_of", "blocked_at"}
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                name="app_category_known",
+                condition=models.Q(category__in=[c.value for c in AppCategory]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def never(self) -> bool:
+        """Whether no rule, agreement or person can ever allow capture of this app."""
+        return AppCategory(self.category) in NEVER_CATEGORIES
+
+
+class AppMatcher(models.Model):
+    """One window fact by which agents recognise an app."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="matchers")
+    platform = models.CharField(max_length=12, choices=[(p.value, p.value) for p in Platform])
+    kind = models.CharField(max_length=12, choices=[(k.value, k.value) for k in MatcherKind])
+    value = models.CharField(max_length=253)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "app", "platform", "kind", "value"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "kind", "value"], name="matcher_means_one_app"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform}:{self.kind}:{self.value}"
+
+
+class AllowlistEntry(models.Model):
+    """A purpose may ask for this signal of this app. What is not listed is denied."""
+
+    purpose = models.ForeignKey(
+        "consent.Purpose", on_delete=models.PROTECT, related_name="allowlist"
+    )
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="allowlist")
+    signal = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Signal])
+    listed_at = models.DateTimeField(db_default=Now())
+    delisted_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "purpose", "app", "signal", "listed_at", "delisted_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "app", "signal"],
+                condition=models.Q(delisted_at__isnull=True),
+                name="allowlist_entry_once",
+            ),
+            models.CheckConstraint(
+                name="allowlist_signal_known",
+                condition=models.Q(signal__in=[s.value for s in Signal]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose_id}:{self.app_id}:{self.signal}"

@@ -1,0 +1,60 @@
+"""The two halves of every policy: what a cohort shares, and what is personal."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Cohort(models.Model):
+    """People for whom the same facts decide; each subject is in exactly one."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    facts = models.JSONField()
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "digest", "facts"}
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class CohortPolicy(models.Model):
+    """One revision of what a cohort shares: law, gates, agreements, allowlist. Never changed."""
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="policies")
+    revision = models.PositiveIntegerField()
+    document = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "cohort", "revision", "document", "sha256", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cohort", "revision"], name="cohort_revision_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cohort_id}/{self.revision}"
+
+
+class PersonalPolicy(models.Model):
+    """The revision of a subject's own part: rises with each choice, pause and fact."""
+
+    subject = models.OneToOneField(
+        "consent.Subject", on_delete=models.PROTECT, related_name="personal_policy"
+    )
+    revision = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"subject"}
+        plain = {"id", "revision", "changed_at"}
+
+    def __str__(self) -> str:
+        return f"{self.subject_id}/{self.revision}"

@@ -1,0 +1,127 @@
+"""What people decided: an append-only list of events, whose fold is the current state."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from consent.policy.types import ConsentState, Signal
+
+
+class ConsentEvent(models.Model):
+    """One decision about one purpose (ISO/IEC TS 27560 event). Never changed, never deleted."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    subject = models.ForeignKey("consent.Subject", on_delete=models.PROTECT, related_name="events")
+    position = models.PositiveIntegerField()
+    purpose = models.ForeignKey("consent.Purpose", on_delete=models.PROTECT, related_name="events")
+    notice = models.ForeignKey("consent.Notice", on_delete=models.PROTECT, related_name="events")
+    language = models.CharField(max_length=12)
+    state = models.CharField(max_length=12, choices=[(s.value, s.value) for s in ConsentState])
+    event_time = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    valid_until = models.DateTimeField(null=True)
+    imported = models.BooleanField(default=False)
+
+    class Data:
+        personal = {"state", "language"}
+        pseudonymous = {"uuid", "subject"}
+        plain = {
+            "id",
+            "position",
+            "purpose",
+            "notice",
+            "event_time",
+            "recorded_at",
+            "valid_until",
+            "imported",
+        }
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "position"], name="event_position_once"),
+            models.CheckConstraint(
+                name="event_state_recordable",
+                condition=models.Q(
+                    state__in=[s.value for s in ConsentState if s is not ConsentState.UNKNOWN]
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["subject", "purpose", "-position"], name="event_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id}#{self.position} {self.state}"
+
+
+class ConsentScope(models.Model):
+    """One pair that a *given* event covers: clicks in A and scrolling in B grant no clicks in B."""
+
+    event = models.ForeignKey(ConsentEvent, on_delete=models.PROTECT, related_name="scopes")
+    app = models.ForeignKey("consent.App", on_delete=models.PROTECT, related_name="scopes")
+    signal = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Signal])
+
+    class Data:
+        personal = {"app", "signal"}
+        pseudonymous = {"event"}
+        plain = {"id"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["event", "app", "signal"], name="scope_pair_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id}:{self.app_id}:{self.signal}"
+
+
+class Acknowledgement(models.Model):
+    """The subject confirms having received a notice. It is not consent, and no consent is it."""
+
+    subject = models.ForeignKey(
+        "consent.Subject", on_delete=models.PROTECT, related_name="acknowledgements"
+    )
+    notice = models.ForeignKey(
+        "consent.Notice", on_delete=models.PROTECT, related_name="acknowledgements"
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"subject"}
+        plain = {"id", "notice", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "notice"], name="acknowledged_notice_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id}:{self.notice_id}"
+
+
+class Pause(models.Model):
+    """The subject's own pause over every purpose; unlimited unless they end it."""
+
+    subject = models.ForeignKey("consent.Subject", on_delete=models.PROTECT, related_name="pauses")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"started_at", "ended_at"}
+        pseudonymous = {"subject"}
+        plain = {"id", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject"],
+                condition=models.Q(ended_at__isnull=True),
+                name="one_pause_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id} from {self.started_at:%Y-%m-%d}"

@@ -1,0 +1,82 @@
+"""Subjects and the dated facts about them."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Subject(models.Model):
+    """An employee; outside this table only `ref`, a random pseudonym, stands for them."""
+
+    ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    language = models.CharField(max_length=12, default="en")
+    cohort = models.ForeignKey(
+        "consent.Cohort", null=True, on_delete=models.PROTECT, related_name="subjects"
+    )
+    # Position of the newest consent event: taken under this row's lock, so that it never repeats.
+    position = models.PositiveIntegerField(default=0)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    departed_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal = {"language"}
+        pseudonymous = {"ref", "departed_at"}
+        plain = {"id", "cohort", "position", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="subject_language_not_empty", condition=~models.Q(language="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.ref)
+
+
+class SubjectFact(models.Model):
+    """Something dated about a subject that decides which law and agreement apply."""
+
+    class Kind(models.TextChoices):
+        WORK_LOCATION = "work_location"
+        RESIDENCE = "residence"
+        ESTABLISHMENT = "establishment"  # the employer's, that employs them
+        DEVICE_LOCATION = "device_location"
+        TRAVEL = "travel"
+        SITE = "site"
+        UNIT = "unit"  # for statistics of groups and for agreements
+
+    JURISDICTION_KINDS = (
+        Kind.WORK_LOCATION,
+        Kind.RESIDENCE,
+        Kind.ESTABLISHMENT,
+        Kind.DEVICE_LOCATION,
+        Kind.TRAVEL,
+    )
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="facts")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    value = models.CharField(max_length=80)
+    valid_from = models.DateField()
+    valid_until = models.DateField(null=True)  # half-open: not valid on this day any more
+    source = models.CharField(max_length=40)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"value", "kind", "valid_from", "valid_until"}
+        pseudonymous = {"subject"}
+        plain = {"id", "source", "recorded_at"}
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "kind"], name="fact_subject_kind")]
+        constraints = [
+            models.CheckConstraint(
+                name="fact_interval_runs_forward",
+                condition=models.Q(valid_until__isnull=True)
+                | models.Q(valid_until__gt=models.F("valid_from")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} from {self.valid_from}"

@@ -1,0 +1,73 @@
+"""What a person decided, as a fold of the events: the newest one per purpose is what stands."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, time
+
+from consent.models import (
+    AllowlistEntry,
+    ConsentEvent,
+    ConsentScope,
+    Notice,
+    Purpose,
+    Subject,
+)
+from consent.policy.evaluate import consent_ends
+from consent.policy.types import NEVER_CATEGORIES, Signal
+from consent.rules import rulebook
+
+
+def newest_event(subject: Subject, purpose: Purpose) -> ConsentEvent | None:
+    """Return the event that stands; None means *unknown*, which permits nothing."""
+    return (
+        ConsentEvent.objects.select_related("notice")
+        .filter(subject=subject, purpose=purpose)
+        .order_by("-position")
+        .first()
+    )
+
+
+def standing_consents(subject: Subject) -> dict[str, ConsentEvent]:
+    """Return purpose code -> the event that stands; a purpose not in it is *unknown*."""
+    events = (
+        ConsentEvent.objects.filter(subject=subject)
+        .select_related("notice", "purpose")
+        .order_by("purpose_id", "-position")
+        .distinct("purpose_id")
+    )
+    return {event.purpose.code: event for event in events}
+
+
+def scopes_of(events: Iterable[ConsentEvent]) -> dict[int, set[tuple[str, Signal]]]:
+    """Return event id -> the pairs (app code, signal) it covers."""
+    found: dict[int, set[tuple[str, Signal]]] = {event.pk: set() for event in events}
+    rows = ConsentScope.objects.filter(event__in=list(found)).values_list(
+        "event_id", "app__code", "signal"
+    )
+    for event_id, app, signal in rows:
+        found[event_id].add((app, Signal(signal)))
+    return found
+
+
+def current_notice(purpose: Purpose) -> Notice | None:
+    """Return the newest published notice; None, which denies, when there is none."""
+    return (
+        Notice.objects.filter(purpose=purpose, published_at__isnull=False)
+        .order_by("-version")
+        .first()
+    )
+
+
+def offered_pairs(purpose: Purpose) -> set[tuple[str, Signal]]:
+    """Return the pairs (app code, signal) that the purpose may ask for at all."""
+    rows = AllowlistEntry.objects.filter(
+        purpose=purpose, delisted_at__isnull=True, app__blocked_at__isnull=True
+    ).exclude(app__category__in=[category.value for category in NEVER_CATEGORIES])
+    return {(app, Signal(signal)) for app, signal in rows.values_list("app__code", "signal")}
+
+
+def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:
+    """Return when a yes given at `at` lapses by itself; None where no law of the places ends it."""
+    codes = subject.cohort.facts["jurisdictions"] if subject.cohort else []
+    bounds = rulebook().law(codes, at.date()).bounds
+    ends = consent_ends(at.date(), bounds) if bounds else None
+    return datetime.combine(ends, time.min, tzinfo=UTC) if ends else None

@@ -1,0 +1,101 @@
+"""Machines that a person let in, and what each of them is told."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import events, ledger
+from audit.ledger import Actor
+from consent import exceptions
+from consent.models import Agent, PolicyAcknowledgement, Subject
+from consent.policy.types import Platform
+
+
+@transaction.atomic
+def enrol_agent(
+    *,
+    subject: Subject,
+    name: str,
+    platform: Platform,
+    public_key: bytes,
+    event_time: datetime | None = None,
+    imported: bool = False,
+) -> Agent:
+    """Return a new agent in good standing for the person who approved it in the browser.
+
+    Enrolling allows nothing: the agent's first policy says what the person switched on.
+    """
+    agent = Agent.objects.create(
+        subject=subject,
+        name=name,
+        platform=platform.value,
+        public_key=public_key,
+        standing=Agent.Standing.ACTIVE,
+        enrolled_at=event_time or timezone.now(),
+    )
+    ledger.append(
+        events.AgentEnrolled(platform=platform.value, agent=agent.ref, name=name),
+        actor=Actor.subject(subject.ref),
+        subject=subject.ref,
+        covers=[agent],
+        event_time=event_time,
+        imported=imported,
+    )
+    return agent
+
+
+@transaction.atomic
+def revoke_agent(
+    *, subject: Subject, ref: str, event_time: datetime | None = None, imported: bool = False
+) -> Agent:
+    """Cut the machine off at its next request; a repeat returns it as it stands.
+
+    Raises AgentUnknown for a machine that is not this person's.
+    """
+    agent = Agent.objects.select_for_update().filter(subject=subject, ref=ref).first()
+    if agent is None:
+        raise exceptions.AgentUnknown
+    if agent.standing == Agent.Standing.REVOKED:
+        return agent
+    agent.standing = Agent.Standing.REVOKED
+    agent.revoked_at = event_time or timezone.now()
+    agent.save(update_fields=["standing", "revoked_at"])
+    ledger.append(
+        events.AgentRevoked(reason="by_subject", agent=agent.ref),
+        actor=Actor.subject(subject.ref),
+        subject=subject.ref,
+        covers=[agent],
+        event_time=event_time,
+        imported=imported,
+    )
+    return agent
+
+
+@transaction.atomic
+def acknowledge_policy(
+    *, agent: Agent, version: int, applied_at: datetime, purged: bool, imported: bool = False
+) -> PolicyAcknowledgement:
+    """Record that the agent applied a version; a repeat returns what stands.
+
+    Raises PolicyNeverIssued for a version this agent was never given.
+    """
+    if not agent.policies.filter(version=version).exists():
+        raise exceptions.PolicyNeverIssued
+    Agent.objects.select_for_update().get(pk=agent.pk)
+    if standing := agent.acknowledgements.filter(version=version).first():
+        return standing
+    acknowledgement = PolicyAcknowledgement.objects.create(
+        agent=agent, version=version, applied_at=applied_at, purged=purged
+    )
+    ledger.append(
+        events.PolicyAcknowledged(
+            purged=purged, agent=agent.ref, version=version, applied_at=applied_at
+        ),
+        actor=Actor.agent(agent.ref),
+        subject=agent.subject.ref,
+        covers=[acknowledgement],
+        event_time=applied_at,
+        imported=imported,
+    )
+    return acknowledgement
