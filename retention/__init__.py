@@ -1,0 +1,1 @@
+"""Where captured data lies and when it must be gone."""

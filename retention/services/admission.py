@@ -1,0 +1,386 @@
+"""Admission: a batch gets in only if the policy in force at capture time allowed all of it."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from audit import events, ledger
+from audit.ledger import Actor
+from consent import selectors as consent
+from consent.digests import digest
+from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Subject
+from consent.policy.types import ConsentState
+from retention.exceptions import (
+    BatchRefused,
+    BatchUnknown,
+    ManifestDiffers,
+)
+from retention.models import Admission, Batch
+from retention.schedule import due_at
+from retention.stores import store_named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an agent says about a batch before it sends the bytes."""
+
+    batch: UUID
+    policy_version: int
+    purpose: str
+    app: str
+    signals: dict[str, int]
+    captured_from: datetime
+    captured_until: datetime
+    bytes: int
+    sha256: str
+    redactor: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the manifest as JSON; equal manifests give equal documents."""
+        return {
+            **asdict(self),
+            "batch": str(self.batch),
+            "captured_from": _instant(self.captured_from),
+            "captured_until": _instant(self.captured_until),
+        }
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Manifest":
+        """Return the manifest that `document` was made from."""
+        return cls(
+            **{
+                **document,
+                "batch": UUID(document["batch"]),
+                "captured_from": datetime.fromisoformat(document["captured_from"]),
+                "captured_until": datetime.fromisoformat(document["captured_until"]),
+            }
+        )
+
+
+@transaction.atomic
+def announce_batch(*, agent: Agent, manifest: Manifest, imported: bool = False) -> Admission:
+    """Judge a manifest; return the admission that awaits the bytes, or that stands already.
+
+    The same manifest again returns what stands. Raises ManifestDiffers for another manifest
+    under the same id. A refusal is recorded and returned with its reasons; nothing is kept.
+    """
+    document = manifest.document()
+    sha256 = digest(document)
+    # Serialise per subject: a withdrawal and this judgement cannot both believe they came first.
+    Subject.objects.select_for_update().get(pk=agent.subject_id)
+    if standing := Admission.objects.filter(batch=manifest.batch).first():
+        return _same(standing, agent, sha256)
+    policy = IssuedPolicy.objects.filter(agent=agent, version=manifest.policy_version).first()
+    reasons = objections(agent, policy, manifest)
+    admission = Admission.objects.create(
+        batch=manifest.batch,
+        agent=agent,
+        issued_policy=policy,
+        manifest=document,
+        manifest_sha256=sha256,
+        state=Admission.State.REFUSED if reasons else Admission.State.AWAITING_BYTES,
+        reasons=reasons,
+        decided_at=timezone.now() if reasons else None,
+    )
+    _say_announced(agent, admission, manifest, imported=imported)
+    return admission
+
+
+def receive_bytes(
+    *,
+    agent: Agent,
+    batch: UUID,
+    chunks: Iterable[bytes],
+    imported: bool = False,
+) -> Admission:
+    """Keep the announced bytes and admit the batch; the judgement is made again on arrival.
+
+    Returns the admission; a repeat returns what stands. Raises BatchUnknown, BytesDoNotMatch,
+    or BatchRefused when the policy no longer allows it: then no byte is kept.
+    """
+    admission = Admission.objects.filter(batch=batch, agent=agent).first()
+    if admission is None:
+        raise BatchUnknown
+    if admission.state != Admission.State.AWAITING_BYTES:
+        return _as_it_stands(admission)
+    manifest = Manifest.of(admission.manifest)
+    store = store_named(settings.DEFAULT_STORE)
+    key = key_of(batch)
+    # Bytes first, row second: a crash between the two leaves a file that no row names, which
+    # a repeat of this request overwrites and the store's sweep finds. The reverse would leave a row
+    # that promises bytes nobody has.
+    store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
+    admitted = _admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
+    if admitted.state != Admission.State.ADMITTED:
+        store.delete(key)
+        raise BatchRefused(admitted.reasons)
+    return admitted
+
+
+def import_batch(*, agent: Agent, manifest: Manifest, chunks: Iterable[bytes]) -> Admission:
+    """Take in a batch of the past whose manifest and bytes are both at hand; judged like any other.
+
+    Returns the admission, admitted or refused; a repeat returns what stands. Raises
+    ManifestDiffers for another manifest under the same id, and BytesDoNotMatch.
+    """
+    if standing := Admission.objects.filter(batch=manifest.batch).first():
+        return _same(standing, agent, digest(manifest.document()))
+    store = store_named(settings.DEFAULT_STORE)
+    key = key_of(manifest.batch)
+    # Bytes first, row second, as above.
+    store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
+    admission = _import(agent, manifest, store=store.name, key=key)
+    if admission.state != Admission.State.ADMITTED:
+        store.delete(key)
+    return admission
+
+
+@transaction.atomic
+def _import(agent: Agent, manifest: Manifest, *, store: str, key: str) -> Admission:
+    Subject.objects.select_for_update().get(pk=agent.subject_id)
+    policy = IssuedPolicy.objects.filter(agent=agent, version=manifest.policy_version).first()
+    event = standing_yes(agent.subject, manifest.purpose)
+    reasons = _objections(agent, policy, event, manifest)
+    document = manifest.document()
+    admission = Admission.objects.create(
+        batch=manifest.batch,
+        agent=agent,
+        issued_policy=policy,
+        manifest=document,
+        manifest_sha256=digest(document),
+        state=Admission.State.REFUSED if reasons else Admission.State.ADMITTED,
+        reasons=reasons,
+        decided_at=timezone.now(),
+    )
+    if reasons or policy is None or event is None:
+        _say_refused(agent, admission, manifest, imported=True)
+    else:
+        kept = _keep(agent, policy, event, manifest, store=store, key=key, imported=True)
+        _say_admitted(agent, admission, manifest, kept)
+    return admission
+
+
+def objections(agent: Agent, policy: IssuedPolicy | None, manifest: Manifest) -> list[str]:
+    """Return every reason, as stable codes, why this batch may not be let in; empty lets it in."""
+    return _objections(agent, policy, standing_yes(agent.subject, manifest.purpose), manifest)
+
+
+def _objections(
+    agent: Agent, policy: IssuedPolicy | None, yes: ConsentEvent | None, manifest: Manifest
+) -> list[str]:
+    now = timezone.now()
+    found = []
+    if agent.standing != Agent.Standing.ACTIVE:
+        found.append("agent_not_active")
+    if manifest.bytes > settings.BATCH_BYTES_LIMIT:
+        found.append("batch_too_large")
+    if policy is None:
+        found.append("policy_never_issued")
+    else:
+        found += _outside_policy(policy, manifest)
+    if manifest.captured_until > now + timedelta(seconds=5):
+        found.append("captured_in_the_future")
+    found += _consent_objections(agent.subject, yes, manifest)
+    return found
+
+
+def _outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
+    found = []
+    allowed = policy.allow.get(manifest.purpose, {}).get(manifest.app, {})
+    if not allowed:
+        found.append("app_not_allowed")
+    else:
+        found += [
+            f"signal_not_allowed:{signal}" for signal in manifest.signals if signal not in allowed
+        ]
+    if manifest.captured_from < policy.issued_at or manifest.captured_until > policy.lease_until:
+        found.append("outside_the_lease")
+    if not manifest.signals:
+        found.append("no_signals")
+    return found
+
+
+def _consent_objections(
+    subject: Subject, event: ConsentEvent | None, manifest: Manifest
+) -> list[str]:
+    """Consent must still stand on arrival, for each pair; what it no longer covers is refused."""
+    if event is None:
+        return ["consent_does_not_stand"]
+    found = []
+    covered = consent.scopes_of([event])[event.pk]
+    if any((manifest.app, signal) not in covered for signal in manifest.signals):
+        found.append("signal_not_consented")
+    if consent.paused_between(subject, manifest.captured_from, manifest.captured_until):
+        found.append("paused")
+    return found
+
+
+def standing_yes(subject: Subject, purpose: str) -> ConsentEvent | None:
+    """Return the yes that stands for the purpose; None when there is none."""
+    event = (
+        ConsentEvent.objects.select_related("purpose")
+        .filter(subject=subject, purpose__code=purpose)
+        .order_by("-position")
+        .first()
+    )
+    return event if event and event.state == ConsentState.GIVEN else None
+
+
+@transaction.atomic
+def _admit(
+    agent: Agent, batch: UUID, manifest: Manifest, *, store: str, key: str, imported: bool
+) -> Admission:
+    Subject.objects.select_for_update().get(pk=agent.subject_id)
+    admission = Admission.objects.select_for_update().get(batch=batch)
+    if admission.state != Admission.State.AWAITING_BYTES:
+        return admission
+    agent.refresh_from_db(fields=["standing"])
+    policy = admission.issued_policy
+    event = standing_yes(agent.subject, manifest.purpose)
+    reasons = _objections(agent, policy, event, manifest)
+    admission.decided_at = timezone.now()
+    if reasons or policy is None or event is None:
+        admission.state = Admission.State.REFUSED
+        admission.reasons = reasons
+        admission.save(update_fields=["state", "reasons", "decided_at"])
+        _say_refused(agent, admission, manifest, imported=imported)
+        return admission
+    admission.state = Admission.State.ADMITTED
+    admission.save(update_fields=["state", "decided_at"])
+    kept = _keep(agent, policy, event, manifest, store=store, key=key, imported=imported)
+    _say_admitted(agent, admission, manifest, kept)
+    return admission
+
+
+def _say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: Batch) -> None:
+    ledger.append(
+        events.BatchAdmitted(
+            purpose=manifest.purpose,
+            app=manifest.app,
+            signals=tuple(sorted(manifest.signals)),
+            events=sum(manifest.signals.values()),
+            store=kept.store,
+            batch=kept.uuid,
+            agent=agent.ref,
+            policy_version=manifest.policy_version,
+            bytes=manifest.bytes,
+            sha256=manifest.sha256,
+            due_at=kept.due_at,
+        ),
+        actor=Actor.agent(agent.ref),
+        subject=agent.subject.ref,
+        covers=[admission, ("retention_batch", kept.uuid)],
+        event_time=manifest.captured_until if kept.imported else None,
+        imported=kept.imported,
+    )
+
+
+def _keep(
+    agent: Agent,
+    policy: IssuedPolicy,
+    event: ConsentEvent,
+    manifest: Manifest,
+    *,
+    store: str,
+    key: str,
+    imported: bool,
+) -> Batch:
+    days = min(policy.allow[manifest.purpose][manifest.app][signal] for signal in manifest.signals)
+    captured_on = manifest.captured_from.astimezone(UTC).date()
+    _ensure_partition(captured_on.replace(day=1).isoformat())
+    return Batch.objects.create(
+        uuid=manifest.batch,
+        captured_on=captured_on,
+        subject_id=agent.subject_id,
+        agent=agent,
+        issued_policy=policy,
+        consent_event=event,
+        purpose=event.purpose,
+        app=App.objects.get(code=manifest.app),
+        signals=manifest.signals,
+        captured_from=manifest.captured_from,
+        captured_until=manifest.captured_until,
+        store=store,
+        key=key,
+        bytes=manifest.bytes,
+        sha256=manifest.sha256,
+        due_at=due_at(captured_until=manifest.captured_until, retention_days=days),
+        imported=imported,
+    )
+
+
+def key_of(batch: UUID) -> str:
+    """Return where in a store a batch lies; the name says nothing about anyone."""
+    name = hashlib.sha256(batch.bytes).hexdigest()
+    return f"{name[:2]}/{name[2:]}"
+
+
+def _same(standing: Admission, agent: Agent, sha256: str) -> Admission:
+    if standing.agent_id != agent.pk or standing.manifest_sha256 != sha256:
+        raise ManifestDiffers
+    return standing
+
+
+def _as_it_stands(admission: Admission) -> Admission:
+    if admission.state == Admission.State.ADMITTED:
+        return admission
+    raise BatchRefused(admission.reasons)
+
+
+@lru_cache(maxsize=64)
+def _ensure_partition(first_of_month: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT retention_ensure_partition(%s::date)", [first_of_month])
+
+
+def _say_announced(
+    agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool
+) -> None:
+    if admission.state == Admission.State.REFUSED:
+        _say_refused(agent, admission, manifest, imported=imported)
+        return
+    ledger.append(
+        events.BatchAnnounced(
+            purpose=manifest.purpose,
+            app=manifest.app,
+            signals=tuple(sorted(manifest.signals)),
+            events=sum(manifest.signals.values()),
+            batch=manifest.batch,
+            agent=agent.ref,
+            policy_version=manifest.policy_version,
+            bytes=manifest.bytes,
+            sha256=manifest.sha256,
+        ),
+        actor=Actor.agent(agent.ref),
+        subject=agent.subject.ref,
+        covers=[admission],
+        event_time=manifest.captured_until if imported else None,
+        imported=imported,
+    )
+
+
+def _say_refused(agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool) -> None:
+    ledger.append(
+        events.BatchRefused(
+            reasons=tuple(sorted({reason.partition(":")[0] for reason in admission.reasons})),
+            batch=admission.batch,
+            agent=agent.ref,
+        ),
+        actor=Actor.agent(agent.ref),
+        subject=agent.subject.ref,
+        covers=[admission],
+        event_time=manifest.captured_until if imported else None,
+        imported=imported,
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
