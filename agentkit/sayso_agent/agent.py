@@ -1,0 +1,265 @@
+"""The agent: fetches its policy, obeys it, and hands in what the policy lets it keep.
+
+Not obeying is never a choice made here: whatever cannot be verified ends capture.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sayso_agent.capture import Capture, Rules
+from sayso_agent.errors import (
+    AgentError,
+    PolicyRefusedError,
+    StandingError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from sayso_agent.event import Event, Skipped
+from sayso_agent.fields import SHAPES
+from sayso_agent.home import Home, Identity, default_folder
+from sayso_agent.jws import KeySet, b64url, key_id
+from sayso_agent.lease import Clock, Instant, Lease, SystemClock
+from sayso_agent.policy import Policy
+from sayso_agent.portal import PolicyAnswer, Portal
+from sayso_agent.transport import Transport, parse_origin
+from sayso_agent.trust import TYPE, Expected, accept
+from sayso_agent.upload import Uploaded, Uploader, rfc3339
+
+LONGEST_SPOOLED: Final = 72 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A poll's answer with the moments around it; the lease runs from before the question."""
+
+    answer: PolicyAnswer
+    asked: Instant
+    received: Instant
+
+
+def portal_of(identity: Identity) -> Portal:
+    """Return a connection of its own to the portal; one per thread."""
+    transport = Transport(parse_origin(identity.portal))
+    return Portal(transport, identity.token, identity.endpoints)
+
+
+def fetch(portal: Portal, clock: Clock, *, etag: str, wait: float = 0.0) -> Fetched:
+    """Ask for the policy once. Touches no state, so it may run in a thread of its own."""
+    asked = clock.now()
+    answer = portal.policy(etag=etag, wait=wait)
+    return Fetched(answer, asked, clock.now())
+
+
+class Agent:
+    """One enrolled agent. Use it from one thread."""
+
+    def __init__(self, folder: Path | None = None, *, clock: Clock | None = None) -> None:
+        self.home = Home(folder or default_folder())
+        self.identity = self.home.identity()
+        self.clock: Clock = clock or SystemClock()
+        self.portal = portal_of(self.identity)
+        self.capture = Capture(self.home.spool, self.home.paused)
+        self.uploader = Uploader(self.home.spool, self.portal, self._may_send)
+        self.etag = ""
+        self.wait = 0.0
+        self.denied = "no_policy"  # why nothing is captured, where no policy says it
+        self.uploaded = Uploaded()
+        self._keys = KeySet({})
+        self._token = ""
+        self._lease: Lease | None = None
+
+    # --- policy --------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> Rules | None:
+        """Return the policy in force; None when there is none or its lease has ended."""
+        rules = self.capture.rules
+        if rules is not None and not rules.lease.in_force(self.clock.now()):
+            self._deny("lease_ended")
+            return None
+        return rules
+
+    @property
+    def policy(self) -> Policy | None:
+        """Return the policy in force, None when there is none."""
+        rules = self.rules
+        return rules.policy if rules else None
+
+    def poll(self) -> Policy | None:
+        """Fetch the policy, apply it and acknowledge it; return it.
+
+        PolicyRefusedError and UnexpectedAnswerError leave nothing allowed. UnreachableError
+        leaves what stood, until its lease ends. StandingError ends capture; see `stop`.
+        """
+        try:
+            fetched = fetch(self.portal, self.clock, etag=self.etag)
+        except AgentError as error:
+            self.failed(error)
+            raise
+        self.apply(fetched)
+        return self.policy
+
+    def apply(self, fetched: Fetched) -> None:
+        """Go over to what a poll brought, purge what it no longer allows, acknowledge."""
+        try:
+            if fetched.answer.token is not None:
+                self._apply_document(fetched, fetched.answer.token)
+        except AgentError as error:
+            self.failed(error)
+            raise
+        if self.rules is not None:  # else a 304 could not revive it: ask for the whole
+            self.etag = fetched.answer.etag
+        self.wait = fetched.answer.wait
+        self.acknowledge()
+
+    def failed(self, error: AgentError) -> None:
+        """Take the consequence of a failed poll."""
+        match error:
+            case StandingError():
+                self.stop(error)
+            case UnreachableError():
+                pass  # our lease still says how long the last policy may be obeyed
+            case _:
+                self._deny(error.code)
+
+    def stop(self, error: StandingError) -> None:
+        """End capture: the portal no longer serves us. 403 and 410 take the spool with them."""
+        self._deny(error.code)
+        if error.purges:
+            self.home.spool.destroy()
+
+    def _apply_document(self, fetched: Fetched, token: str) -> None:
+        if token == self._token and self.rules is not None:
+            return  # the same document again gives no new time
+        seen = self.home.seen()
+        expected = Expected(self.identity.issuer, self.identity.agent, seen.version)
+        keys = self._keys_for(token)
+        policy = accept(token, keys, expected, wall=fetched.received.wall)
+        # Remembered before it is obeyed: after a crash here an older one is refused all the same.
+        self.home.saw(policy.version)
+        lease = self._lease_of(policy, fetched)
+        if not lease.in_force(self.clock.now()):
+            raise PolicyRefusedError("lease_ended", "the policy's lease had ended when it came")
+        self._lease = lease
+        self.capture.change(Rules(policy, lease), self.clock.now())
+        self.home.spool.close()
+        self.home.spool.purge(
+            lambda slot, record: policy.permits(slot.purpose, slot.app, record.signal)
+        )
+        self._token = token
+        self.denied = ""
+        self.home.save_policy(token, {kid: b64url(raw) for kid, raw in keys.keys.items()})
+
+    def _lease_of(self, policy: Policy, fetched: Fetched) -> Lease:
+        """Return the lease, which goes on from the last one even if that one has ended."""
+        asked, received = fetched.asked.monotonic, fetched.received.monotonic
+        if self._lease is None:
+            return Lease.begin(policy, asked=asked, received=received)
+        return self._lease.renewed(policy, asked=asked, received=received)
+
+    def _keys_for(self, token: str) -> KeySet:
+        """Return the portal's keys, fetched anew where the document names one we lack."""
+        if key_id(token, typ=TYPE) not in self._keys.keys:
+            try:
+                self._keys = self.portal.keys()
+            except UnreachableError as error:
+                raise PolicyRefusedError("policy_key_unknown", "its key is out of reach") from error
+        return self._keys
+
+    def _deny(self, reason: str) -> None:
+        """Allow nothing from now on, and ask for the whole document next time."""
+        self.capture.change(None, self.clock.now())
+        self.home.spool.close()
+        self.denied = reason
+        self.etag = ""
+        self._token = ""
+
+    def acknowledge(self) -> None:
+        """Tell the portal which version is obeyed, once per version; tried again at each poll."""
+        rules = self.rules
+        if rules is None or self.home.seen().acknowledged >= rules.policy.version:
+            return
+        now = self.clock.now()
+        stamp = rules.lease.stamp(now)
+        applied = rfc3339(stamp) if stamp is not None else datetime.now(UTC).isoformat()
+        try:
+            self.portal.acknowledge(
+                version=rules.policy.version, applied_at=applied, purged=self._spool_is_clean()
+            )
+        except StandingError as error:
+            self.stop(error)
+            raise
+        except (UnreachableError, UnexpectedAnswerError):
+            return
+        self.home.acknowledged(rules.policy.version)
+
+    def _spool_is_clean(self) -> bool:
+        """Return whether the spool holds nothing that the policy in force denies."""
+        policy = self.policy
+        return policy is not None and all(
+            policy.permits(segment.slot.purpose, segment.slot.app, record.signal)
+            for segment in self.home.spool.segments()
+            for record in segment.records
+        )
+
+    # --- capture -------------------------------------------------------------------------------
+
+    def offer(self, item: Event | Skipped, *, happened: Instant | None = None) -> None:
+        """Take one item from a recorder: keep what is allowed now, count the rest."""
+        now = self.clock.now()
+        self.capture.offer(item, happened or now, now)
+
+    def settle(self) -> None:
+        """The input has ended: write what waits in memory to the spool."""
+        self.capture.settle(self.clock.now())
+        self.capture.flush()
+
+    def recordable(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Return (purpose, app, signals) of all that is captured now. Empty means nothing is."""
+        policy = self.policy
+        if policy is None or self.home.paused():
+            return []
+        able = [
+            (purpose, app, tuple(signal for signal in signals if signal in SHAPES))
+            for purpose, app, signals in policy.permitted()
+        ]
+        return [entry for entry in able if entry[2]]
+
+    def why_not(self) -> str:
+        """Return the reason why nothing is captured, "" while something is."""
+        if self.recordable():
+            return ""
+        if self.home.paused():
+            return "paused_here"
+        policy = self.policy
+        if policy is None:
+            return self.denied or "no_policy"
+        return "cannot_redact" if policy.permits_anything() else policy.main_reason()
+
+    # --- batches -------------------------------------------------------------------------------
+
+    def upload(self, *, older_than: float | None = None) -> Uploaded:
+        """Hand in what is spooled; with `older_than` only what was begun before that wall time."""
+        self.capture.flush()
+        limit = self.clock.now().wall - LONGEST_SPOOLED
+        self.home.spool.close(older_than=older_than)
+        self.home.spool.purge(lambda _slot, record: record.wall >= limit)
+        try:
+            done = self.uploader.send_closed()
+        except StandingError as error:
+            self.stop(error)
+            raise
+        self.uploaded.admitted += done.admitted
+        self.uploaded.events += done.events
+        self.uploaded.refused += done.refused
+        return done
+
+    def _may_send(self) -> bool:
+        """Nothing leaves without a policy in force, or while the person thinks it over."""
+        return self.rules is not None and not self.home.paused()
+
+    def close(self) -> None:
+        """Close the connection to the portal."""
+        self.portal.transport.close()

@@ -1,0 +1,222 @@
+"""From a recorder's event to the spool, or to a counted reason why not.
+
+Every check happens before anything is written. What may still be judged as a whole, typed text,
+waits in memory.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sayso_agent.event import Event, Skipped
+from sayso_agent.fields import NEEDS_TEXT, SHAPES, reduce
+from sayso_agent.lease import Instant, Lease
+from sayso_agent.matching import App, NoApp, WindowFacts
+from sayso_agent.policy import Policy
+from sayso_agent.spool import Record, Slot, Spool
+from sayso_agent.typed_text import Typed, TypedText
+from sayso_agent.words import NEVER_SIGNALS, SIGNALS
+
+KEYBOARD: Final = frozenset({"key_meta", "key_timing", "key_content"})
+SHOWS_INPUT: Final = NEEDS_TEXT | KEYBOARD
+_MOST_WINDOWS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds now: a policy and its lease."""
+
+    policy: Policy
+    lease: Lease
+
+    def slot(self, purpose: str, app: str) -> Slot:
+        """Return where events of a purpose and an app go under this policy and lease."""
+        limits = self.policy.limits
+        return Slot(
+            purpose=purpose,
+            app=app,
+            version=self.policy.version,
+            issued_at=self.lease.issued_at,
+            until=self.lease.until,
+            batch_bytes=limits.batch_bytes,
+            batch_seconds=limits.batch_seconds,
+        )
+
+
+class Capture:
+    """The pipeline. `rules` is None whenever nothing may be captured."""
+
+    def __init__(self, spool: Spool, is_paused: Callable[[], bool]) -> None:
+        self._spool = spool
+        self._is_paused = is_paused
+        self._typed = TypedText()
+        self._pending: dict[Slot, list[Record]] = {}
+        self._apps: dict[WindowFacts, App | NoApp] = {}
+        self.rules: Rules | None = None
+        self.dropped: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+
+    def offer(self, item: Event | Skipped, happened: Instant, now: Instant) -> None:
+        """Take one item from a recorder: keep what the policy allows, count the rest.
+
+        It `happened` when the agent read it, which is what counts under the lease; the recorder's
+        own time moves that backwards only. `now` is when we decide.
+        """
+        if item.settles:
+            self._keep_typed(self._typed.settle(), now)
+        if isinstance(item, Skipped):
+            self.dropped[item.reason] += 1
+            return
+        reason = self._take(item, happened, now)
+        if reason:
+            self.dropped[reason] += 1
+
+    def settle(self, now: Instant) -> None:
+        """The input has ended: what was being typed may have been cut off in the middle."""
+        self._keep_typed(self._typed.cut(), now)
+        self._typed.forget()
+
+    def flush(self) -> None:
+        """Write what waits to the spool."""
+        for slot, records in self._pending.items():
+            self.dropped["too_big"] += self._spool.append(slot, records)
+        self.dropped += Counter()  # forget zeros
+        self._pending.clear()
+
+    def change(self, rules: Rules | None, now: Instant) -> None:
+        """Go over to other rules; what waits is kept only where old and new both permit it."""
+        if self.rules is not None and rules is not None:
+            self._keep_typed(self._typed.cut(), now)
+            permits = rules.policy.permits
+            self.drop_pending(lambda slot, r: permits(slot.purpose, slot.app, r.signal))
+            self.flush()
+        else:
+            self.forget()
+        self._apps.clear()
+        self.rules = rules
+
+    def drop_pending(self, keep: Callable[[Slot, Record], bool]) -> int:
+        """Drop from memory what `keep` does not want; return how many events went."""
+        before = sum(len(records) for records in self._pending.values())
+        for slot, records in self._pending.items():
+            self._pending[slot] = [record for record in records if keep(slot, record)]
+        return before - sum(len(records) for records in self._pending.values())
+
+    def forget(self) -> None:
+        """Drop all that is in memory."""
+        self._typed.forget()
+        self._pending.clear()
+
+    def _take(self, event: Event, happened: Instant, now: Instant) -> str:
+        """Keep an event; return the reason if it is not kept."""
+        if reason := _unfit(event):
+            return reason
+        rules = self.rules
+        if rules is None:
+            return "no_policy"
+        if not rules.lease.in_force(now):
+            return "lease_ended"
+        if self._is_paused():
+            return "paused_here"
+        app = self._app(rules.policy, event.window)
+        if isinstance(app, NoApp):
+            return app.reason
+        purposes, reason = _purposes(rules.policy, app.code, event.signal)
+        if not purposes:
+            return reason
+        moment = _moment(event, happened)
+        stamp = rules.lease.stamp(moment) if moment else None
+        if stamp is None:
+            return "outside_lease"
+        if event.signal == "key_content":
+            pieces = self._typed.take(event, app.code, stamp=stamp, wall=happened.wall)
+            self._keep_typed(pieces, now)
+            return ""
+        data = reduce(event.signal, event.data)
+        if data is None:
+            return "bad_event"
+        self._keep(event.signal, app.code, purposes, data, stamp=stamp, wall=happened.wall)
+        return ""
+
+    def _app(self, policy: Policy, window: WindowFacts) -> App | NoApp:
+        """Look an app up once per window and policy: pointers move a hundred times a second."""
+        if window not in self._apps:
+            if len(self._apps) >= _MOST_WINDOWS:
+                self._apps.clear()
+            self._apps[window] = policy.find_app(window)
+        return self._apps[window]
+
+    def _keep_typed(self, pieces: Iterable[Typed], now: Instant) -> None:
+        """Keep finished typed text, if it is still allowed at this moment."""
+        for piece in pieces:
+            data = reduce("key_content", {"text": piece.text})
+            if data is None:
+                continue
+            rules = self.rules
+            if rules is None or not rules.lease.in_force(now) or self._is_paused():
+                self.dropped["lease_ended" if not self._is_paused() else "paused_here"] += 1
+                continue
+            purposes, reason = _purposes(rules.policy, piece.app, "key_content")
+            if not purposes:
+                self.dropped[reason] += 1
+                continue
+            self._keep("key_content", piece.app, purposes, data, stamp=piece.stamp, wall=piece.wall)
+
+    def _keep(
+        self,
+        signal: str,
+        app: str,
+        purposes: list[str],
+        data: dict[str, Any],
+        *,
+        stamp: float,
+        wall: float,
+    ) -> None:
+        rules = self.rules
+        if rules is None:
+            return
+        content = {"t": stamp, "signal": signal, **data}
+        line = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        record = Record(stamp, signal, line.encode(), wall)
+        for purpose in purposes:
+            self._pending.setdefault(rules.slot(purpose, app), []).append(record)
+        self.kept[signal] += 1
+
+
+def _unfit(event: Event) -> str:
+    """Return why no policy at all could let this event through, or ""."""
+    if event.signal in NEVER_SIGNALS:
+        return "never_signal"
+    if event.signal not in SIGNALS:
+        return "unknown_signal"
+    if event.signal not in SHAPES:
+        return "cannot_redact"
+    if event.signal in SHOWS_INPUT and event.secure:
+        return "secure_input"
+    # The rhythm of a password tells of it too: an unknown field is taken for a secret one.
+    if event.signal in KEYBOARD and event.secure is None:
+        return "field_unknown"
+    return ""
+
+
+def _purposes(policy: Policy, app: str, signal: str) -> tuple[list[str], str]:
+    """Return the purposes that permit this, and a reason for where there is none."""
+    refusals = {purpose: policy.reasons(purpose, app, signal) for purpose in policy.purposes()}
+    permitted = [purpose for purpose, reasons in refusals.items() if not reasons]
+    reasons: Iterator[str] = (reason for why in refusals.values() for reason in why)
+    return permitted, next(reasons, "not_allowed")
+
+
+def _moment(event: Event, happened: Instant) -> Instant | None:
+    """Return when an event took place; None if its recorder puts it in the future.
+
+    A recorder's clock ticks in the same machine as ours; a second either way is rounding.
+    """
+    if event.at is None:
+        return happened
+    age = happened.wall - event.at
+    if not age >= -1.0:  # also for NaN
+        return None
+    return happened.earlier(max(age, 0.0))

@@ -1,0 +1,358 @@
+"""The command `sayso-agent`. What it prints on standard output is meant to be read by programs
+too; the state of recording is on standard error.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import sayso_agent
+from sayso_agent.agent import Agent
+from sayso_agent.enrol import Approval, enrol
+from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
+from sayso_agent.home import Home, default_folder
+from sayso_agent.jws import KeySet, b64url_decode, verify
+from sayso_agent.machine import platform_name
+from sayso_agent.plain import clock_time, decisions, explanation, table
+from sayso_agent.policy import Policy
+from sayso_agent.recorders import RECORDERS, Told, guess, is_live, open_recorder
+from sayso_agent.recorders.ndjson import FACTS, window_facts
+from sayso_agent.run import Pace, Recording, Runner
+from sayso_agent.trust import TYPE
+from sayso_agent.words import plain
+
+EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4 not enrolled or not
+known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
+9 batches were refused; 10 enrolment failed"""
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any) -> None:
+    """Write a JSON value on a line of its own."""
+    say(json.dumps(value, sort_keys=True))
+
+
+def do_enrol(args: argparse.Namespace) -> Exit:
+    """Enrol this machine; the person approves in the browser."""
+    home = Home(args.home)
+    if home.enrolled() and not args.again:
+        raise UsageError("already_enrolled", "already enrolled; `--again` starts anew")
+
+    def show(approval: Approval) -> None:
+        if args.json:
+            say_json(
+                {
+                    "event": "approve",
+                    "verification_uri": approval.address,
+                    "verification_uri_complete": approval.complete_address,
+                    "user_code": approval.code,
+                    "expires_in": approval.expires_in,
+                }
+            )
+        else:
+            say(f"Open {approval.complete_address}")
+            say(f"and approve the code {approval.code}")
+
+    name = args.name or f"agent on {platform_name()}"
+    identity = enrol(home, args.portal, name=name, show=show)
+    if args.json:
+        say_json({"event": "enrolled", "agent": identity.agent, "portal": identity.portal})
+    else:
+        say("Enrolled. Nothing is recorded until `sayso-agent run` has a policy that allows it.")
+    return Exit.OK
+
+
+def do_run(args: argparse.Namespace) -> Exit:
+    """Record what the policy allows, until stopped; with --once take all input and end."""
+    agent = Agent(args.home)
+    if not agent.home.running.try_hold():
+        raise UsageError("already_running", "an agent runs on this folder already")
+    runner = Runner(agent, say=tell, pace=Pace(args.poll, args.upload_every))
+    try:
+        items = None
+        if args.events is not None:
+            recorder = args.recorder or guess(args.events)
+            items = open_recorder(recorder, args.events, _told(args))
+        _run(runner, args, items)
+    finally:
+        runner.save()
+        agent.close()
+        agent.home.running.release()
+    _summary(agent, as_json=args.json)
+    if not args.once:
+        return Exit.OK
+    if agent.why_not():
+        return Exit.ALL_DENIED
+    return Exit.BATCH_REFUSED if agent.uploaded.refused else Exit.OK
+
+
+def _run(runner: Runner, args: argparse.Namespace, items: Any) -> None:
+    recording = None if items is None else Recording(items, rebase=args.rebase)
+    if args.once:
+        runner.once(recording)
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: runner.stopping.set())
+    if recording is not None and is_live(args.events) and not args.rebase:
+        runner.serve(live=recording.items)
+    else:
+        runner.serve(recording=recording)
+
+
+def _summary(agent: Agent, *, as_json: bool) -> None:
+    done, capture = agent.uploaded, agent.capture
+    counts = {
+        "kept": dict(capture.kept),
+        "dropped": dict(capture.dropped),
+        "batches_admitted": done.admitted,
+        "events_admitted": done.events,
+        "batches_refused": dict(done.refused),
+        "spooled": agent.home.spool.count(),
+    }
+    if as_json:
+        say_json(counts)
+        return
+    say(f"kept {sum(capture.kept.values())} events, handed in {done.admitted} batches")
+    for reason, count in sorted(capture.dropped.items()):
+        say(f"dropped {count}: {plain(reason)}")
+    for reason, count in sorted(done.refused.items()):
+        say(f"refused by the portal {count}: {plain(reason)}")
+
+
+def _told(args: argparse.Namespace) -> Told:
+    """Read what the command line says of the window."""
+    facts: dict[str, str] = {}
+    for entry in args.window:
+        name, _, value = entry.partition("=")
+        if name not in FACTS or not value:
+            raise UsageError("window_bad", f"--window takes {', '.join(FACTS)}, as name=value")
+        facts[name] = value
+    if args.host:
+        facts["host"] = args.host
+    if facts:
+        facts.setdefault("platform", "web" if "host" in facts else platform_name())
+    window = window_facts(facts, hint=args.app_hint or "")
+    if args.no_passwords and is_live(args.events):
+        raise UsageError("not_a_recording", "--no-passwords is for recordings, not for live input")
+    return Told(host=window.host, window=window, no_passwords=args.no_passwords)
+
+
+def do_poll(args: argparse.Namespace) -> Exit:
+    """Fetch the policy once, obey it, and print what it decides."""
+    agent = Agent(args.home)
+    try:
+        policy = agent.poll()
+    finally:
+        agent.close()
+    if policy is None:
+        raise PolicyRefusedError(agent.denied, plain(agent.denied))
+    if args.json:
+        say_json(
+            {
+                "version": policy.version,
+                "lease_until": policy.lease_until,
+                "paused": policy.paused,
+                "decisions": decisions(policy),
+                "default_reasons": list(policy.default_reasons),
+            }
+        )
+    else:
+        say(f"policy version {policy.version}, until {clock_time(policy.lease_until)}")
+        say(table(policy))
+    return Exit.OK if policy.permits_anything() else Exit.ALL_DENIED
+
+
+def do_status(args: argparse.Namespace) -> Exit:
+    """Say what the agent does now."""
+    home = Home(args.home)
+    identity, status, running = home.identity(), home.status() or {}, home.is_running()
+    line = status.get("line", "") if running else "not running"
+    if args.json:
+        found = {**status, "line": line, "running": running, "paused": home.paused()}
+        say_json({**found, "agent": identity.agent, "spooled": home.spool.count()})
+        return Exit.OK
+    say(f"agent {identity.agent} of {identity.portal}")
+    say(line)
+    if home.paused():
+        say("paused on this machine; `sayso-agent resume` ends that")
+    say(f"{home.spool.count()} events wait to be handed in")
+    for reason, count in sorted(status.get("dropped", {}).items()):
+        say(f"not recorded {count}: {plain(reason)}")
+    return Exit.OK
+
+
+def do_explain(args: argparse.Namespace) -> Exit:
+    """Say whether a signal may be recorded in an app, and why not."""
+    home = Home(args.home)
+    policy, ended = _last_policy(home)
+    override = "paused_here" if home.paused() else ended
+    allowed, lines = explanation(policy, args.app, args.signal, override=override)
+    if args.json:
+        say_json({"allowed": allowed, "lines": lines, "version": policy.version})
+    else:
+        for line in lines:
+            say(line)
+    return Exit.OK if allowed else Exit.ALL_DENIED
+
+
+def _last_policy(home: Home) -> tuple[Policy, str]:
+    """Return the last policy obeyed, its signature checked again, and why it no longer holds."""
+    home.identity()
+    kept = home.policy()
+    if kept is None:
+        raise PolicyRefusedError("no_policy", plain("no_policy"))
+    try:
+        keys = KeySet({str(kid): b64url_decode(x) for kid, x in kept["keys"].items()})
+        policy = Policy.parse(verify(str(kept["token"]), keys, typ=TYPE))
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise PolicyRefusedError("policy_malformed", plain("policy_malformed")) from error
+    return policy, "lease_ended" if time.time() >= policy.lease_until else ""
+
+
+def do_pause(args: argparse.Namespace) -> Exit:
+    """Stop recording on this machine at once."""
+    Home(args.home).pause()
+    say("Paused. Nothing is recorded and nothing is handed in until `sayso-agent resume`.")
+    return Exit.OK
+
+
+def do_resume(args: argparse.Namespace) -> Exit:
+    """End the pause on this machine."""
+    Home(args.home).resume()
+    say("No longer paused here. What is recorded is up to the policy.")
+    return Exit.OK
+
+
+def do_forget(args: argparse.Namespace) -> Exit:
+    """Drop what was recorded in the last minutes and not handed in yet."""
+    gone = Home(args.home).forget(minutes=args.minutes)
+    if args.json:
+        say_json({"dropped": gone})
+    else:
+        say(f"Dropped {gone} events of the last {args.minutes:g} minutes.")
+    return Exit.OK
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 60 * 24 * 366:
+        raise argparse.ArgumentTypeError("a number of minutes above 0")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 86_400:
+        raise argparse.ArgumentTypeError("seconds between 0.1 and 86400")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--home",
+        type=Path,
+        default=None,
+        help="state folder (default: $SAYSO_AGENT_HOME, else ~/.sayso-agent)",
+    )
+    common.add_argument("--json", action="store_true", help="one JSON object a line")
+    about = _first(sayso_agent.__doc__)
+    top = argparse.ArgumentParser(prog="sayso-agent", description=about, epilog=EPILOG)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, does: Callable[[argparse.Namespace], Exit]) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=_first(does.__doc__))
+        made.set_defaults(does=does)
+        return made
+
+    found = command("enrol", do_enrol)
+    found.add_argument("--portal", required=True, help="the portal's address")
+    found.add_argument("--name", help="what you call this machine on your page")
+    found.add_argument("--again", action="store_true", help="replace the agent of this folder")
+    _run_options(command("run", do_run))
+    command("poll", do_poll)
+    command("status", do_status)
+    found = command("explain", do_explain)
+    found.add_argument("--app", required=True, help="an app's code or name")
+    found.add_argument("--signal", required=True, help="a signal, such as mouse_click")
+    command("pause", do_pause)
+    command("resume", do_resume)
+    found = command("forget", do_forget)
+    found.add_argument("--minutes", type=_minutes, required=True)
+    return top
+
+
+def _run_options(found: argparse.ArgumentParser) -> None:
+    found.add_argument("--events", metavar="FILE", help="events to take; - is standard input")
+    found.add_argument("--recorder", choices=sorted(RECORDERS), help="whose events they are")
+    found.add_argument(
+        "--host", default="", help="host of a page that was opened from this machine"
+    )
+    found.add_argument(
+        "--window",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"a fact on the window, where events have none: {', '.join(FACTS)}",
+    )
+    found.add_argument(
+        "--app-hint", metavar="APP", help="the app's code, where nothing is known of the window"
+    )
+    found.add_argument(
+        "--no-passwords",
+        action="store_true",
+        help="says of a recording that no password is typed, where its recorder cannot tell",
+    )
+    found.add_argument(
+        "--rebase", action="store_true", help="move an old recording's times to end now"
+    )
+    found.add_argument("--once", action="store_true", help="poll, take all input, hand it in, end")
+    found.add_argument(
+        "--poll", type=_seconds, metavar="SECONDS", help="poll this often (default: as told)"
+    )
+    found.add_argument(
+        "--upload-every",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="hand in what is older than this (default: 300)",
+    )
+
+
+def _first(text: str | None) -> str:
+    return (text or "").strip().split(". ")[0].split("\n\n")[0].replace("\n", " ").rstrip(".")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    args = parser().parse_args(argv)
+    if args.home is None:
+        args.home = default_folder()
+    try:
+        return int(args.does(args))
+    except AgentError as error:
+        if args.json:
+            say_json({"event": "failed", "code": error.code, "message": str(error)})
+        tell(f"sayso-agent: {error}")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return int(Exit.UNEXPECTED)

@@ -1,0 +1,154 @@
+"""Enrolment: the person approves in the browser (RFC 8628), the machine proves it holds its key."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sayso_agent.errors import EnrolmentError, UnexpectedAnswerError, UnreachableError
+from sayso_agent.home import Home, Identity
+from sayso_agent.jws import b64url, sign
+from sayso_agent.machine import platform_name
+from sayso_agent.portal import Endpoints, Portal
+from sayso_agent.transport import Backoff, Transport, parse_origin
+from sayso_agent.words import printable
+
+PROOF: Final = "agent-proof+jwt"
+SLOWER: Final = 5.0
+_ENDINGS: Final = {
+    "access_denied": "the request was declined in the browser",
+    "expired_token": "nobody approved in time; start again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What the person needs to approve this machine in the browser."""
+
+    address: str
+    complete_address: str
+    code: str
+    expires_in: float
+
+
+def enrol(
+    home: Home,
+    portal_url: str,
+    *,
+    name: str,
+    show: Callable[[Approval], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Identity:
+    """Make this folder an agent of the portal and return who it is; EnrolmentError if refused."""
+    origin = parse_origin(portal_url)
+    portal = Portal(Transport(origin))
+    try:
+        started = portal.device_code()
+        approval = _approval(started)
+        show(approval)
+        access_token = _wait(portal, started, approval, sleep)
+        key = Ed25519PrivateKey.generate()
+        answer = portal.register(access_token, _request(origin.url, name, access_token, key))
+        identity = _identity(portal, name, answer)
+    finally:
+        portal.transport.close()
+    home.spool.destroy()
+    home.save_identity(identity, key)
+    return identity
+
+
+def _approval(started: Mapping[str, Any]) -> Approval:
+    """Read what to show; only web addresses are shown, and nothing that steers a terminal."""
+    address, code = started.get("verification_uri"), started.get("user_code")
+    complete = started.get("verification_uri_complete") or address
+    expires = started.get("expires_in", 600)
+    for url in (address, complete):
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise UnexpectedAnswerError("enrolment_malformed", "the portal named no address")
+    if not isinstance(code, str) or not isinstance(expires, int | float):
+        raise UnexpectedAnswerError("enrolment_malformed", "the portal named no code")
+    return Approval(
+        printable(str(address), limit=500),
+        printable(str(complete), limit=500),
+        printable(code),
+        min(float(expires), 3600.0),
+    )
+
+
+def _wait(
+    portal: Portal,
+    started: Mapping[str, Any],
+    approval: Approval,
+    sleep: Callable[[float], None],
+) -> str:
+    """Ask until the person has answered; a portal in trouble only makes us ask more slowly."""
+    device_code, interval = started.get("device_code"), started.get("interval", 5)
+    if not isinstance(device_code, str) or not isinstance(interval, int | float):
+        raise UnexpectedAnswerError("enrolment_malformed", "the portal started nothing")
+    pause, backoff = max(float(interval), 0.1), Backoff(longest=30.0)
+    waited = 0.0
+    while waited <= approval.expires_in:
+        sleep(pause)
+        waited += pause
+        try:
+            token, error = portal.access_token(device_code)
+        except UnreachableError as trouble:
+            extra = backoff.failed(retry_after=trouble.retry_after)
+            sleep(extra)
+            waited += extra
+            continue
+        if token:
+            return token
+        if error == "slow_down":
+            pause += SLOWER
+        elif error != "authorization_pending":
+            known = error if error in _ENDINGS else "enrolment_refused"
+            raise EnrolmentError(known, _ENDINGS.get(error, "the portal refused the enrolment"))
+    raise EnrolmentError("expired_token", _ENDINGS["expired_token"])
+
+
+def _request(
+    portal_url: str, name: str, access_token: str, key: Ed25519PrivateKey
+) -> dict[str, Any]:
+    """Return the agent's registration; the proof binds its key to this portal and this token."""
+    bound = b64url(hashlib.sha256(access_token.encode()).digest())
+    claims = {"aud": portal_url, "ath": bound, "iat": int(time.time())}
+    return {
+        "name": name,
+        "platform": platform_name(),
+        "public_key": b64url(key.public_key().public_bytes_raw()),
+        "proof": sign(claims, key, typ=PROOF),
+    }
+
+
+def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
+    """Read who we are now. Every address must be on the portal we were told to enrol with."""
+    origin = portal.transport.origin
+    wanted = ("agent", "token", "issuer", "policy_url", "ack_url", "batches_url", "jwks_url")
+    values = {key: answer.get(key) for key in wanted}
+    if not all(isinstance(value, str) and value for value in values.values()):
+        raise UnexpectedAnswerError("enrolment_malformed", "the portal's answer lacks something")
+    found = {key: str(value) for key, value in values.items()}
+    for key in ("policy_url", "ack_url", "batches_url", "jwks_url"):
+        if not origin.covers(found[key]):
+            raise EnrolmentError(
+                "portal_url_differs",
+                f"the portal calls itself {printable(found['issuer'])}; enrol with that address",
+            )
+    endpoints = Endpoints(
+        policy=found["policy_url"],
+        ack=found["ack_url"],
+        batches=found["batches_url"],
+        keys=found["jwks_url"],
+    )
+    return Identity(
+        portal=origin.url,
+        issuer=found["issuer"],
+        agent=found["agent"],
+        token=found["token"],
+        name=name,
+        endpoints=endpoints,
+    )

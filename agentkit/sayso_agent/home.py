@@ -1,0 +1,179 @@
+"""The agent's state folder: who we are, the newest version seen, the spool, what was paused."""
+
+import base64
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sayso_agent.errors import StateError
+from sayso_agent.files import (
+    FileLock,
+    make_folder,
+    read_json,
+    read_secret,
+    write_json,
+    write_secret,
+)
+from sayso_agent.portal import Endpoints
+from sayso_agent.spool import Spool
+
+FOLDER: Final = "SAYSO_AGENT_HOME"
+
+
+def default_folder() -> Path:
+    """Return the state folder: $SAYSO_AGENT_HOME, else ~/.sayso-agent."""
+    told = os.environ.get(FOLDER)
+    return Path(told) if told else Path.home() / ".sayso-agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this agent is to which portal."""
+
+    portal: str
+    issuer: str
+    agent: str
+    token: str
+    name: str
+    endpoints: Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest policy ever obeyed and the newest the portal knows we obey."""
+
+    version: int
+    acknowledged: int
+
+
+class Home:
+    """Everything the agent keeps, 0600 in a 0700 folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = make_folder(folder)
+        self.lock = FileLock(folder / "lock")
+        self.running = FileLock(folder / "run.lock")
+        self.spool = Spool(folder / "spool", folder / "spool.key", self.lock)
+
+    # --- identity ------------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        """Return who we are; StateError where nobody enrolled this folder."""
+        found = read_json(self.folder / "identity.json")
+        if found is None:
+            raise StateError("not_enrolled", "not enrolled yet: run `sayso-agent enrol`")
+        try:
+            return Identity(**{**found, "endpoints": Endpoints(**found["endpoints"])})
+        except (KeyError, TypeError) as error:
+            raise StateError("state_damaged", "the state cannot be read; enrol again") from error
+
+    def enrolled(self) -> bool:
+        """Return whether this folder belongs to an agent."""
+        return (self.folder / "identity.json").exists()
+
+    def save_identity(self, identity: Identity, key: Ed25519PrivateKey) -> None:
+        """Store a new agent; the version count starts before it, so that none is ever missing."""
+        raw = base64.b64encode(key.private_bytes_raw())
+        with self.lock:
+            write_secret(self.folder / "agent.key", raw + b"\n")
+            write_json(self.folder / "seen.json", asdict(Seen(0, 0)))
+            (self.folder / "policy.json").unlink(missing_ok=True)
+            write_json(self.folder / "identity.json", asdict(identity))
+
+    def forget_identity(self) -> None:
+        """Drop who we were: token, key, policy, and whatever was spooled."""
+        self.spool.destroy()
+        for name in ("identity.json", "agent.key", "policy.json", "seen.json", "status.json"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def key(self) -> Ed25519PrivateKey:
+        """Return the agent's own key."""
+        raw = read_secret(self.folder / "agent.key")
+        if raw is None:
+            raise StateError("state_damaged", "the agent's key is missing; enrol again")
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(raw))
+
+    # --- what was seen -------------------------------------------------------------------------
+
+    def seen(self) -> Seen:
+        """Return the versions seen; StateError if they are lost: an old policy could pass."""
+        found = read_json(self.folder / "seen.json")
+        if found is None:
+            raise StateError("state_damaged", "the versions seen are lost; enrol again")
+        try:
+            return Seen(int(found["version"]), int(found["acknowledged"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError("state_damaged", "the versions seen are lost; enrol again") from error
+
+    def saw(self, version: int) -> None:
+        """Remember a version before it is obeyed; the count never goes down."""
+        with self.lock:
+            seen = self.seen()
+            if version > seen.version:
+                write_json(self.folder / "seen.json", asdict(Seen(version, seen.acknowledged)))
+
+    def acknowledged(self, version: int) -> None:
+        """Remember that the portal knows we obey a version."""
+        with self.lock:
+            seen = self.seen()
+            if version > seen.acknowledged:
+                write_json(self.folder / "seen.json", asdict(Seen(seen.version, version)))
+
+    def save_policy(self, token: str, keys: dict[str, str]) -> None:
+        """Keep the last policy with the keys that verify it, for `explain` and `status`."""
+        write_json(self.folder / "policy.json", {"token": token, "keys": keys})
+
+    def policy(self) -> dict[str, Any] | None:
+        """Return the last policy kept; it is for looking at and never for capturing."""
+        return read_json(self.folder / "policy.json")
+
+    # --- pause and forget ----------------------------------------------------------------------
+
+    def paused(self) -> bool:
+        """Return whether the person has paused capture on this machine."""
+        return (self.folder / "paused").exists()
+
+    def pause(self) -> None:
+        """Stop capture here, at once, without asking the portal."""
+        write_secret(self.folder / "paused", b"")
+
+    def resume(self) -> None:
+        """End the pause on this machine."""
+        (self.folder / "paused").unlink(missing_ok=True)
+
+    def forget(self, *, minutes: float) -> int:
+        """Drop what was recorded in the last minutes and not handed in; return how many events.
+
+        A running agent drops what it holds in memory when it sees the mark.
+        """
+        since = time.time() - minutes * 60
+        write_json(self.folder / "forget.json", {"since": since, "until": time.time()})
+        return self.spool.purge(lambda _slot, record: record.wall < since)
+
+    def forget_mark(self) -> tuple[float, float] | None:
+        """Return (since, until) of the last `forget`, None if there was none."""
+        found = read_json(self.folder / "forget.json")
+        return (float(found["since"]), float(found["until"])) if found else None
+
+    # --- what people see -----------------------------------------------------------------------
+
+    def save_status(self, status: dict[str, Any]) -> None:
+        """Keep what the agent does now, for `status`."""
+        write_json(self.folder / "status.json", status)
+
+    def status(self) -> dict[str, Any] | None:
+        """Return what the agent did last."""
+        return read_json(self.folder / "status.json")
+
+    def is_running(self) -> bool:
+        """Return whether an agent runs on this folder."""
+        probe = FileLock(self.folder / "run.lock")
+        with self.lock:
+            if not probe.try_hold():
+                return True
+            probe.release()
+        return False

@@ -1,0 +1,285 @@
+"""A policy as the agent reads it: what is allowed, everything else denied with reasons. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from sayso_agent.errors import PolicyRefusedError
+from sayso_agent.matching import App, Matcher, NoApp, WindowFacts, find_app
+from sayso_agent.words import (
+    CATEGORIES,
+    MATCHER_KINDS,
+    NEVER_CATEGORIES,
+    NEVER_SIGNALS,
+    PLATFORMS,
+    SIGNALS,
+)
+
+FORMAT: Final = 1
+LONGEST_LEASE: Final = 24 * 3600
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LARGEST: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large one batch may be, in bytes and in seconds of capture."""
+
+    batch_bytes: int = 5_000_000
+    batch_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One line of the policy's `deny` part. An empty field means all."""
+
+    purpose: str
+    apps: frozenset[str]
+    signals: frozenset[str]
+    reasons: tuple[str, ...]
+
+    def covers(self, purpose: str, app: str, signal: str) -> bool:
+        """Return whether this line speaks of the given case."""
+        return (
+            (not self.purpose or self.purpose == purpose)
+            and (not self.apps or app in self.apps)
+            and (not self.signals or signal in self.signals)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """What this policy closes beyond what is built in."""
+
+    categories: frozenset[str]
+    signals: frozenset[str]
+    matchers: tuple[Matcher, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One verified policy document. `permits` is the only way to a yes."""
+
+    issuer: str
+    audience: str
+    version: int
+    issued_at: int
+    lease_until: int
+    poll_after: int
+    paused: bool
+    apps: Mapping[str, App]
+    allow: Mapping[tuple[str, str], frozenset[str]]  # (purpose, app) -> signals
+    deny: tuple[Denial, ...]
+    default_reasons: tuple[str, ...]
+    never: Never
+    limits: Limits
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, Any]) -> Self:
+        """Return the policy; PolicyRefusedError if any part we need is missing or odd.
+
+        Unknown fields are passed over, unknown signals allow nothing, and a matcher of unknown
+        kind in `never` refuses the whole policy: what it closes could not be told.
+        """
+        if payload.get("v") != FORMAT or isinstance(payload.get("v"), bool):
+            raise PolicyRefusedError("policy_format_unknown", "only policies of v 1 are known")
+        default = _mapping(payload, "default")
+        if default.get("decision") != "deny":
+            raise PolicyRefusedError("policy_not_understood", "the default is not to deny")
+        issued_at = _number(payload, "iat")
+        until = min(_number(payload, "lease_until"), issued_at + LONGEST_LEASE)
+        if until <= issued_at:
+            raise PolicyRefusedError("policy_malformed", "the lease ends before it begins")
+        return cls(
+            issuer=_text(payload, "iss"),
+            audience=_text(payload, "aud"),
+            version=_number(payload, "version"),
+            issued_at=issued_at,
+            lease_until=until,
+            poll_after=min(max(_number(payload, "poll_after"), 1), 3600),
+            paused=_flag(payload, "paused"),
+            apps=_apps(_mapping(payload, "apps")),
+            allow=_allow(_listed(payload, "allow")),
+            deny=tuple(_denial(entry) for entry in _listed(payload, "deny")),
+            default_reasons=_texts(default, "reasons"),
+            never=_never(_mapping(payload, "never")),
+            limits=_limits(payload.get("limits")),
+        )
+
+    def permits(self, purpose: str, app: str, signal: str) -> bool:
+        """Return whether this may be captured. Silence is no; `deny` and `never` beat `allow`."""
+        return not self.reasons(purpose, app, signal)
+
+    def reasons(self, purpose: str, app: str, signal: str) -> tuple[str, ...]:
+        """Return every reason why not; an empty answer permits."""
+        if signal in NEVER_SIGNALS or signal in self.never.signals:
+            return ("never_signal",)
+        if signal not in SIGNALS:
+            return ("unknown_signal",)
+        known = self.apps.get(app)
+        if known is None:
+            return ("app_not_allowlisted",)
+        if known.category in NEVER_CATEGORIES or known.category in self.never.categories:
+            return ("never",)
+        if known.category not in CATEGORIES:
+            return ("unknown_category",)
+        if self.paused:
+            return ("paused",)
+        said = [denial for denial in self.deny if denial.covers(purpose, app, signal)]
+        if said:
+            reasons = tuple(dict.fromkeys(reason for d in said for reason in d.reasons))
+            return reasons or ("not_allowed",)
+        if signal in self.allow.get((purpose, app), frozenset()):
+            return ()
+        # The app is on the list, so the default's usual reason would be untrue.
+        default = tuple(r for r in self.default_reasons if r != "app_not_allowlisted")
+        return default or ("not_allowed",)
+
+    def find_app(self, facts: WindowFacts) -> App | NoApp:
+        """Return the app a window shows, or why it is none."""
+        return find_app(
+            facts, self.apps, self.never.matchers, never_categories=self.never.categories
+        )
+
+    def purposes(self) -> tuple[str, ...]:
+        """Return every purpose the policy names, sorted."""
+        allowed = {purpose for purpose, _ in self.allow}
+        return tuple(sorted(allowed | {d.purpose for d in self.deny if d.purpose}))
+
+    def permitted(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield (purpose, app, signals) for all that may be captured, sorted."""
+        for purpose, app in sorted(self.allow):
+            signals = sorted(s for s in self.allow[purpose, app] if self.permits(purpose, app, s))
+            if signals:
+                yield purpose, app, tuple(signals)
+
+    def permits_anything(self) -> bool:
+        """Return whether there is anything at all to capture."""
+        return next(self.permitted(), None) is not None
+
+    def main_reason(self) -> str:
+        """Return the reason that speaks for most denials, for the one line people see."""
+        if self.paused:
+            return "paused"
+        counted: Counter[str] = Counter()
+        for denial in self.deny:
+            weight = max(len(denial.apps), 1) * max(len(denial.signals), 1)
+            counted.update(dict.fromkeys(denial.reasons, weight))
+        if counted:
+            return counted.most_common(1)[0][0]
+        return next(iter(self.default_reasons), "not_allowed")
+
+
+def _malformed(name: str) -> PolicyRefusedError:
+    return PolicyRefusedError("policy_malformed", f"the policy's {name} cannot be read")
+
+
+def _number(source: Mapping[str, Any], name: str) -> int:
+    value = source.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+        raise _malformed(name)
+    return value
+
+
+def _text(source: Mapping[str, Any], name: str) -> str:
+    value = source.get(name)
+    if not isinstance(value, str) or not value:
+        raise _malformed(name)
+    return value
+
+
+def _flag(source: Mapping[str, Any], name: str) -> bool:
+    value = source.get(name)
+    if not isinstance(value, bool):
+        raise _malformed(name)
+    return value
+
+
+def _code(source: Mapping[str, Any], name: str) -> str:
+    value = _text(source, name)
+    if not _CODE.fullmatch(value):
+        raise _malformed(name)
+    return value
+
+
+def _mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = source.get(name)
+    if not isinstance(value, dict):
+        raise _malformed(name)
+    return value
+
+
+def _listed(source: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = source.get(name)
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise _malformed(name)
+    return value
+
+
+def _texts(source: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = source.get(name)
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise _malformed(name)
+    return tuple(value)
+
+
+def _apps(source: Mapping[str, Any]) -> dict[str, App]:
+    apps = {}
+    for code, entry in source.items():
+        if not _CODE.fullmatch(code) or not isinstance(entry, dict):
+            raise _malformed("apps")
+        matchers = tuple(_matcher(m) for m in _listed(entry, "matchers"))
+        category = _text(entry, "category")
+        apps[code] = App(code, _text(entry, "name"), category, matchers)
+    return apps
+
+
+def _matcher(source: Mapping[str, Any]) -> Matcher:
+    return Matcher(_text(source, "platform"), _text(source, "kind"), _text(source, "value"))
+
+
+def _allow(entries: list[Mapping[str, Any]]) -> dict[tuple[str, str], frozenset[str]]:
+    allow: dict[tuple[str, str], frozenset[str]] = {}
+    for entry in entries:
+        pair = _code(entry, "purpose"), _code(entry, "app")
+        allow[pair] = allow.get(pair, frozenset()) | frozenset(_texts(entry, "signals"))
+    return allow
+
+
+def _denial(entry: Mapping[str, Any]) -> Denial:
+    """Read one denial; what it leaves out, it denies for all."""
+    return Denial(
+        purpose=_code(entry, "purpose") if "purpose" in entry else "",
+        apps=frozenset(_texts(entry, "apps")) if "apps" in entry else frozenset(),
+        signals=frozenset(_texts(entry, "signals")) if "signals" in entry else frozenset(),
+        reasons=_texts(entry, "reasons"),
+    )
+
+
+def _never(source: Mapping[str, Any]) -> Never:
+    matchers = tuple(_matcher(entry) for entry in _listed(source, "matchers"))
+    if any(m.kind not in MATCHER_KINDS or m.platform not in PLATFORMS for m in matchers):
+        raise PolicyRefusedError("policy_not_understood", "`never` holds an unknown matcher")
+    return Never(
+        categories=frozenset(_texts(source, "categories")),
+        signals=frozenset(_texts(source, "signals")),
+        matchers=matchers,
+    )
+
+
+def _limits(source: object) -> Limits:
+    """Return the limits, the built-in ones where none are given; never larger than those x 10."""
+    if source is None:
+        return Limits()
+    if not isinstance(source, dict):
+        raise _malformed("limits")
+    usual = Limits()
+    limits = Limits(_number(source, "batch_bytes"), _number(source, "batch_seconds"))
+    if not limits.batch_bytes or not limits.batch_seconds:
+        raise _malformed("limits")
+    return Limits(
+        min(limits.batch_bytes, 10 * usual.batch_bytes),
+        min(limits.batch_seconds, 10 * usual.batch_seconds),
+    )

@@ -1,0 +1,249 @@
+"""The portal's protocol, version 1: one method a request, answers as plain values."""
+
+import json
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sayso_agent.errors import (
+    EnrolmentError,
+    PolicyRefusedError,
+    StandingError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from sayso_agent.jws import MAX_TOKEN, KeySet, strict_json
+from sayso_agent.transport import Answer, Transport
+
+CLIENT: Final = "sayso-agent"
+DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+LONGEST_WAIT: Final = 60.0
+_STANDING: Final = {401: "agent_unknown", 403: "agent_blocked", 410: "subject_erased"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the portal takes what, as it told us at enrolment."""
+
+    policy: str
+    ack: str
+    batches: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """What a poll brought: a signed document, or none because ours still stands (304)."""
+
+    token: str | None
+    etag: str
+    wait: float  # how long the portal would hold a poll until something changes; 0 if it would not
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the portal did not take a batch."""
+
+    status: int
+    code: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Portal:
+    """The portal as one agent sees it."""
+
+    transport: Transport
+    token: str = ""
+    endpoints: Endpoints | None = None
+
+    # --- enrolment -----------------------------------------------------------------------------
+
+    def device_code(self) -> Mapping[str, Any]:
+        """Start the device flow (RFC 8628 section 3.1)."""
+        form = {"client_id": CLIENT, "scope": "openid"}
+        answer = self._form("/identity/o/api/device/code", form)
+        if answer.status != 200:
+            raise _trouble(answer, "the portal did not start the enrolment")
+        return _object(answer)
+
+    def access_token(self, device_code: str) -> tuple[str, str]:
+        """Ask once for the token: (token, "") or ("", error code of RFC 8628 section 3.5)."""
+        form = {"grant_type": DEVICE_GRANT, "device_code": device_code, "client_id": CLIENT}
+        answer = self._form("/identity/o/api/token", form)
+        if answer.status == 200:
+            token = _object(answer).get("access_token")
+            if isinstance(token, str) and token:
+                return token, ""
+            raise UnexpectedAnswerError("token_malformed", "the portal sent no access token")
+        if answer.status == 400:
+            error = _object(answer).get("error")
+            return "", error if isinstance(error, str) else "invalid_request"
+        raise _trouble(answer, "the portal did not answer the enrolment")
+
+    def register(self, access_token: str, agent: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make this machine an agent; sent once only, as a second agent would be made."""
+        answer = self.transport.request(
+            "POST",
+            self._url("/api/v1/agents"),
+            headers=_json_headers(access_token),
+            body=json.dumps(agent).encode(),
+            once=True,
+        )
+        if answer.status == 201:
+            return _object(answer)
+        if answer.status >= 500 or answer.status == 429:
+            raise _trouble(answer, "the portal could not make the agent now")
+        problem = _problem(answer)
+        raise EnrolmentError(problem.code or "registration_refused", "the portal refused the agent")
+
+    # --- policy --------------------------------------------------------------------------------
+
+    def policy(self, *, etag: str = "", wait: float = 0.0) -> PolicyAnswer:
+        """Poll once. StandingError for 401, 403, 410; UnreachableError where ours may stand."""
+        headers = {**self._auth(), "Accept": "application/policy+jwt"}
+        if etag:
+            headers["If-None-Match"] = etag
+        if wait:
+            headers["Prefer"] = f"wait={int(wait)}"
+        url = self._endpoints().policy
+        answer = self.transport.request("GET", url, headers=headers, patience=wait)
+        if answer.status == 200:
+            return PolicyAnswer(_document(answer), answer.headers.get("etag", ""), _wait(answer))
+        if answer.status == 304 and etag:
+            return PolicyAnswer(None, etag, _wait(answer))
+        raise _trouble(answer, "the portal sent no policy")
+
+    def keys(self) -> KeySet:
+        """Fetch the portal's signing keys."""
+        answer = self.transport.request("GET", self._endpoints().keys)
+        if answer.status != 200:
+            raise UnreachableError("keys_unreachable", "the portal's keys cannot be fetched")
+        return KeySet.parse(_object(answer))
+
+    def acknowledge(self, *, version: int, applied_at: str, purged: bool) -> None:
+        """Tell the portal that a version is obeyed and the spool holds nothing it denies."""
+        body = {"version": version, "applied_at": applied_at, "purged": purged}
+        answer = self._post(self._endpoints().ack, body)
+        if answer.status not in {200, 204}:
+            raise _trouble(answer, "the portal did not take the acknowledgement")
+
+    # --- batches -------------------------------------------------------------------------------
+
+    def announce(self, manifest: Mapping[str, Any]) -> str | Refusal:
+        """Hand in a manifest; return where its bytes go, "" if it has them, or the refusal."""
+        answer = self._post(self._endpoints().batches, manifest)
+        if answer.status in {200, 201}:
+            found = _object(answer)
+            state = found.get("state")
+            if state == "admitted":
+                return ""
+            if state != "awaiting_bytes":
+                return Refusal(answer.status, state if isinstance(state, str) else "", ())
+            url = found.get("upload_url")
+            if isinstance(url, str) and url:
+                return urllib.parse.urljoin(self.transport.origin.url + "/", url)
+            raise UnexpectedAnswerError("manifest_answer_malformed", "no address for the bytes")
+        return _refused(answer)
+
+    def upload(self, url: str, data: bytes) -> Refusal | None:
+        """Hand in a batch's bytes; return the refusal if they were not taken."""
+        headers = {**self._auth(), "Content-Type": "application/octet-stream"}
+        answer = self.transport.request("PUT", url, headers=headers, body=data)
+        return None if answer.status in {200, 201} else _refused(answer)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _url(self, path: str) -> str:
+        return self.transport.origin.url + path
+
+    def _endpoints(self) -> Endpoints:
+        if self.endpoints is None:
+            raise UnexpectedAnswerError("not_enrolled", "this agent is not enrolled")
+        return self.endpoints
+
+    def _auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def _form(self, path: str, form: Mapping[str, str]) -> Answer:
+        return self.transport.request(
+            "POST",
+            self._url(path),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urllib.parse.urlencode(form).encode(),
+            once=True,
+        )
+
+    def _post(self, url: str, body: Mapping[str, Any]) -> Answer:
+        data = json.dumps(body, separators=(",", ":")).encode()
+        return self.transport.request("POST", url, headers=_json_headers(self.token), body=data)
+
+
+def _json_headers(token: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Accept": "application/json, application/problem+json",
+    }
+
+
+def _object(answer: Answer) -> Mapping[str, Any]:
+    try:
+        value = strict_json(answer.body)
+    except ValueError as error:
+        raise UnexpectedAnswerError("answer_malformed", "the portal's answer is no JSON") from error
+    if not isinstance(value, dict):
+        raise UnexpectedAnswerError("answer_malformed", "the portal's answer is no JSON object")
+    return value
+
+
+def _document(answer: Answer) -> str:
+    if len(answer.body) > MAX_TOKEN:
+        raise PolicyRefusedError("policy_malformed", "the policy is too large")
+    try:
+        return answer.body.decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise PolicyRefusedError("policy_malformed", "this is not a signed policy") from error
+
+
+def _wait(answer: Answer) -> float:
+    """Return how long the portal offers to hold a poll (`Policy-Poll: …, wait=50`)."""
+    for part in answer.headers.get("policy-poll", "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name == "wait" and value.isascii() and value.isdigit():
+            return min(float(value[:6]), LONGEST_WAIT)
+    return 0.0
+
+
+def _problem(answer: Answer) -> Refusal:
+    """Read an RFC 9457 problem; what cannot be read leaves the code empty."""
+    try:
+        value = strict_json(answer.body)
+    except ValueError:
+        value = {}
+    found = value if isinstance(value, dict) else {}
+    code, reasons = found.get("code"), found.get("reasons")
+    listed = reasons if isinstance(reasons, list) else []
+    texts = tuple(reason for reason in listed if isinstance(reason, str))
+    return Refusal(answer.status, code if isinstance(code, str) else "", texts)
+
+
+def _refused(answer: Answer) -> Refusal:
+    """Return the refusal of a batch; raise where it is the portal that is in trouble, or we."""
+    if answer.status in {400, 404, 409, 413, 415, 422}:
+        return _problem(answer)
+    raise _trouble(answer, "the portal did not take the batch")
+
+
+def _trouble(answer: Answer, message: str) -> Exception:
+    """Return the error an answer stands for: gone for good, later again, or not understood."""
+    if answer.status in _STANDING:
+        return StandingError(_STANDING[answer.status], message, status=answer.status)
+    if answer.status >= 500 or answer.status in {408, 425, 429}:
+        return UnreachableError(
+            "portal_in_trouble",
+            f"{message} (status {answer.status})",
+            retry_after=answer.retry_after(),
+        )
+    return UnexpectedAnswerError("portal_answer_unexpected", f"{message} (status {answer.status})")

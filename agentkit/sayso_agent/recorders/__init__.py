@@ -1,0 +1,87 @@
+"""Adapters: each turns what one recorder writes into our events, and decides nothing."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from sayso_agent.errors import UsageError
+from sayso_agent.event import Event, Skipped
+from sayso_agent.matching import WindowFacts
+from sayso_agent.recorders.ndjson import read_ndjson
+from sayso_agent.recorders.openadapt import read_openadapt
+from sayso_agent.recorders.rrweb import read_rrweb
+from sayso_agent.recorders.source import lines, raw_events
+
+Items = Iterator[Event | Skipped]
+Reader = Callable[[str, "Told"], Items]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the person who starts the agent says about the window, where the recorder cannot.
+
+    `host` stands in for a page opened from this machine (file:, localhost) and for no other.
+    `no_passwords` says that nobody types one, where the recorder cannot tell password fields.
+    """
+
+    host: str = ""
+    window: WindowFacts = field(default_factory=WindowFacts)
+    no_passwords: bool = False
+
+
+def _rrweb(source: str, told: Told) -> Items:
+    return read_rrweb(raw_events(source), host=told.host, hint=told.window.hint)
+
+
+def _openadapt(source: str, told: Told) -> Items:
+    if source == "-":
+        raise UsageError("events_not_a_file", "an OpenAdapt recording is a file, not a stream")
+    return read_openadapt(Path(source), told.window)
+
+
+def _ndjson(source: str, told: Told) -> Items:
+    return read_ndjson(lines(source), told.window)
+
+
+RECORDERS: Final[dict[str, Reader]] = {
+    "rrweb": _rrweb,
+    "openadapt": _openadapt,
+    "ndjson": _ndjson,
+}
+
+
+def guess(source: str) -> str:
+    """Return the recorder a file most likely comes from, by its name."""
+    endings = {".db": "openadapt", ".sqlite": "openadapt", ".json": "rrweb"}
+    return endings.get(Path(source).suffix.lower(), "ndjson")
+
+
+def open_recorder(recorder: str, source: str, told: Told) -> Items:
+    """Return the events of a file or of standard input ("-")."""
+    if source != "-" and not Path(source).is_file():
+        raise UsageError("events_missing", f"there is no file {source}")
+    items = RECORDERS[recorder](source, told)
+    return _without_passwords(items) if told.no_passwords else items
+
+
+def _without_passwords(items: Items) -> Items:
+    """Fill in what the recorder does not know; what it calls a password field stays one."""
+    for item in items:
+        unsure = isinstance(item, Event) and item.secure is None
+        yield replace(item, secure=False) if isinstance(item, Event) and unsure else item
+
+
+def is_live(source: str) -> bool:
+    """Return whether events come as they happen: standard input, unless it is a file."""
+    return source == "-" and not _stdin_is_file()
+
+
+def _stdin_is_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False

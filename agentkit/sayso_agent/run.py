@@ -1,0 +1,319 @@
+"""The running agent: one loop that captures, a thread that polls, a thread that reads events."""
+
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from sayso_agent.agent import Agent, Fetched, fetch, portal_of
+from sayso_agent.errors import AgentError, StandingError, UnexpectedAnswerError, UnreachableError
+from sayso_agent.event import Event, Skipped
+from sayso_agent.home import Identity
+from sayso_agent.lease import Clock, Instant
+from sayso_agent.plain import status_line
+from sayso_agent.transport import Backoff
+
+Item = Event | Skipped
+JITTER: Final = 0.2
+TURN: Final = 0.2
+_MOST_WAITING: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the agent does what, in seconds. `poll` None follows the policy."""
+
+    poll: float | None = None
+    upload: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Input that is complete already, and whether its times are to be moved to now."""
+
+    items: Iterable[Item]
+    rebase: bool = False
+
+
+class Poller:
+    """A thread with a connection of its own, so that a slow portal never holds up a stop."""
+
+    def __init__(self, identity: Identity, clock: Clock) -> None:
+        self._portal = portal_of(identity)
+        self._clock = clock
+        self._questions: queue.Queue[tuple[str, float] | None] = queue.Queue(1)
+        self.answers: queue.Queue[Fetched | AgentError] = queue.Queue(1)
+        self.busy = False
+        self._thread = threading.Thread(target=self._work, name="poll", daemon=True)
+        self._thread.start()
+
+    def ask(self, etag: str, wait: float) -> None:
+        """Start a poll; its answer comes into `answers`."""
+        self.busy = True
+        self._questions.put((etag, wait))
+
+    def close(self) -> None:
+        """End the thread and break off the poll it may be in."""
+        self._portal.transport.end()
+        self._questions.put(None)
+        self._thread.join(timeout=2)
+
+    def _work(self) -> None:
+        while (question := self._questions.get()) is not None:
+            etag, wait = question
+            try:
+                self.answers.put(fetch(self._portal, self._clock, etag=etag, wait=wait))
+            except AgentError as error:
+                self.answers.put(error)
+        self._portal.transport.close()
+
+
+class Reader:
+    """A thread that reads a recorder, so that a silent recorder never holds up a stop."""
+
+    def __init__(self, items: Iterable[Item], clock: Clock) -> None:
+        self.ended = threading.Event()
+        self._items = items
+        self._clock = clock
+        self._waiting: queue.Queue[tuple[Item, Instant]] = queue.Queue(_MOST_WAITING)
+        self.failure: AgentError | None = None
+        threading.Thread(target=self._work, name="read", daemon=True).start()
+
+    def take(self, *, within: float) -> Iterator[tuple[Item, Instant]]:
+        """Yield what was read, with the moment it was; wait up to `within` for the first."""
+        try:
+            yield self._waiting.get(timeout=within)
+            while True:
+                yield self._waiting.get_nowait()
+        except queue.Empty:
+            return
+
+    def done(self) -> bool:
+        """Return whether the input has ended and all of it was taken."""
+        return self.ended.is_set() and self._waiting.empty()
+
+    def _work(self) -> None:
+        try:
+            for item in self._items:
+                self._waiting.put((item, self._clock.now()))
+        except AgentError as error:
+            self.failure = error
+        except (OSError, ValueError) as error:
+            self.failure = UnexpectedAnswerError("events_unreadable", f"cannot read: {error}")
+        finally:
+            self.ended.set()
+
+
+@dataclass(slots=True)
+class Runner:
+    """The loop of `sayso-agent run`."""
+
+    agent: Agent
+    say: Callable[[str], None]
+    pace: Pace = field(default_factory=Pace)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _said: str = ""
+    _next_poll: float = 0.0
+    _next_upload: float = 0.0
+    _forgotten: tuple[float, float] | None = None
+    _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
+    _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
+
+    def serve(
+        self, *, live: Iterable[Item] | None = None, recording: Recording | None = None
+    ) -> None:
+        """Run until told to stop, or until the portal no longer serves us (StandingError).
+
+        What happens `live` is read at once, and lost while nothing may be captured. A
+        `recording` is taken whole as soon as something may be.
+        """
+        agent = self.agent
+        self._forgotten = agent.home.forget_mark()
+        poller = Poller(agent.identity, agent.clock)
+        reader = Reader(live, agent.clock) if live is not None else None
+        try:
+            while not self.stopping.is_set():
+                self._poll(poller)
+                if recording is not None and agent.recordable():
+                    self.take(recording)
+                    recording = None
+                self._capture(reader, poller)
+                self._follow_forget()
+                self._upload()
+                self._show()
+        finally:
+            agent.settle()
+            poller.close()
+
+    def once(self, recording: Recording | None = None) -> None:
+        """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
+        agent = self.agent
+        try:
+            agent.poll()
+        finally:
+            self._show()
+        if recording is not None and agent.recordable():
+            self.take(recording)
+        self._upload_patiently()
+        self._show()
+
+    def take(self, recording: Recording) -> None:
+        """Offer every item now, with its own time or with all times moved to end now."""
+        agent = self.agent
+        rules = agent.rules
+        if recording.rebase and rules is not None:
+            items = list(recording.items)
+            for item, happened in rebased(items, agent.clock.now(), rules.lease.since):
+                agent.offer(item, happened=happened)
+        else:
+            for item in recording.items:
+                agent.offer(item)
+        agent.settle()
+
+    # --- one turn ------------------------------------------------------------------------------
+
+    def _poll(self, poller: Poller) -> None:
+        """Take a poll's answer if there is one, start a poll if it is time."""
+        agent = self.agent
+        try:
+            came = poller.answers.get_nowait()
+        except queue.Empty:
+            came = None
+        if came is not None:
+            poller.busy = False
+            self._next_poll = time.monotonic() + self._took(came)
+        if not poller.busy and time.monotonic() >= self._next_poll:
+            poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
+
+    def _took(self, came: Fetched | AgentError) -> float:
+        """Apply an answer; return the seconds until the next poll."""
+        agent = self.agent
+        try:
+            if isinstance(came, AgentError):
+                agent.failed(came)
+                raise came
+            agent.apply(came)
+        except StandingError:
+            self._show()
+            raise
+        except UnreachableError as error:
+            return self._backoff.failed(retry_after=error.retry_after)
+        except AgentError:
+            return self._backoff.failed()
+        self._backoff.succeeded()
+        return self._interval()
+
+    def _interval(self) -> float:
+        """Return the seconds to the next poll, spread out so that agents do not march in step."""
+        agent = self.agent
+        if self.pace.poll is not None:
+            return self.pace.poll
+        if agent.wait:
+            return secrets.SystemRandom().uniform(0.05, 0.5)
+        policy = agent.policy
+        usual = float(policy.poll_after) if policy else 5.0
+        return usual * secrets.SystemRandom().uniform(1 - JITTER, 1.0)
+
+    def _capture(self, reader: Reader | None, poller: Poller) -> None:
+        agent = self.agent
+        turn = min(TURN, self.pace.poll or TURN)
+        if reader is None or reader.done():
+            if reader and reader.failure:
+                raise reader.failure
+            self.stopping.wait(turn)
+        else:
+            for item, happened in reader.take(within=turn):
+                agent.capture.offer(item, happened, agent.clock.now())
+                if not poller.answers.empty() or self.stopping.is_set():
+                    break  # a new policy comes before the next event
+            if reader.done():
+                agent.capture.settle(agent.clock.now())
+        agent.capture.flush()
+
+    def _follow_forget(self) -> None:
+        """Drop what another process was told to forget, also what we wrote while it did."""
+        home = self.agent.home
+        mark = home.forget_mark()
+        if mark is not None and mark != self._forgotten:
+            self._forgotten = since, until = mark
+            self.agent.capture.forget()
+            home.spool.purge(lambda _slot, record: not since <= record.wall <= until)
+
+    def _upload(self) -> None:
+        agent = self.agent
+        if agent.rules is None or time.monotonic() < self._next_upload:
+            return
+        try:
+            agent.upload(older_than=agent.clock.now().wall - self.pace.upload)
+        except (UnreachableError, UnexpectedAnswerError) as error:
+            wait = getattr(error, "retry_after", None)
+            self._next_upload = time.monotonic() + self._upload_backoff.failed(retry_after=wait)
+        else:
+            self._upload_backoff.succeeded()
+            self._next_upload = time.monotonic() + min(self.pace.upload, 30.0)
+
+    def _upload_patiently(self) -> None:
+        """Hand in everything, with two more tries where the portal is in trouble."""
+        for last in (False, False, True):
+            try:
+                self.agent.upload()
+            except UnreachableError as error:
+                wait = self._upload_backoff.failed(retry_after=error.retry_after)
+                if last or wait > 10:
+                    raise
+                self.stopping.wait(wait)
+            else:
+                return
+
+    def _show(self) -> None:
+        """Say what is recorded, whenever that changes."""
+        agent = self.agent
+        rules = agent.rules
+        names = {code: app.name for code, app in rules.policy.apps.items()} if rules else {}
+        until = float(rules.lease.until) if rules else 0.0
+        line = status_line(agent.recordable(), names, until, agent.why_not())
+        if line != self._said:
+            self._said = line
+            self.say(line)
+            self._save(line)
+
+    def _save(self, line: str) -> None:
+        agent = self.agent
+        rules = agent.rules
+        agent.home.save_status(
+            {
+                "line": line,
+                "at": time.time(),
+                "version": rules.policy.version if rules else None,
+                "lease_until": rules.lease.until if rules else None,
+                "kept": dict(agent.capture.kept),
+                "dropped": dict(agent.capture.dropped),
+                "batches_admitted": agent.uploaded.admitted,
+                "batches_refused": dict(agent.uploaded.refused),
+            }
+        )
+
+    def save(self) -> None:
+        """Keep the last state of this run for `status`."""
+        self._save(self._said or "not recording")
+
+
+def rebased(items: list[Item], now: Instant, since: float) -> Iterator[tuple[Item, Instant]]:
+    """Yield old events with times that end now; distances shrink if the lease is younger than they.
+
+    The recorder's own times are taken out, so that nothing of the past decides anything.
+    """
+    times = [item.at for item in items if isinstance(item, Event) and item.at is not None]
+    last = max(times, default=0.0)
+    length = last - min(times, default=0.0)
+    room = max(now.monotonic - since, 0.0)
+    scale = min(1.0, room / length) if length > 0 else 0.0
+    for item in items:
+        if isinstance(item, Event) and item.at is not None:
+            moment = max(now.monotonic - (last - item.at) * scale, min(since, now.monotonic))
+            yield replace(item, at=None), Instant(moment, now.wall)
+        else:
+            yield item, now

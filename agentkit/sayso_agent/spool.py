@@ -1,0 +1,248 @@
+"""What was captured and not yet handed in: encrypted files, one per purpose, app and lease.
+
+A line is one event under AES-GCM, bound to its file and place, so that lines cannot be moved
+between files. What was purged is unlinked; a full purge also destroys the key.
+"""
+
+import base64
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sayso_agent.files import FileLock, make_folder, random_bytes, read_secret, write_secret
+
+SUFFIX: Final = ".spool"
+_NONCE: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where an event belongs: one purpose, one app, one lease of one policy version."""
+
+    purpose: str
+    app: str
+    version: int
+    issued_at: int
+    until: int
+    batch_bytes: int
+    batch_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event fit to leave: `line` is its NDJSON, `wall` when it was recorded here."""
+
+    stamp: float
+    signal: str
+    line: bytes
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of the spool, read and decrypted. Its name is the batch's id."""
+
+    batch: str
+    slot: Slot
+    records: tuple[Record, ...]
+
+    @property
+    def payload(self) -> bytes:
+        """Return the batch's bytes: NDJSON in order of capture, always the same ones."""
+        ordered = sorted(self.records, key=lambda record: record.stamp)
+        return b"".join(record.line + b"\n" for record in ordered)
+
+
+@dataclass(slots=True)
+class _Open:
+    """The file that still takes events of a slot."""
+
+    batch: str
+    lines: int
+    size: int
+    first: float
+    last: float
+    since: float  # wall clock of the first event, to know when to hand it in
+
+    def takes(self, record: Record, slot: Slot) -> bool:
+        grown = self.size + len(record.line) + 1
+        span = max(self.last, record.stamp) - min(self.first, record.stamp) + 0.001
+        return grown <= slot.batch_bytes and span <= slot.batch_seconds
+
+
+class Spool:
+    """The folder of spooled events. One writer; `forget` may come from another process."""
+
+    def __init__(self, folder: Path, key_file: Path, lock: FileLock) -> None:
+        self._folder = make_folder(folder)
+        self._key_file = key_file
+        self._lock = lock
+        self._open: dict[Slot, _Open] = {}
+
+    def append(self, slot: Slot, records: Iterable[Record]) -> int:
+        """Write records to their slot; return how many were too big for any batch."""
+        too_big = 0
+        with self._lock:
+            cipher = self._cipher()
+            for record in records:
+                if len(record.line) + 1 > slot.batch_bytes:
+                    too_big += 1
+                else:
+                    self._append(cipher, slot, record)
+        return too_big
+
+    def _append(self, cipher: AESGCM, slot: Slot, record: Record) -> None:
+        current = self._open.get(slot)
+        if current and not (self._path(current.batch).exists() and current.takes(record, slot)):
+            current = None
+        if current is None:
+            current = self._begin(cipher, slot, record)
+        self._write_line(cipher, current.batch, current.lines, _record_json(record))
+        current.lines += 1
+        current.size += len(record.line) + 1
+        current.first = min(current.first, record.stamp)
+        current.last = max(current.last, record.stamp)
+
+    def _begin(self, cipher: AESGCM, slot: Slot, record: Record) -> _Open:
+        batch = str(uuid.uuid4())
+        self._write_line(cipher, batch, 0, asdict(slot))
+        current = _Open(batch, 1, 0, record.stamp, record.stamp, record.wall)
+        self._open[slot] = current
+        return current
+
+    def close(self, *, older_than: float | None = None) -> None:
+        """Let open files take no more events; with `older_than` only those begun before it."""
+        for slot, current in list(self._open.items()):
+            if older_than is None or current.since <= older_than:
+                del self._open[slot]
+
+    def closed(self) -> list[str]:
+        """Return the batches that may be handed in, oldest file first."""
+        with self._lock:
+            still_open = {current.batch for current in self._open.values()}
+            paths = sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        return [path.stem for path in paths if path.stem not in still_open]
+
+    def read(self, batch: str) -> Segment | None:
+        """Return a segment; None where it is gone or nothing in it can be read."""
+        with self._lock:
+            return self._read(batch)
+
+    def exists(self, batch: str) -> bool:
+        """Return whether the segment is still to be handed in."""
+        return self._path(batch).exists()
+
+    def remove(self, batch: str) -> None:
+        """Drop one segment."""
+        with self._lock:
+            self._path(batch).unlink(missing_ok=True)
+
+    def rename(self, batch: str) -> None:
+        """Give a segment a new batch id, as the portal knows the old one with other content."""
+        with self._lock:
+            segment = self._read(batch)
+            self._path(batch).unlink(missing_ok=True)
+            if segment is not None:
+                self._write_segment(segment.slot, segment.records)
+
+    def purge(self, keep: Callable[[Slot, Record], bool]) -> int:
+        """Drop every event that `keep` does not want; return how many went."""
+        dropped = 0
+        with self._lock:
+            for path in list(self._folder.glob(f"*{SUFFIX}")):
+                segment = self._read(path.stem)
+                kept = [r for r in segment.records if keep(segment.slot, r)] if segment else []
+                if segment and len(kept) == len(segment.records):
+                    continue
+                dropped += len(segment.records) - len(kept) if segment else 0
+                # Unlink first: a crash here loses what might stay, never keeps what must go.
+                path.unlink(missing_ok=True)
+                if segment and kept:
+                    self._write_segment(segment.slot, kept)
+                self._open = {s: o for s, o in self._open.items() if o.batch != path.stem}
+        return dropped
+
+    def destroy(self) -> int:
+        """Drop everything and the key with it; return how many events went."""
+        dropped = self.count()
+        with self._lock:
+            self._key_file.unlink(missing_ok=True)
+            for path in self._folder.glob(f"*{SUFFIX}"):
+                path.unlink(missing_ok=True)
+            self._open.clear()
+        return dropped
+
+    def count(self) -> int:
+        """Return how many events lie here."""
+        return sum(len(segment.records) for segment in self.segments())
+
+    def segments(self) -> Iterator[Segment]:
+        """Yield all segments that can be read."""
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if segment := self.read(path.stem):
+                yield segment
+
+    def _path(self, batch: str) -> Path:
+        return self._folder / f"{uuid.UUID(batch)}{SUFFIX}"
+
+    def _cipher(self) -> AESGCM:
+        key = read_secret(self._key_file)
+        if key is None:
+            key = random_bytes(32)
+            write_secret(self._key_file, key)
+        return AESGCM(key)
+
+    def _write_line(self, cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> None:
+        line = _sealed(cipher, batch, number, content)
+        handle = os.open(self._path(batch), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(handle, "ab") as file:
+            file.write(line + b"\n")
+
+    def _write_segment(self, slot: Slot, records: Iterable[Record]) -> None:
+        """Write a whole segment under a new id; it takes no more events."""
+        batch, cipher = str(uuid.uuid4()), self._cipher()
+        contents = [asdict(slot), *(_record_json(record) for record in records)]
+        lines = [_sealed(cipher, batch, i, content) for i, content in enumerate(contents)]
+        write_secret(self._path(batch), b"\n".join(lines) + b"\n")
+
+    def _read(self, batch: str) -> Segment | None:
+        """Read as far as lines can be decrypted: a crash may have torn the last one."""
+        path = self._path(batch)
+        if not path.exists():
+            return None
+        cipher, contents = self._cipher(), []
+        for number, line in enumerate(path.read_bytes().splitlines()):
+            try:
+                sealed = base64.b64decode(line, validate=True)
+                plain = cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], _place(batch, number))
+            except (ValueError, InvalidTag):
+                break
+            contents.append(json.loads(plain))
+        if len(contents) <= 1:
+            return None
+        return Segment(batch, Slot(**contents[0]), tuple(_record(c) for c in contents[1:]))
+
+
+def _sealed(cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> bytes:
+    nonce = random_bytes(_NONCE)
+    plain = json.dumps(content, separators=(",", ":")).encode()
+    return base64.b64encode(nonce + cipher.encrypt(nonce, plain, _place(batch, number)))
+
+
+def _place(batch: str, number: int) -> bytes:
+    return f"{batch}:{number}".encode()
+
+
+def _record_json(record: Record) -> dict[str, Any]:
+    return {**asdict(record), "line": record.line.decode()}
+
+
+def _record(content: dict[str, Any]) -> Record:
+    return Record(**{**content, "line": content["line"].encode()})

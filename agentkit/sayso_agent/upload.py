@@ -1,0 +1,111 @@
+"""Hands closed segments of the spool to the portal as batches. Doing it twice is harmless.
+
+A manifest is made from the segment alone, so a crash or a lost answer at any point is followed
+by the same request with the same batch id, which the portal answers with what stands.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sayso_agent.portal import Portal, Refusal
+from sayso_agent.spool import Segment, Spool
+from sayso_agent.version import USER_AGENT
+
+TRIES: Final = 3
+_MILLISECOND: Final = 0.001
+
+
+@dataclass(slots=True)
+class Uploaded:
+    """What became of the batches of one round."""
+
+    admitted: int = 0
+    events: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a moment as the protocol writes it: UTC, milliseconds."""
+    moment = datetime.fromtimestamp(round(seconds, 3), tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def manifest(segment: Segment) -> dict[str, Any]:
+    """Return the manifest of a segment. The interval is half-open and ends within the lease."""
+    stamps = [record.stamp for record in segment.records]
+    data = segment.payload
+    return {
+        "batch": segment.batch,
+        "policy_version": segment.slot.version,
+        "purpose": segment.slot.purpose,
+        "app": segment.slot.app,
+        "signals": dict(sorted(Counter(r.signal for r in segment.records).items())),
+        "from": rfc3339(min(stamps)),
+        "until": rfc3339(min(max(stamps) + _MILLISECOND, segment.slot.until)),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "redactor": USER_AGENT,
+    }
+
+
+class Uploader:
+    """Sends what is closed, one batch after the other."""
+
+    def __init__(self, spool: Spool, portal: Portal, may_send: Callable[[], bool]) -> None:
+        self._spool = spool
+        self._portal = portal
+        self._may_send = may_send
+        self._mismatches: Counter[str] = Counter()
+
+    def send_closed(self) -> Uploaded:
+        """Hand in all closed segments; stop where the person pauses or the lease ends.
+
+        UnreachableError and StandingError pass through; what was not sent stays.
+        """
+        done = Uploaded()
+        for batch in self._spool.closed():
+            if not self._may_send():
+                break
+            segment = self._spool.read(batch)
+            if segment is None:
+                self._spool.remove(batch)
+                continue
+            refusal = self._send(segment)
+            if refusal is None:
+                self._spool.remove(batch)
+                done.admitted += 1
+                done.events += len(segment.records)
+            else:
+                self._refused(segment, refusal, done)
+        return done
+
+    def _send(self, segment: Segment) -> Refusal | None:
+        """Hand in one segment. Crash after the manifest: the next round asks for the same place."""
+        url = self._portal.announce(manifest(segment))
+        if isinstance(url, Refusal):
+            return url
+        if not url:
+            return None  # the portal has the bytes already: only its answer was lost
+        if not self._may_send() or not self._spool.exists(segment.batch):
+            return Refusal(0, "dropped_here", ())
+        return self._portal.upload(url, segment.payload)
+
+    def _refused(self, segment: Segment, refusal: Refusal, done: Uploaded) -> None:
+        """Keep a batch whose bytes were damaged on the way, up to a limit; drop all others.
+
+        What the policy refused must not be kept and tried again.
+        """
+        if refusal.code == "dropped_here":
+            return
+        self._mismatches[segment.batch] += 1
+        tries = self._mismatches[segment.batch]
+        if refusal.code == "bytes_do_not_match" and tries < TRIES:
+            return
+        for reason in refusal.reasons or (refusal.code or f"status_{refusal.status}",):
+            done.refused[reason] += 1
+        self._spool.remove(segment.batch)
+        del self._mismatches[segment.batch]

@@ -1,0 +1,143 @@
+"""The agent's words: signals, what is never captured, and reasons in plain language. Pure."""
+
+from typing import Final
+
+SIGNALS: Final = frozenset(
+    {
+        "app_focus",
+        "ui_event",
+        "mouse_click",
+        "mouse_move",
+        "scroll",
+        "key_meta",
+        "key_timing",
+        "key_content",
+        "clipboard",
+        "window_title",
+        "dom_text",
+        "screenshot",
+        "screen_video",
+        "comms_content",
+    }
+)
+"""The closed list. A signal outside it is never recorded, whoever allows it."""
+
+NEVER_SIGNALS: Final = frozenset(
+    {
+        "secure_input",
+        "webcam",
+        "audio",
+        "location",
+        "derived_emotion",
+        "derived_performance",
+        "derived_biometric_id",
+    }
+)
+
+NEVER_CATEGORIES: Final = frozenset(
+    {
+        "hr",
+        "health",
+        "whistleblowing",
+        "union",
+        "legal_advice",
+        "banking",
+        "password_manager",
+        "personal",
+    }
+)
+"""Built in, so that a policy which forgets its `never` part still opens none of these."""
+
+CATEGORIES: Final = NEVER_CATEGORIES | {
+    "unknown",
+    "office",
+    "browser",
+    "development",
+    "design",
+    "tracker",
+    "support",
+    "sales",
+    "finance",
+    "analytics",
+    "knowledge",
+    "communication",
+}
+"""The categories this agent knows. It captures nothing in an app of any other."""
+
+PLATFORMS: Final = frozenset({"macos", "windows", "linux", "web"})
+MATCHER_KINDS: Final = frozenset({"bundle_id", "executable", "signer", "aumid", "domain"})
+
+PLAIN: Final = {
+    # reasons a policy gives
+    "app_not_allowlisted": "this app is not on the list of apps that may be recorded",
+    "signal_not_consented": "you have not agreed to this signal",
+    "app_category_unknown": "nobody has said what kind of app this is",
+    "never_category": "apps of this kind are never recorded",
+    "no_consent": "no consent stands",
+    "consent_withdrawn": "consent withdrawn",
+    "consent_not_yet_given": "your consent begins later",
+    "consent_expired": "your consent has run out",
+    "notice_changed_reconsent": "the notice has changed; your answer to the new one is needed",
+    "notice_period_running": "the notice period is still running",
+    "acknowledgement_missing": "the notice has not been acknowledged yet",
+    "agreement_does_not_cover": "the works agreement does not cover it",
+    "gates_open": "something that must come first is not done yet",
+    "counsel_signoff_missing": "the lawyers have not signed it off yet",
+    "counterparty_unconsented": "it would show what other people wrote",
+    "signal_prohibited": "the rules that apply to you forbid this signal",
+    "signal_restricted_no_override": "this signal needs a permission that nobody has given",
+    "jurisdiction_prohibited": "the law that applies to you forbids it",
+    "unknown_jurisdiction": "it is not known which law applies to you",
+    "fact_unknown": "something that must be known is not known",
+    "outside_work_hours": "it is outside working hours",
+    "agent_not_active": "this machine is not allowed to record",
+    "kill_switch": "recording is switched off for everybody",
+    "paused": "paused",
+    # reasons the agent gives by itself
+    "no_policy": "no policy has been fetched yet",
+    "lease_ended": "the policy's lease has ended and no newer one came",
+    "paused_here": "paused on this machine",
+    "never": "apps of this kind are never recorded",
+    "never_signal": "this is never recorded",
+    "unknown_signal": "this agent does not know that signal",
+    "unknown_app": "the policy names no such app",
+    "unknown_category": "this agent does not know that kind of app",
+    "ambiguous_app": "the window fits more than one app",
+    "window_unknown": "it is not known which app this is",
+    "page_unknown": "it is not known which page the browser shows",
+    "private_window": "private windows are never recorded",
+    "secure_input": "passwords and payment fields are never recorded",
+    "field_unknown": "it is not known whether the field is a password field",
+    "cannot_redact": "this agent takes no pictures: it could not blank what must not be seen",
+    "not_allowed": "the policy does not allow it",
+    "outside_lease": "it happened before the policy was there, or after it ended",
+    "policy_version_old": "the portal sent an older policy than the one before",
+    "policy_signature_bad": "the policy's signature does not fit",
+    "policy_key_unknown": "the policy is signed by a key the portal does not list",
+    "policy_algorithm_bad": "the policy is not signed the way it must be",
+    "policy_malformed": "the policy cannot be read",
+    "policy_not_understood": "the policy holds a rule this agent does not know",
+    "policy_format_unknown": "the policy is of a newer kind than this agent knows",
+    "policy_audience_wrong": "the policy is for another agent",
+    "policy_issuer_wrong": "the policy is from another portal",
+    "agent_unknown": "the portal does not know this agent; enrol again",
+    "agent_blocked": "the portal has blocked this agent",
+    "subject_erased": "the portal has erased this person's data",
+    "portal_answer_unexpected": "the portal gave an answer this agent does not know",
+}
+
+
+def plain(reason: str) -> str:
+    """Return a reason code in plain words; an unknown code with its underscores as spaces."""
+    return PLAIN.get(reason) or printable(reason.replace("_", " "))
+
+
+def printable(text: str, *, limit: int = 80) -> str:
+    """Return text fit for a terminal: no control characters, not longer than `limit`."""
+    clean = "".join(c for c in text if c.isprintable())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def listed(text: str) -> list[str]:
+    """Return the words of a text, for closed lists that read better as a line."""
+    return text.split()

@@ -1,0 +1,189 @@
+"""Enrolment by the device flow, and every way it can end."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_portal import FakePortal, problem, reply
+from sayso_agent import EnrolmentError, StateError, UnexpectedAnswerError, UsageError
+from sayso_agent.cli import main
+from sayso_agent.enrol import Approval, enrol
+from sayso_agent.home import Home, Identity
+
+TOKEN = "/identity/o/api/token"
+DEVICE = "/identity/o/api/device/code"
+AGENTS = "/api/v1/agents"
+
+
+def go(portal: FakePortal, folder: Path) -> tuple[Identity, list[Approval], list[float]]:
+    shown: list[Approval] = []
+    slept: list[float] = []
+    identity = enrol(Home(folder), portal.url, name="test", show=shown.append, sleep=slept.append)
+    return identity, shown, slept
+
+
+def test_the_person_is_shown_where_to_approve_what(portal: FakePortal, tmp_path: Path) -> None:
+    portal.pending = ["authorization_pending", "slow_down"]
+
+    identity, shown, slept = go(portal, tmp_path / "home")
+
+    assert shown == [
+        Approval(f"{portal.url}/device", f"{portal.url}/device?code=ABCD-EFGH", "ABCD-EFGH", 60.0)
+    ]
+    assert slept == [0.1, 0.1, 5.1]
+    assert identity.agent == portal.agent
+    assert identity.token == portal.token
+
+
+def test_the_key_is_made_here_proven_and_kept_to_ourselves(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    go(portal, tmp_path / "home")
+    home = Home(tmp_path / "home")
+
+    assert home.key().public_key().public_bytes_raw() == portal.agent_key
+    raw = home.key().private_bytes_raw()
+    assert raw not in portal.wire()
+    for path in [home.folder, *home.folder.rglob("*")]:
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+def test_what_is_sent_names_no_person_and_no_machine(portal: FakePortal, tmp_path: Path) -> None:
+    go(portal, tmp_path / "home")
+
+    body = json.loads(next(s.body for s in portal.requests if s.path == AGENTS))
+    assert set(body) == {"name", "platform", "public_key", "proof"}
+    assert body["platform"] in {"linux", "macos", "windows"}
+
+
+@pytest.mark.parametrize("error", ["access_denied", "expired_token"])
+def test_a_no_is_a_no(portal: FakePortal, tmp_path: Path, error: str) -> None:
+    portal.pending = ["authorization_pending", error]
+
+    with pytest.raises(EnrolmentError) as ended:
+        go(portal, tmp_path / "home")
+
+    assert ended.value.code == error
+    assert not Home(tmp_path / "home").enrolled()
+
+
+def test_nobody_answering_ends_by_itself(portal: FakePortal, tmp_path: Path) -> None:
+    portal.pending = ["slow_down"] * 50
+
+    with pytest.raises(EnrolmentError) as ended:
+        go(portal, tmp_path / "home")
+
+    assert ended.value.code == "expired_token"
+
+
+def test_an_error_we_do_not_know_ends_it(portal: FakePortal, tmp_path: Path) -> None:
+    portal.pending = ["invalid_grant"]
+
+    with pytest.raises(EnrolmentError) as ended:
+        go(portal, tmp_path / "home")
+
+    assert ended.value.code == "enrolment_refused"
+
+
+def test_a_portal_in_trouble_only_makes_us_wait(portal: FakePortal, tmp_path: Path) -> None:
+    portal.misbehave[TOKEN] = [problem(503, "busy", retry_after=9), problem(500, "oops")]
+
+    identity, _, slept = go(portal, tmp_path / "home")
+
+    assert identity.agent
+    assert slept[1] >= 9
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"user_code": "A", "device_code": "d"},
+        {"verification_uri": "javascript:alert(1)", "user_code": "A", "device_code": "d"},
+        {"verification_uri": "http://x", "user_code": 7, "device_code": "d"},
+        {"verification_uri": "http://x", "user_code": "A"},
+        [],
+    ],
+)
+def test_a_start_that_makes_no_sense_is_refused(
+    portal: FakePortal, tmp_path: Path, answer: Any
+) -> None:
+    portal.misbehave[DEVICE] = [reply(200, answer)]
+
+    with pytest.raises(UnexpectedAnswerError):
+        go(portal, tmp_path / "home")
+
+
+def test_what_is_shown_cannot_steer_a_terminal(portal: FakePortal, tmp_path: Path) -> None:
+    started = {
+        "device_code": "device-secret",
+        "user_code": "AB\x1b[2J\r\nCD",
+        "verification_uri": "https://x.example/\x1b]0;boo\x07",
+        "interval": 0.1,
+    }
+    portal.misbehave[DEVICE] = [reply(200, started)]
+
+    _, shown, _ = go(portal, tmp_path / "home")
+
+    assert shown[0].code == "AB[2JCD"
+    assert shown[0].address.isprintable()
+
+
+def test_addresses_on_another_host_are_refused(portal: FakePortal, tmp_path: Path) -> None:
+    elsewhere = {**portal.addresses(), "batches_url": "https://collector.example/batches"}
+    portal.misbehave[AGENTS] = [reply(201, {"agent": "a", "token": "t", **elsewhere})]
+
+    with pytest.raises(EnrolmentError) as refused:
+        go(portal, tmp_path / "home")
+
+    assert refused.value.code == "portal_url_differs"
+    assert not Home(tmp_path / "home").enrolled()
+
+
+def test_an_answer_that_lacks_something_is_refused(portal: FakePortal, tmp_path: Path) -> None:
+    portal.misbehave[AGENTS] = [reply(201, {"agent": "a", **portal.addresses()})]
+
+    with pytest.raises(UnexpectedAnswerError):
+        go(portal, tmp_path / "home")
+
+
+def test_a_refused_registration_says_why(portal: FakePortal, tmp_path: Path) -> None:
+    portal.misbehave[AGENTS] = [problem(422, "proof_invalid")]
+
+    with pytest.raises(EnrolmentError) as refused:
+        go(portal, tmp_path / "home")
+
+    assert refused.value.code == "proof_invalid"
+
+
+def test_the_registration_is_not_repeated_by_itself(portal: FakePortal, tmp_path: Path) -> None:
+    portal.misbehave[AGENTS] = [(201, {"X-Truncate": "1"}, b'{"agent": "a"}')]
+
+    with pytest.raises(Exception, match="no answer"):
+        go(portal, tmp_path / "home")
+
+    assert portal.paths("POST").count(AGENTS) == 1
+
+
+def test_enrolling_twice_needs_to_be_said(
+    portal: FakePortal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["enrol", "--portal", portal.url, "--home", str(tmp_path / "home"), "--json"]
+    assert main(command) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["approve", "enrolled"]
+    assert lines[0]["user_code"] == "ABCD-EFGH"
+
+    assert main(command) == 2
+    assert main([*command, "--again"]) == 0
+
+
+def test_plain_http_to_another_host_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        enrol(Home(tmp_path / "home"), "http://portal.example", name="x", show=print)
+
+
+def test_without_enrolment_there_is_nobody(tmp_path: Path) -> None:
+    with pytest.raises(StateError):
+        Home(tmp_path / "home").identity()

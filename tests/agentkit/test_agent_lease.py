@@ -1,0 +1,81 @@
+"""Leases end by themselves, and capture is stamped by the portal's time."""
+
+import pytest
+from fake_portal import policy_document
+from hypothesis import given
+from hypothesis import strategies as st
+from sayso_agent import Instant, Lease, Policy
+from sayso_agent.lease import SystemClock
+
+
+def policy(iat: int = 1000, until: int = 1900) -> Policy:
+    moment = {"iss": "i", "aud": "a", "version": 1, "iat": iat, "lease_until": until}
+    return Policy.parse({**policy_document(), **moment})
+
+
+def lease() -> Lease:
+    return Lease.begin(policy(), asked=50.0, received=50.5)
+
+
+def test_it_ends_by_the_monotonic_clock_although_the_wall_clock_was_set_back() -> None:
+    assert lease().in_force(Instant(949.9, 0.0))
+    assert not lease().in_force(Instant(950.0, 0.0))
+
+
+def test_it_ends_by_the_wall_clock_although_the_monotonic_one_stood_still() -> None:
+    assert lease().in_force(Instant(51.0, 1899.9))
+    assert not lease().in_force(Instant(51.0, 1900.0))
+
+
+def test_the_time_of_asking_counts_not_that_of_the_answer() -> None:
+    slow = Lease.begin(policy(), asked=50.0, received=900.0)
+
+    assert not slow.in_force(Instant(950.0, 1000.0))
+
+
+def test_capture_is_stamped_by_the_portals_time() -> None:
+    assert lease().stamp(Instant(60.5, 7.0)) == 1010.0
+    assert lease().stamp(Instant(60.5, 1800.0)) == 1010.0
+
+
+def test_what_happened_before_the_policy_came_has_no_time_under_it() -> None:
+    assert lease().stamp(Instant(50.4, 1000.0)) is None
+
+
+def test_hearing_a_document_again_gives_no_time() -> None:
+    again = lease().renewed(policy(), asked=800.0, received=800.5)
+
+    assert not again.in_force(Instant(950.0, 1000.0))
+    assert again.stamp(Instant(801.0, 1000.0)) == 1750.5
+
+
+def test_a_document_issued_earlier_ends_no_later() -> None:
+    older = lease().renewed(policy(iat=500, until=99_999), asked=800.0, received=800.5)
+
+    assert not older.in_force(Instant(950.0, 1000.0))
+
+
+def test_a_newer_document_starts_a_new_term() -> None:
+    newer = lease().renewed(policy(iat=1800, until=2700), asked=800.0, received=800.5)
+
+    assert newer.in_force(Instant(1600.0, 2600.0))
+    assert newer.stamp(Instant(801.5, 0.0)) == 1801.0
+
+
+@given(st.floats(0, 2000), st.floats(0, 3000))
+def test_a_stamp_is_always_inside_the_lease(monotonic: float, wall: float) -> None:
+    stamp = lease().stamp(Instant(monotonic, wall))
+
+    assert stamp is None or 1000 <= stamp < 1900
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_system_clock_goes_forward(*, missing: bool) -> None:
+    clock = SystemClock()
+    if missing:
+        clock._source = None
+
+    first, second = clock.now(), clock.now()
+
+    assert first.monotonic <= second.monotonic
+    assert abs(first.earlier(5).wall + 5 - first.wall) < 0.001
