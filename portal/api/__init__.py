@@ -1,0 +1,1 @@
+"""REST v1: what agents and programs talk to."""

@@ -1,0 +1,156 @@
+"""POST /api/v1/batches and the upload that follows: manifest first, then the bytes, streamed."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from consent.policy.types import Signal
+from portal.api.authentication import agent_for, agent_of, bearer_token
+from portal.api.errors import Problem, problem_handler, problem_response
+from retention import services
+from retention.exceptions import BatchRefused, RetentionError
+from retention.models import Admission
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+CHUNK = 1 << 16
+STATUS_OF = {
+    "batch_refused": 422,
+    "bytes_do_not_match": 422,
+    "manifest_differs": 409,
+    "batch_unknown": 404,
+    "store_failed": 503,
+}
+FIELDS = {"from": "captured_from", "until": "captured_until"}
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}})
+class SignalCounts(serializers.DictField):
+    """Signal -> number of events; each signal from the closed list."""
+
+    child = serializers.IntegerField(min_value=1, max_value=10_000_000)
+
+    def to_internal_value(self, data: Any) -> dict[str, int]:
+        """Return the counts; raises for a name that is no signal."""
+        counts: dict[str, int] = super().to_internal_value(data)
+        known = {signal.value for signal in Signal}
+        if unknown := sorted(set(counts) - known):
+            raise serializers.ValidationError(f"unknown signals: {', '.join(unknown)[:200]}")
+        return counts
+
+
+class ManifestIn(serializers.Serializer[dict[str, Any]]):
+    """What an agent says about a batch before it sends the bytes."""
+
+    batch = serializers.UUIDField()
+    policy_version = serializers.IntegerField(min_value=1)
+    purpose = serializers.SlugField(max_length=60)
+    app = serializers.SlugField(max_length=60)
+    signals = SignalCounts(allow_empty=False)
+    until = serializers.DateTimeField()
+    bytes = serializers.IntegerField(min_value=1)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z")
+    redactor = serializers.CharField(max_length=40)
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add `from`, which Python keeps to itself."""
+        return {**super().get_fields(), "from": serializers.DateTimeField()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse an interval that runs backwards."""
+        since: datetime = attrs["from"]
+        if attrs["until"] < since:
+            raise serializers.ValidationError({"until": "lies before from"})
+        return attrs
+
+
+class BatchOut(serializers.Serializer[dict[str, Any]]):
+    """Where a batch stands."""
+
+    batch = serializers.UUIDField()
+    state = serializers.CharField()
+    upload_url = serializers.CharField(required=False)
+
+
+class BatchesView(APIView):
+    """Announce a batch."""
+
+    @extend_schema(request=ManifestIn, responses={200: BatchOut, 201: BatchOut})
+    def post(self, request: Request) -> Response:
+        """Return where to send the bytes; a repeat returns what stands."""
+        said = ManifestIn(data=request.data)
+        said.is_valid(raise_exception=True)
+        manifest = services.Manifest(
+            **{FIELDS.get(name, name): value for name, value in said.validated_data.items()}
+        )
+        agent = agent_of(request)
+        known = Admission.objects.filter(batch=manifest.batch).exists()
+        try:
+            admission = services.announce_batch(agent=agent, manifest=manifest)
+        except RetentionError as refusal:
+            raise as_problem(refusal) from refusal
+        if admission.state == Admission.State.REFUSED:
+            raise as_problem(BatchRefused(admission.reasons))
+        return Response(BatchOut(_standing(admission)).data, status=200 if known else 201)
+
+
+@csrf_exempt
+@require_http_methods(["PUT"])
+def upload(request: HttpRequest, batch: UUID) -> HttpResponse:
+    """Take the bytes of an announced batch; nothing is kept unless length and hash agree."""
+    try:
+        agent = agent_for(
+            bearer_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
+        )
+        before = Admission.objects.filter(batch=batch, agent=agent).first()
+        try:
+            admission = services.receive_bytes(agent=agent, batch=batch, chunks=_chunks(request))
+        except RetentionError as refusal:
+            return problem_response(as_problem(refusal))
+    except Problem as refusal:
+        return problem_response(refusal)
+    except exceptions.APIException as refusal:
+        answer = problem_handler(refusal, {})
+        status = answer.status_code if answer else 400
+        return JsonResponse(
+            answer.data if answer else {}, status=status, content_type="application/problem+json"
+        )
+    repeated = before is not None and before.state == Admission.State.ADMITTED
+    return JsonResponse(
+        {"batch": str(batch), "state": admission.state}, status=200 if repeated else 201
+    )
+
+
+def as_problem(refusal: RetentionError) -> Problem:
+    """Return a refusal of the retention package in the API's own shape."""
+    reasons = {"reasons": refusal.reasons} if isinstance(refusal, BatchRefused) else {}
+    return Problem(
+        status_code=STATUS_OF.get(refusal.code, 400),
+        code=refusal.code,
+        detail=refusal.detail,
+        next_step=refusal.next_step,
+        **reasons,
+    )
+
+
+def _standing(admission: Admission) -> dict[str, Any]:
+    standing: dict[str, Any] = {"batch": admission.batch, "state": admission.state}
+    if admission.state == Admission.State.AWAITING_BYTES:
+        standing["upload_url"] = reverse("api-batch-bytes", args=[admission.batch])
+    return standing
+
+
+def _chunks(request: HttpRequest) -> Iterator[bytes]:
+    while chunk := request.read(CHUNK):
+        yield chunk

@@ -1,0 +1,44 @@
+"""System checks: a misconfigured installation says so, with an id and what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def public_url_is_safe(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMessage]:
+    """Refuse plain http for anything but this machine: tokens and sessions would travel open."""
+    parts = urlsplit(settings.PUBLIC_URL)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        return [
+            checks.Error(
+                "SAYSO_PUBLIC_URL uses http for an address other than this machine.",
+                hint="Put a TLS proxy in front and set SAYSO_PUBLIC_URL to its https address.",
+                id="sayso.E001",
+            )
+        ]
+    return []
+
+
+def rules_are_readable(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMessage]:
+    """Name every jurisdiction whose rules cannot be read; capture is denied there."""
+    from consent.rules import rulebook
+
+    return [
+        checks.Warning(
+            f"The rules in {problem.file} cannot be used: {problem}",
+            hint="Capture is denied for that jurisdiction until the file is mended.",
+            id="sayso.W001",
+        )
+        for problem in rulebook().problems
+    ]
+
+
+def register() -> None:
+    """Let Django run the checks at start-up."""
+    checks.register(public_url_is_safe)
+    checks.register(rules_are_readable)

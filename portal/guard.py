@@ -1,0 +1,159 @@
+"""What the database itself refuses, in one list: who may do what to which table.
+
+Applied by the owner after every migration (post_migrate); each statement may run any number of
+times. Three protections: rows that never change, changes that need a ledger entry in the same
+transaction, and roles that hold no right they do not use (OWASP ASVS 13.2.2).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from audit import protection
+from portal.servers.locations import role_name
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: whether its rows are final, whether a change needs an entry, what app may do."""
+
+    name: str
+    governed: bool = True
+    append_only: bool = False
+    app: str = "SELECT, INSERT, UPDATE"
+    pk: str = "id"
+
+
+def _final(name: str, *, governed: bool = True, pk: str = "id") -> Table:
+    return Table(name, governed=governed, append_only=True, app="SELECT, INSERT", pk=pk)
+
+
+def _free(name: str, app: str = "SELECT, INSERT, UPDATE, DELETE") -> Table:
+    return Table(name, governed=False, app=app)
+
+
+TABLES: Final = (
+    # What people decided, and what was published or agreed: a change needs its ledger entry.
+    Table("consent_subject", governed=False),  # its position and cohort follow governed rows
+    Table("consent_subjectfact"),
+    Table("consent_purpose"),
+    Table("consent_notice"),
+    _final("consent_noticetext"),
+    Table("consent_app"),
+    Table("consent_appmatcher"),
+    Table("consent_allowlistentry"),
+    _final("consent_agreement"),
+    _final("consent_gateevidence"),
+    Table("consent_proposal"),
+    _final("consent_consentevent"),
+    _final("consent_consentscope"),
+    _final("consent_acknowledgement"),
+    Table("consent_pause"),
+    Table("consent_agent"),
+    _final("consent_issuedpolicy"),
+    _final("consent_policyacknowledgement"),
+    Table("retention_admission", pk="batch"),
+    Table("retention_batch", pk="uuid"),
+    Table("retention_deletioncase"),
+    _final("retention_certificate"),
+    Table("retention_hold"),
+    Table("portal_rolegrant"),
+    # Derived from the rows above, or mere work in progress: no entry of their own.
+    _free("consent_cohort", "SELECT, INSERT, UPDATE"),
+    _final("consent_cohortpolicy", governed=False),
+    _free("consent_personalpolicy", "SELECT, INSERT, UPDATE"),
+    _free("retention_deletionjob", "SELECT, INSERT, UPDATE"),
+    # Signing in: Django's and allauth's own tables.
+    _free("portal_user", "SELECT, INSERT, UPDATE"),
+    _free("portal_agenttoken", "SELECT, INSERT, UPDATE"),
+    _free("portal_cache"),
+    _free("django_session"),
+    _free("django_content_type", "SELECT"),
+    _free("django_migrations", "SELECT"),
+    _free("auth_group", "SELECT"),
+    _free("auth_group_permissions", "SELECT"),
+    _free("auth_permission", "SELECT"),
+    _free("account_emailaddress"),
+    _free("account_emailconfirmation"),
+    _free("mfa_authenticator"),
+    _free("allauth_idp_oidc_client", "SELECT, INSERT, UPDATE"),
+    _free("allauth_idp_oidc_token"),
+)
+
+READABLE_BY_AUDITORS: Final = tuple(
+    table.name for table in TABLES if table.name.startswith(("consent_", "retention_"))
+)
+
+NOTICE_FINAL: Final = """
+CREATE OR REPLACE TRIGGER consent_notice_final
+BEFORE UPDATE OR DELETE ON consent_notice
+FOR EACH ROW WHEN (OLD.published_at IS NOT NULL)
+EXECUTE FUNCTION audit_refuse_change()
+"""
+
+HELD_BATCH_STAYS: Final = """
+CREATE OR REPLACE FUNCTION retention_refuse_if_held() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM retention_hold h
+    WHERE h.subject_id = OLD.subject_id AND h.lifted_at IS NULL
+      AND (h.purpose_id IS NULL OR h.purpose_id = OLD.purpose_id)
+  ) THEN
+    RAISE EXCEPTION 'batch % is under a legal hold', OLD.uuid
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  IF NEW.due_at > OLD.due_at THEN
+    RAISE EXCEPTION 'nothing extends the term of batch %', OLD.uuid
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$
+"""
+
+HELD_BATCH_TRIGGER: Final = """
+CREATE OR REPLACE TRIGGER retention_batch_held
+BEFORE UPDATE OR DELETE ON retention_batch
+FOR EACH ROW EXECUTE FUNCTION retention_refuse_if_held()
+"""
+
+PARTITION: Final = """
+CREATE OR REPLACE FUNCTION retention_ensure_partition(first_of_month date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  since date := date_trunc('month', first_of_month)::date;
+  part text := 'retention_batch_' || to_char(since, 'YYYYMM');
+BEGIN
+  IF to_regclass(part) IS NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtext('retention_ensure_partition'));
+    IF to_regclass(part) IS NULL THEN
+      EXECUTE format(
+        'CREATE TABLE %I PARTITION OF retention_batch FOR VALUES FROM (%L) TO (%L)',
+        part, since, (since + interval '1 month')::date);
+    END IF;
+  END IF;
+END $$
+"""
+
+
+def statements() -> Iterator[str]:
+    """Yield the SQL, in order, that puts every protection in place."""
+    app, reader = role_name("app"), role_name("reader")
+    yield protection.install()
+    yield PARTITION
+    yield HELD_BATCH_STAYS
+    for table in TABLES:
+        yield f"REVOKE ALL ON {table.name} FROM PUBLIC, {app}, {reader}"
+        yield f"GRANT {table.app} ON {table.name} TO {app}"
+        if table.append_only:
+            yield protection.append_only(table.name)
+        if table.governed:
+            yield protection.governed(table.name, pk=table.pk)
+    yield NOTICE_FINAL
+    yield HELD_BATCH_TRIGGER
+    for name in READABLE_BY_AUDITORS:
+        yield f"GRANT SELECT ON {name} TO {reader}"
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {app}"
+    yield "REVOKE EXECUTE ON FUNCTION retention_ensure_partition(date) FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION retention_ensure_partition(date) TO {app}"

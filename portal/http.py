@@ -1,0 +1,69 @@
+"""Middleware: security headers on every answer, and a clear page while PostgreSQL is away."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+
+logger = logging.getLogger(__name__)
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "font-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+RETRY_AFTER_SECONDS = "10"
+
+
+class SecurityHeaders:
+    """Put a strict Content-Security-Policy on every answer, errors included (OWASP ASVS 3.4)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if not response.has_header("Cache-Control"):
+            # Pages show one person's decisions: no shared or later reader may find them in a cache.
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class AnswerWithoutDatabase(MiddlewareMixin):
+    """Say plainly that the database is away; leases lapse by themselves meanwhile."""
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Return 503 for a lost database, in the caller's own form; None for all else."""
+        if not isinstance(error, OperationalError | InterfaceError):
+            return None
+        logger.error("database_unavailable")
+        if request.path.startswith("/api/"):
+            response: HttpResponse = JsonResponse(
+                {
+                    "type": "about:blank",
+                    "title": "The database cannot be reached",
+                    "status": 503,
+                    "code": "database_unavailable",
+                    "next_step": "Keep to the lease you have and ask again later.",
+                },
+                status=503,
+                content_type="application/problem+json",
+            )
+        else:
+            response = render(None, "503.html", status=503)
+        response["Retry-After"] = RETRY_AFTER_SECONDS
+        return response

@@ -1,0 +1,105 @@
+"""Who talks to us: people who sign in, their roles, and agents' tokens."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Now
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes logins; who may do what is a RoleGrant, never a flag on the login."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Return a saved login; without a password it can only sign in through SSO."""
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
+    """A login. What the person decided hangs on `subject`, not here."""
+
+    ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120)
+    subject = models.OneToOneField(
+        "consent.Subject", null=True, on_delete=models.PROTECT, related_name="user"
+    )
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Data:
+        personal = {"email", "name", "password", "last_login"}
+        pseudonymous = {"ref", "subject"}
+        plain = {"id", "is_active", "joined_at"}
+
+    def __str__(self) -> str:
+        return str(self.ref)
+
+    def get_full_name(self) -> str:
+        """Return the name shown to the person themselves and to nobody else."""
+        return self.name
+
+
+class Role(models.TextChoices):
+    """DESIGN section 6. Employees need no grant: they see their own data and nothing else."""
+
+    MANAGER = "manager"
+    PRIVACY_OFFICER = "privacy_officer"
+    WORKS_COUNCIL = "works_council"
+    ML_STEWARD = "ml_steward"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class RoleGrant(models.Model):
+    """A role someone holds, from when to when."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_grants")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    granted_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal = {"role"}
+        pseudonymous = {"user"}
+        plain = {"id", "granted_at", "revoked_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="role_granted_once",
+            ),
+            models.CheckConstraint(name="role_known", condition=models.Q(role__in=Role.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}:{self.role}"
+
+
+class AgentToken(models.Model):
+    """An agent's poll token, as a hash: what is stored here opens nothing."""
+
+    agent = models.ForeignKey("consent.Agent", on_delete=models.PROTECT, related_name="tokens")
+    sha256 = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"agent", "sha256"}
+        plain = {"id", "created_at", "revoked_at"}
+
+    def __str__(self) -> str:
+        return f"token of {self.agent_id}"

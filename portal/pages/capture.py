@@ -1,0 +1,89 @@
+"""The answer every employee page opens with: is anything recorded, why, and how to stop it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from consent import selectors
+from consent.models import Agent, ConsentEvent, Subject
+from consent.policy.types import ConsentState
+from portal.pages.words import because
+
+ON, OFF, PAUSED = "on", "off", "paused"
+CAPTURE = "_sayso_capture"
+
+
+def capture_of(request: HttpRequest, subject: Subject) -> dict[str, Any]:
+    """Return the `capture` of the templates for this person; worked out once per request."""
+    known: dict[str, Any] | None = getattr(request, CAPTURE, None)
+    if known is None:
+        known = capture_now(subject, at=timezone.now())
+        setattr(request, CAPTURE, known)
+    return known
+
+
+def capture_now(subject: Subject, *, at: datetime) -> dict[str, Any]:
+    """Return the decision in words, from the same evaluation that agents' policies come from."""
+    events = selectors.standing_consents(subject)
+    yes = [event for event in events.values() if event.state == ConsentState.GIVEN]
+    verdicts = selectors.verdicts_for(subject, at=at)
+    machines = Agent.objects.filter(subject=subject, standing=Agent.Standing.ACTIVE).count()
+    allowed = verdicts.allowed()
+    state = _state(paused=verdicts.paused, recording=bool(allowed and machines))
+    return {
+        "state": state,
+        "reason": _reason(state, yes, allowed, machines, verdicts),
+        "text": "",
+        "why_url": reverse("you-why"),
+        **_buttons(state, has_yes=bool(yes)),
+    }
+
+
+def capture_of_nobody() -> dict[str, Any]:
+    """Return what holds for somebody the portal knows nothing of: a gap, and a gap denies."""
+    return {
+        "state": OFF,
+        "reason": _("You have not said yes to anything, and without your yes nothing is allowed."),
+    }
+
+
+def _state(*, paused: bool, recording: bool) -> str:
+    if paused:
+        return PAUSED
+    return ON if recording else OFF
+
+
+def _reason(
+    state: str,
+    yes: list[ConsentEvent],
+    allowed: list[dict[str, Any]],
+    machines: int,
+    verdicts: selectors.Verdicts,
+) -> str:
+    if state == PAUSED:
+        return _("You paused recording. It stays off until you resume.")
+    if state == ON:
+        since = min(event.event_time for event in yes)
+        apps = len({item["app"] for item in allowed})
+        return _("You said yes on %(day)s, for %(apps)d apps.") % {
+            "day": f"{since:%d.%m.%Y}",
+            "apps": apps,
+        }
+    if allowed and not machines:
+        return _("You said yes, but no machine of yours is connected.")
+    return because(verdicts, has_yes=bool(yes))
+
+
+def _buttons(state: str, *, has_yes: bool) -> dict[str, str]:
+    buttons = {}
+    if state == PAUSED:
+        buttons["resume_url"] = reverse("you-resume")
+    elif has_yes:
+        buttons["pause_url"] = reverse("you-pause")
+    if has_yes:
+        buttons["stop_url"] = reverse("you-stop")
+    return buttons

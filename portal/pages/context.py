@@ -1,0 +1,62 @@
+"""What every page needs: the ways through the site for one's roles, and the way to stop."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from portal.demo import progress
+from portal.models import Role, User
+from portal.pages.capture import capture_of
+from portal.people import AREAS, roles_of, subject_of
+
+AREA_PAGES = (
+    ("privacy", "privacy-home"),
+    ("audit", "audit-entries"),
+    ("council", "council-home"),
+    ("releases", "releases-home"),
+    ("manager", "manager-home"),
+)
+
+
+def everywhere(request: HttpRequest) -> dict[str, Any]:
+    """Return the context of every page; without a login, only what is public."""
+    context: dict[str, Any] = {
+        "version": settings.VERSION,
+        "organisation": settings.ORGANISATION,
+        "progress": progress.read(),
+    }
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return context
+    context["navigation"] = _navigation(request, user)
+    if user.subject_id is not None:
+        context["capture"] = capture_of(request, subject_of(request))
+    return context
+
+
+def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+    labels = {
+        "privacy": _("Privacy"),
+        "audit": _("Ledger"),
+        "council": _("Works council"),
+        "releases": _("Releases"),
+        "manager": _("Team"),
+    }
+    pages: list[tuple[str, str]] = []
+    if user.subject_id is not None:
+        pages += [
+            (_("You"), reverse("you-home")),
+            (_("Your data"), reverse("you-data")),
+            (_("History"), reverse("you-history")),
+            (_("Machines"), reverse("you-machines")),
+        ]
+    roles = roles_of(request)
+    pages += [(labels[area], reverse(name)) for area, name in AREA_PAGES if roles & AREAS[area]]
+    if Role.PRIVACY_OFFICER in roles:
+        pages.append((_("Reports"), reverse("privacy-reports")))
+    here = request.path
+    best = max((url for _label, url in pages if here.startswith(url)), key=len, default="")
+    return [{"label": label, "url": url, "current": url == best} for label, url in pages]

@@ -1,0 +1,234 @@
+"""The ledger for the privacy team and auditors: search, one entry with its proof, the export.
+
+Reading is itself an act: each view writes its entry before it shows anything.
+"""
+
+import base64
+import io
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit import events, export, ledger, selectors, tree
+from portal.people import actor_of, for_area
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from audit.body import ActorKind
+
+PAGE = 50
+TYPES = sorted(((code, title) for code, title, _words in events.glossary()), key=lambda c: c[1])
+ACTORS = ("subject", "staff", "agent", "works_council", "system")
+
+
+class FilterForm(forms.Form):
+    """What to look for; all of it may be left out."""
+
+    type = forms.ChoiceField(
+        label=gettext_lazy("Event"),
+        required=False,
+        choices=[("", gettext_lazy("all")), *TYPES],
+    )
+    actor = forms.ChoiceField(
+        label=gettext_lazy("Who acted"),
+        required=False,
+        choices=[("", gettext_lazy("anyone")), *((a, a.replace("_", " ")) for a in ACTORS)],
+    )
+    subject = forms.UUIDField(label=gettext_lazy("Reference of a person"), required=False)
+    since = forms.DateField(
+        label=gettext_lazy("From"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    until = forms.DateField(
+        label=gettext_lazy("Until (included)"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+
+@for_area("audit")
+@require_http_methods(["GET", "HEAD", "POST"])
+def entries(request: HttpRequest) -> HttpResponse:
+    """Show the newest entries that match the filter.
+
+    A search for one person's reference is posted, so that no reference stands in an address.
+    """
+    given = request.POST if request.method == "POST" else request.GET
+    form = FilterForm(given or None)
+    wanted = _wanted(form)
+    before = given.get("before", "")
+    rows = selectors.search(
+        **wanted, before=int(before) if before.isdecimal() else None, limit=PAGE
+    )
+    _say_viewed(request, "entries", len(rows), wanted)
+    return render(
+        request,
+        "audit/entries.html",
+        {
+            "filter_form": form,
+            "columns": [
+                {"label": _("Entry"), "num": True},
+                {"label": _("Recorded")},
+                {"label": _("What")},
+                {"label": _("Who acted")},
+                {"label": _("Details")},
+            ],
+            "rows": [_cells(row) for row in rows],
+            "pager": _pager(request, rows),
+            "ledger": _state(),
+            "export_url": reverse("audit-export"),
+        },
+        status=200 if not form.errors else 422,
+    )
+
+
+@for_area("audit")
+@require_safe
+def entry(request: HttpRequest, number: int) -> HttpResponse:
+    """Show one entry, opened as far as that is still possible, and its proof."""
+    detail = selectors.entry_detail(number)
+    if detail is None:
+        raise Http404
+    _say_viewed(request, "entry", 1, {"entry": number})
+    return render(
+        request,
+        "audit/entry.html",
+        {
+            "entry": {
+                "number": detail.row.id,
+                "event": detail.row.title,
+                "text": {c: w for c, _t, w in events.glossary()}.get(detail.row.type, ""),
+                "recorded_at": detail.row.recorded_at,
+                "event_time": detail.row.event_time,
+                "actor": detail.row.actor_kind.replace("_", " "),
+                "subject": str(detail.subject_ref) if detail.subject_ref else _("nobody"),
+                "sealed": {"open": "readable", "erased": "erased", "damaged": "closed"}[
+                    detail.opening
+                ],
+                "facts": [
+                    {"label": name.replace("_", " "), "text": _text(value)}
+                    for name, value in {**detail.row.data, **detail.detail}.items()
+                ],
+                "covers": [{"table": table, "row": row} for table, row in detail.covers],
+            },
+            "proof": _proof(number),
+            "list_url": reverse("audit-entries"),
+        },
+    )
+
+
+@for_area("audit")
+@require_http_methods(["GET", "HEAD", "POST"])
+def export_ledger(request: HttpRequest) -> HttpResponse:
+    """Explain the export, or hand it out together with the program that checks it."""
+    if request.method != "POST":
+        return render(
+            request, "audit/export.html", {"ledger": _state(), "vkey": selectors.tree_state().vkey}
+        )
+    stream = io.BytesIO()
+    try:
+        made = export.write_bundle(stream)
+    except export.NothingSignedError:
+        return render(
+            request,
+            "audit/export.html",
+            {"ledger": _state(), "nothing_signed": True},
+            status=409,
+        )
+    with transaction.atomic():
+        ledger.append(
+            events.LedgerExported(size=made.size, digest=made.root.hex()), actor=actor_of(request)
+        )
+    response = HttpResponse(stream.getvalue(), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="sayso-ledger-{made.size}.zip"'
+    return response
+
+
+def _wanted(form: FilterForm) -> dict[str, Any]:
+    if not form.is_bound or not form.is_valid():
+        return {}
+    said = form.cleaned_data
+    until = said["until"]
+    return {
+        "type": said["type"] or None,
+        "actor_kind": cast("ActorKind | None", said["actor"] or None),
+        "subject_ref": cast("UUID | None", said["subject"]),
+        "since": _start(said["since"]) if said["since"] else None,
+        "until": _start(until) + timedelta(days=1) if until else None,
+    }
+
+
+def _start(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _say_viewed(request: HttpRequest, view: str, shown: int, wanted: dict[str, Any]) -> None:
+    filters = tuple(f"{name}={value}" for name, value in wanted.items() if value is not None)
+    with transaction.atomic():
+        ledger.append(
+            events.LedgerViewed(view=view, shown=shown, filters=filters or None),
+            actor=actor_of(request),
+        )
+
+
+def _cells(row: selectors.EntryRow) -> list[dict[str, Any]]:
+    return [
+        {"text": f"{row.id}", "url": reverse("audit-entry", args=[row.id])},
+        {"at": row.recorded_at},
+        {"text": row.title},
+        {"text": row.actor_kind.replace("_", " ")},
+        {"text": ", ".join(f"{name}: {_text(value)}" for name, value in row.data.items() if value)},
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, str]:
+    if len(rows) < PAGE or request.method == "POST":
+        return {}
+    query = request.GET.copy()
+    query["before"] = str(rows[-1].id)
+    return {"older_url": f"?{query.urlencode()}"}
+
+
+def _state() -> dict[str, Any]:
+    state = selectors.tree_state()
+    return {
+        "entries": state.size + state.pending,
+        "checkpoint_size": state.size,
+        "checkpoint_at": state.signed_at,
+        "pending": state.pending,
+        "verified_at": None,
+        "verified": False,
+    }
+
+
+def _proof(number: int) -> dict[str, Any] | None:
+    proof = selectors.inclusion_proof(number)
+    if proof is None:
+        return None
+    root = base64.b64decode(proof.checkpoint.splitlines()[2])
+    return {
+        "leaf_hash": proof.leaf.hex(),
+        "index": proof.index,
+        "size": proof.size,
+        "root": root.hex(),
+        "path": [value.hex() for value in proof.hashes],
+        "checkpoint": proof.checkpoint,
+        "verified": tree.verify_inclusion(proof.leaf, proof.index, proof.size, proof.hashes, root),
+    }

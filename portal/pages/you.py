@@ -1,0 +1,343 @@
+"""The employee's own pages: what is decided, what is held, which machines, and the ways to stop."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Min, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from consent import exceptions, selectors, services
+from consent.models import Agent, ConsentEvent, Purpose, Subject
+from consent.policy.reasons import explain
+from consent.policy.types import ConsentState
+from consent.rules import rulebook
+from portal.pages.capture import capture_of
+from portal.pages.words import to_you
+from portal.people import subject_of
+from portal.templatetags.words import state_name
+from retention.models import Batch, Certificate, DeletionCase, Hold
+
+RECENT = 5
+LONG = 50
+
+
+@login_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The answer first, then purposes, machines, what is held and what happened last."""
+    subject = subject_of(request)
+    return render(
+        request,
+        "you/home.html",
+        {
+            "capture": capture_of(request, subject),
+            "purposes": purposes_of(subject),
+            "machines": [_machine(agent) for agent in _agents(subject)[:RECENT]],
+            "machines_url": reverse("you-machines"),
+            "held": held_of(subject),
+            "data_url": reverse("you-data"),
+            "events": [_event(event) for event in _events(subject)[:RECENT]],
+            "history_url": reverse("you-history"),
+        },
+    )
+
+
+@login_required
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Everything the person decided, newest first, with the notice as shown then."""
+    subject = subject_of(request)
+    return render(
+        request,
+        "you/history.html",
+        {"events": [_event(event) for event in _events(subject)[:LONG]], "pager": {}},
+    )
+
+
+@login_required
+@require_safe
+def machines(request: HttpRequest) -> HttpResponse:
+    """The person's machines, each with its policy and the way to remove it."""
+    return render(
+        request,
+        "you/machines.html",
+        {
+            "machines": [_machine(agent) for agent in _agents(subject_of(request))],
+            "device_url": reverse("idp:oidc:device_authorization"),
+            "lease_minutes": 15,
+            "how_to_url": reverse("docs-page", args=["howto/connect-a-machine"]),
+        },
+    )
+
+
+@login_required
+@require_POST
+def remove_machine(request: HttpRequest, ref: str) -> HttpResponse:
+    """Cut a machine of one's own off."""
+    try:
+        services.revoke_agent(subject=subject_of(request), ref=ref)
+    except exceptions.AgentUnknown as refusal:
+        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+    else:
+        messages.success(request, _("The machine was removed. It can record nothing any more."))
+    return redirect("you-machines")
+
+
+@login_required
+@require_safe
+def data(request: HttpRequest) -> HttpResponse:
+    """What is held, what is being deleted, and the proof of what is gone."""
+    subject = subject_of(request)
+    return render(
+        request,
+        "you/data.html",
+        {
+            "held": {**held_of(subject), "groups": _held_groups(subject)},
+            "deletions": [_deletion(case) for case in _cases(subject)[:LONG]],
+            "certificates": [_certificate(c) for c in certificates_of(subject)[:LONG]],
+        },
+    )
+
+
+@login_required
+@require_safe
+def why(request: HttpRequest) -> HttpResponse:
+    """Every reason that now keeps something from being recorded, with its rule and citation."""
+    subject = subject_of(request)
+    now = timezone.now()
+    verdicts = selectors.verdicts_for(subject, at=now)
+    found: dict[str, dict[str, Any]] = {}
+    for pair in verdicts.pairs:
+        for reason in pair.decision.reasons:
+            if str(reason) not in found:
+                found[str(reason)] = _reason(explain(reason, rulebook()))
+    allowed = verdicts.allowed()
+    reasons = [_yes_reason(allowed)] if allowed else []
+    return render(
+        request,
+        "you/why.html",
+        {
+            "capture": capture_of(request, subject),
+            "reasons": reasons + list(found.values()),
+            "as_of": now,
+        },
+    )
+
+
+@login_required
+@require_POST
+def stop(request: HttpRequest) -> HttpResponse:
+    """Take every yes back, at once. Asks for no reason and no confirmation (GDPR Art. 7(3))."""
+    withdrawn = services.withdraw_everything(subject=subject_of(request))
+    if withdrawn:
+        messages.success(
+            request,
+            _("Stopped. Nothing more is recorded, and what was recorded is being deleted."),
+        )
+    else:
+        messages.info(request, _("Nothing was on. It stays that way."))
+    return redirect("you-home")
+
+
+@login_required
+@require_POST
+def pause(request: HttpRequest) -> HttpResponse:
+    """Pause everything until the person resumes."""
+    services.pause_capture(subject=subject_of(request))
+    messages.success(request, _("Paused. Nothing is recorded until you resume."))
+    return redirect("you-home")
+
+
+@login_required
+@require_POST
+def resume(request: HttpRequest) -> HttpResponse:
+    """End the pause; what was chosen before counts again."""
+    services.resume_capture(subject=subject_of(request))
+    messages.success(request, _("Resumed. What you chose counts again."))
+    return redirect("you-home")
+
+
+def purposes_of(subject: Subject) -> list[dict[str, Any]]:
+    """Return each purpose that asks, with the person's answer to it."""
+    standing = selectors.standing_consents(subject)
+    found = []
+    for purpose in Purpose.objects.filter(published_at__isnull=False, stopped_at__isnull=True):
+        if selectors.current_notice(purpose) is None:
+            continue
+        event = standing.get(purpose.code)
+        found.append(
+            {
+                "name": purpose.title,
+                "state": event.state if event else ConsentState.UNKNOWN.value,
+                "since": event.event_time if event else None,
+                "text": purpose.description,
+                "choose_url": reverse("you-decide", args=[purpose.code]),
+                "receipt_url": reverse("you-receipt", args=[event.uuid]) if event else "",
+            }
+        )
+    return found
+
+
+def held_of(subject: Subject) -> dict[str, Any]:
+    """Return how much is kept of this person, since when and until when."""
+    kept = Batch.objects.filter(subject=subject, state=Batch.State.KEPT)
+    totals = kept.aggregate(
+        batches=Count("uuid"),
+        size=Sum("bytes"),
+        oldest=Min("captured_from"),
+        next_due=Min("due_at"),
+    )
+    on_hold = Hold.objects.filter(subject=subject, lifted_at__isnull=True).exists()
+    return {**totals, "size": totals["size"] or 0, "on_hold": totals["batches"] if on_hold else 0}
+
+
+def certificates_of(subject: Subject) -> Any:
+    """Return the certificates about this person's data, newest first."""
+    own = Batch.objects.filter(subject=subject).values("uuid")
+    return (
+        Certificate.objects.filter(
+            Q(job__case__subject=subject) | Q(job__case__subject=None, job__batches__overlap=own)
+        )
+        .select_related("job__case__purpose")
+        .order_by("-pk")
+    )
+
+
+def _agents(subject: Subject) -> Any:
+    return Agent.objects.filter(subject=subject).order_by("standing", "-enrolled_at")
+
+
+def _events(subject: Subject) -> Any:
+    return (
+        ConsentEvent.objects.filter(subject=subject)
+        .select_related("purpose", "notice")
+        .order_by("-position")
+    )
+
+
+def _cases(subject: Subject) -> Any:
+    return DeletionCase.objects.filter(subject=subject).prefetch_related("jobs").order_by("-pk")
+
+
+def _machine(agent: Agent) -> dict[str, Any]:
+    policy = agent.policies.order_by("-version").first()
+    active = agent.standing == Agent.Standing.ACTIVE
+    return {
+        "id": agent.ref,
+        "name": agent.name,
+        "platform": agent.platform,
+        "standing": "active" if active else "removed",
+        "added": agent.enrolled_at,
+        "last_seen": policy.issued_at if policy else None,
+        "policy_version": policy.version if policy and active else "",
+        "lease_until": policy.lease_until if policy else None,
+        "remove_url": reverse("you-remove-machine", args=[agent.ref]) if active else "",
+    }
+
+
+def _event(event: ConsentEvent) -> dict[str, Any]:
+    return {
+        "at": event.event_time,
+        "text": f"{event.purpose.title}: {state_name(event.state)}",
+        "state": "",
+        "by": _("You"),
+        "notice": _("Notice, version %(version)d") % {"version": event.notice.version},
+        "notice_url": reverse("you-notice", args=[event.notice.uuid]),
+        "receipt_url": reverse("you-receipt", args=[event.uuid]),
+        "url": reverse("you-receipt", args=[event.uuid]),
+    }
+
+
+def _held_groups(subject: Subject) -> list[dict[str, Any]]:
+    rows = (
+        Batch.objects.filter(subject=subject, state=Batch.State.KEPT)
+        .values("app__name", "purpose__title")
+        .annotate(
+            n=Count("uuid"), size=Sum("bytes"), oldest=Min("captured_from"), due=Min("due_at")
+        )
+        .order_by("app__name")
+    )
+    return [
+        {
+            "app": row["app__name"],
+            "group": row["purpose__title"],
+            "batches": row["n"],
+            "size": row["size"],
+            "oldest": row["oldest"],
+            "due": row["due"],
+        }
+        for row in rows
+    ]
+
+
+CAUSES = {
+    "withdrawal": gettext_lazy("You took your yes back"),
+    "narrowing": gettext_lazy("You chose less than before"),
+    "expiry": gettext_lazy("Its time was up"),
+}
+
+
+def _deletion(case: DeletionCase) -> dict[str, Any]:
+    jobs = list(case.jobs.all())
+    certified = [job for job in jobs if job.state == "certified"]
+    failed = [job for job in jobs if job.failure]
+    done = case.state == DeletionCase.State.DONE
+    state = "verified" if done else ("failed" if failed else "running" if jobs else "owed")
+    return {
+        "cause": CAUSES[case.cause],
+        "since": case.opened_at,
+        "state": state,
+        "done": len(certified),
+        "total": len(jobs),
+        "failed": _("The last attempt failed; it is tried again by itself.") if failed else "",
+    }
+
+
+LEVELS = {
+    "E1": gettext_lazy("the store confirmed it"),
+    "E2": gettext_lazy("it cannot be read any more"),
+    "E3": gettext_lazy("no byte of it was found in the store"),
+    "E4": gettext_lazy("keys and backups are gone too"),
+}
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "id": certificate.uuid,
+        "at": certificate.recorded_at,
+        "what": CAUSES[certificate.job.case.cause],
+        "level": certificate.evidence_level,
+        "level_text": LEVELS[certificate.evidence_level],
+        "nothing_after": certificate.nothing_remains_after,
+        "url": reverse("you-certificate", args=[certificate.uuid]),
+    }
+
+
+def _reason(explanation: Any) -> dict[str, Any]:
+    places = ", ".join(explanation.jurisdictions)
+    citations = "; ".join(citation.ref for citation in explanation.citations[:2])
+    return {
+        "text": to_you(explanation.code),
+        "code": explanation.code,
+        "effect": "deny",
+        "rule": f"{places}: {explanation.rule}" if explanation.rule else "",
+        "citation": citations,
+    }
+
+
+def _yes_reason(allowed: list[dict[str, Any]]) -> dict[str, Any]:
+    apps = len({item["app"] for item in allowed})
+    return {
+        "text": _("You said yes to some signals in %(apps)d apps.") % {"apps": apps},
+        "code": "consent_given",
+        "effect": "allow",
+        "rule": "",
+        "citation": _("GDPR Art. 6(1)(a), where it applies"),
+    }

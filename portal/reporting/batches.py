@@ -1,0 +1,249 @@
+"""What agents handed in, what was let in and what was not; in groups, never about one person.
+
+Who did not consent, paused or took a yes back must not show here: reasons that are somebody's own
+choice are one, and how much of it was kept or erased since is left out.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from django.conf import settings
+from django.db.models import Count, F, Func, QuerySet, Sum
+
+from audit.reporting.data import (
+    Bar,
+    Chart,
+    Column,
+    Figure,
+    Kind,
+    Question,
+    ReportData,
+    Table,
+    Value,
+)
+from portal.reporting.common import READER, bars_in_words, groups_only, within
+from portal.suppression import gather_small
+from retention.models import Admission, Batch
+
+OUTCOMES: Final = {
+    Admission.State.ADMITTED.value: "Let in",
+    Admission.State.REFUSED.value: "Refused",
+    Admission.State.QUARANTINED.value: "Set apart as an incident",
+    Admission.State.AWAITING_BYTES.value: "Announced, not sent yet",
+}
+OWN_CHOICE: Final = "person_does_not_allow"
+OWN_CHOICES: Final = frozenset({"consent_does_not_stand", "signal_not_consented", "paused"})
+REASONS: Final = {
+    OWN_CHOICE: "The person does not allow it (or no longer, or not at that time)",
+    "app_not_allowed": "The app was not in the policy",
+    "signal_not_allowed": "A signal was not in the policy",
+    "outside_the_lease": "Recorded outside the time of the policy",
+    "policy_never_issued": "No such policy was issued to this agent",
+    "agent_not_active": "The agent is not in good standing",
+    "batch_too_large": "Larger than allowed",
+    "captured_in_the_future": "Recorded in the future, by its own clock",
+    "no_signals": "Names no signals",
+}
+TOGETHER: Final = "Several together"
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass
+class Tally:
+    """How many batches and bytes a group handed in, and who they are; the people never leave."""
+
+    people: set[int] = field(default_factory=set)
+    batches: int = 0
+    bytes: int = 0
+
+    def add(self, person: int, batches: int, size: int = 0) -> None:
+        """Count what one person handed in."""
+        self.people.add(person)
+        self.batches += batches
+        self.bytes += size
+
+
+@dataclass(frozen=True)
+class Shown(Generic[Key]):
+    """Groups that may be spoken of one by one, and the rest as one; nothing at all if too few."""
+
+    alone: list[tuple[Key, Tally]]
+    together: list[Key]
+    rest: Tally | None
+    total: Tally | None
+
+
+def shown(tallies: dict[Key, Tally], *, smallest: int) -> Shown[Key]:
+    """Return what may be shown of the groups."""
+    alone, together = gather_small({k: t.people for k, t in tallies.items()}, smallest=smallest)
+    if not alone and not together:
+        return Shown([], [], None, None)
+    rest = _sum(tallies[key] for key in together) if together else None
+    by_name = [(key, tallies[key]) for key in alone]
+    return Shown(by_name, together, rest, _sum(tallies.values()))
+
+
+def gather(question: Question) -> ReportData:
+    """Return what was announced in the period and what became of it."""
+    announced = within(
+        Admission.objects.using(READER), "announced_at", question.period_from, question.until()
+    )
+    smallest = settings.SMALLEST_GROUP
+    outcomes = shown(_outcomes(announced), smallest=smallest)
+    # These tables add up to an outcome: where that is not shown alone, they would give it away.
+    mixed = set(outcomes.together)
+    admitted = {} if "admitted" in mixed else _admitted(announced)
+    refused = {} if mixed & {"refused", "quarantined"} else _refused(announced)
+    apps = shown(admitted, smallest=smallest)
+    reasons = shown(refused, smallest=smallest)
+    return ReportData(
+        title=question.title,
+        subtitle=question.period(),
+        scope="Batches that agents announced in the period, and what became of them.",
+        handling=groups_only("the privacy team, ML stewards, works councils and auditors"),
+        organisation=settings.ORGANISATION,
+        as_of=question.as_of,
+        figures=_figures(outcomes, apps),
+        charts=_chart(apps),
+        tables=(
+            _table("Batches, by outcome", ("Outcome",), outcomes, lambda state: (OUTCOMES[state],)),
+            _table(
+                "Batches let in, by purpose and app",
+                ("Purpose", "App"),
+                apps,
+                lambda key: key,
+                with_bytes=True,
+            ),
+            _table(
+                "Why batches were refused",
+                ("Reason",),
+                reasons,
+                lambda code: (REASONS.get(code, code),),
+                counted="Times named",
+            ),
+        ),
+        notes=_notes(smallest),
+    )
+
+
+def _outcomes(announced: QuerySet[Admission]) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    rows = announced.values_list("state", "agent__subject_id").annotate(n=Count("batch")).order_by()
+    for state, person, number in rows:
+        found.setdefault(state, Tally()).add(person, number)
+    return _in_order(found, OUTCOMES)
+
+
+def _admitted(announced: QuerySet[Admission]) -> dict[tuple[str, str], Tally]:
+    found: dict[tuple[str, str], Tally] = {}
+    rows = (
+        Batch.objects.using(READER)
+        .filter(uuid__in=announced.values("batch"))
+        .values_list("purpose__title", "app__name", "subject_id")
+        .annotate(n=Count("uuid"), size=Sum("bytes"))
+        .order_by("purpose__title", "app__name")
+    )
+    for purpose, app, person, number, size in rows:
+        found.setdefault((purpose, app), Tally()).add(person, number, size)
+    return found
+
+
+def _refused(announced: QuerySet[Admission]) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    states = [Admission.State.REFUSED, Admission.State.QUARANTINED]
+    rows = (
+        announced.filter(state__in=states)
+        .annotate(reason=Func(F("reasons"), function="unnest", set_returning=True))
+        .values_list("reason", "agent__subject_id")
+        .annotate(n=Count("batch"))
+        .order_by()
+    )
+    for reason, person, number in rows:
+        found.setdefault(_reason(reason), Tally()).add(person, number)
+    return _in_order(found, REASONS)
+
+
+def _reason(code: str) -> str:
+    plain = code.partition(":")[0]
+    return OWN_CHOICE if plain in OWN_CHOICES else plain
+
+
+def _figures(outcomes: Shown[str], apps: Shown[tuple[str, str]]) -> tuple[Figure, ...]:
+    alone = dict(outcomes.alone)
+    return (
+        Figure(label="Announced", value=outcomes.total.batches if outcomes.total else None),
+        *(
+            Figure(label=OUTCOMES[state], value=alone[state].batches if state in alone else None)
+            for state in ("admitted", "refused")
+        ),
+        Figure(
+            label="Data let in", value=apps.total.bytes if apps.total else None, kind=Kind.BYTES
+        ),
+    )
+
+
+def _chart(apps: Shown[tuple[str, str]]) -> tuple[Chart, ...]:
+    bars = tuple(
+        Bar(label=f"{app}, {purpose}", value=t.batches) for (purpose, app), t in apps.alone
+    )
+    alt = bars_in_words("batches let in, by app and purpose", bars)
+    return (Chart(title="Batches let in, by app and purpose", alt=alt, bars=bars),) if bars else ()
+
+
+def _table(
+    caption: str,
+    heads: tuple[str, ...],
+    groups: Shown[Key],
+    name: Callable[[Key], tuple[str, ...]],
+    *,
+    counted: str = "Batches",
+    with_bytes: bool = False,
+) -> Table:
+    def line(names: tuple[str, ...], tally: Tally) -> tuple[Value, ...]:
+        padded = (*names, *([""] * (len(heads) - len(names))))
+        return (*padded, tally.batches, *([tally.bytes] if with_bytes else []))
+
+    rows = [line(name(key), tally) for key, tally in groups.alone]
+    if groups.rest:
+        rows.append(line((TOGETHER,), groups.rest))
+    return Table(
+        caption=caption,
+        columns=(
+            *(Column(title=head) for head in heads),
+            Column(title=counted, kind=Kind.NUMBER),
+            *([Column(title="Data", kind=Kind.BYTES)] if with_bytes else []),
+        ),
+        rows=tuple(rows),
+        total=line(("All",), groups.total) if groups.total else None,
+        note="" if groups.total else "Nothing, or from too few people to be shown.",
+    )
+
+
+def _notes(smallest: int) -> tuple[str, ...]:
+    return (
+        (
+            f"A line stands for at least {smallest} people. What comes from fewer is put together "
+            "with others until it does, so that it cannot be worked out from the total."
+        ),
+        (
+            "A refused batch may name several reasons. Reasons that are a person's own choice are "
+            "one line: who said no, paused or took a yes back looks the same."
+        ),
+        "How much was erased since is not part of this report; see the report on deletions.",
+    )
+
+
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    found = Tally()
+    for tally in tallies:
+        found.people |= tally.people
+        found.batches += tally.batches
+        found.bytes += tally.bytes
+    return found
+
+
+def _in_order(found: dict[str, Tally], words: dict[str, str]) -> dict[str, Tally]:
+    known = [code for code in words if code in found]
+    return {code: found[code] for code in [*known, *sorted(set(found) - set(words))]}

@@ -1,0 +1,326 @@
+"""All settings of Sayso, from the environment; a bad value stops the start and is named."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from portal import keys
+from portal.servers import locations
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+
+def env_flag(name: str, *, default: bool) -> bool:
+    """Read a yes/no setting; raises ImproperlyConfigured that names it when it is neither."""
+    value = os.environ.get(name, "").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    if value:
+        raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}")
+    return default
+
+
+def env_int(name: str, *, default: int, least: int = 1) -> int:
+    """Read a whole number of at least `least`; raises ImproperlyConfigured that names it."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return default
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}")
+    return int(value)
+
+
+def env_url(name: str, *, default: str, schemes: set[str]) -> str:
+    """Read an address without a trailing slash; raises ImproperlyConfigured that names it."""
+    value = os.environ.get(name, "").strip().rstrip("/") or default
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be an address starting with {sorted(schemes)}")
+    return value
+
+
+def env_list(name: str) -> list[str]:
+    """Read a comma-separated list; empty when not set."""
+    return [item.strip() for item in os.environ.get(name, "").split(",") if item.strip()]
+
+
+def database(role: str, *, pool: bool = False) -> dict[str, Any]:
+    """Return Django's settings for one database role, from the URL that is in force for it."""
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(locations.database_url(role)))
+    except (ProgrammingError, ValueError) as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not an address PostgreSQL understands; "
+            "it looks like postgresql://user:password@host:5432/name"
+        ) from error
+    options: dict[str, Any] = {
+        key: value
+        for key, value in parts.items()
+        if key not in {"dbname", "user", "password", "host", "port"}
+    }
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 5}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.get("dbname", "sayso"),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": str(parts.get("port", "") or ""),
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 0 if pool else 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+# --- who we are ----------------------------------------------------------------------
+PUBLIC_URL = env_url("SAYSO_PUBLIC_URL", default="http://127.0.0.1:8000", schemes={"http", "https"})
+_host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
+_secure = PUBLIC_URL.startswith("https://")
+ORGANISATION = os.environ.get("SAYSO_ORGANISATION", "").strip() or "Your organisation"
+PRIVACY_CONTACT = os.environ.get("SAYSO_PRIVACY_CONTACT", "").strip() or "privacy@example.org"
+
+SECRET_KEY = os.environ.get("SAYSO_SECRET_KEY") or locations.secret(
+    "django-secret-key", keys.new_secret
+).decode("ascii")
+DEBUG = env_flag("SAYSO_DEBUG", default=False)
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", _host, *env_list("SAYSO_ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- keys: files of this installation, never in the repository -----------------------
+SAYSO_SEAL_KEK = locations.secret("seal-kek", keys.new_aes_key)
+SAYSO_POLICY_KEY = locations.secret("policy-signing.pem", keys.new_ed25519_pem)
+SAYSO_LEDGER_ORIGIN = os.environ.get("SAYSO_LEDGER_ORIGIN", "").strip() or f"{_host}/sayso-ledger"
+# Only the sequencer's process may read the key that signs the ledger.
+DATABASE_ROLE = os.environ.get("SAYSO_DATABASE_ROLE", "app")
+if DATABASE_ROLE not in {"owner", "app", "reader", "sequencer"}:
+    raise ImproperlyConfigured(
+        "SAYSO_DATABASE_ROLE must be owner, app, reader or sequencer; leave it out for app"
+    )
+SAYSO_LEDGER_KEY_FILE = (
+    locations.SECRETS / "sequencer" / "ledger-signing.pem" if DATABASE_ROLE == "sequencer" else None
+)
+
+# --- what is installed ---------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.idp.oidc",
+    "audit",
+    "consent",
+    "retention",
+    "portal",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "portal.http.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.http.AnswerWithoutDatabase",
+]
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.pages.context.everywhere",
+            ],
+        },
+    },
+]
+
+# --- data ----------------------------------------------------------------------------
+# The pool belongs to the web process alone: Celery would close it at every task.
+DATABASES = {
+    "default": database(DATABASE_ROLE, pool=env_flag("SAYSO_DATABASE_POOL", default=False)),
+    "reader": database("reader"),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Sessions and allauth's cache lie in PostgreSQL: signing in must not need Redis.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "portal_cache",
+    },
+}
+REDIS_URL = locations.redis_url()
+STORES: dict[str, dict[str, Any]] = {
+    "files": {"kind": "filesystem", "root": locations.HOME / "store"}
+}
+DEFAULT_STORE = "files"
+HOME = locations.HOME
+
+# --- workers -------------------------------------------------------------------------
+CELERY_BROKER_URL = locations.broker_url()
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 30,
+}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_TIME_LIMIT = 60
+# Beat only wakes; what is due is a query that every worker asks by itself (portal.tick).
+CELERY_BEAT_SCHEDULE = {
+    "work": {"task": "portal.tasks.work", "schedule": 15.0},
+}
+TICK_SECONDS = env_int("SAYSO_TICK_SECONDS", default=2)
+
+# --- policy --------------------------------------------------------------------------
+POLICY_LEASE_SECONDS = env_int("SAYSO_POLICY_LEASE_SECONDS", default=900, least=10)
+POLICY_POLL_SECONDS = env_int("SAYSO_POLICY_POLL_SECONDS", default=30)
+SMALLEST_GROUP = env_int("SAYSO_SMALLEST_GROUP", default=10, least=2)
+BATCH_BYTES_LIMIT = env_int("SAYSO_BATCH_BYTES_LIMIT", default=5_000_000)
+
+# --- who signs in --------------------------------------------------------------------
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+IDP_OIDC_PRIVATE_KEY = locations.secret("oidc-signing.pem", keys.new_rsa_pem).decode("ascii")
+IDP_OIDC_ADAPTER = "portal.accounts.OpenIDAdapter"
+# A whole office enrols its machines from one address; per-code guessing stays limited.
+IDP_OIDC_RATE_LIMITS = {"device_user_code": "30/m/ip"}
+EMAIL_BACKEND = os.environ.get(
+    "SAYSO_EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend"
+)
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = _secure
+SESSION_COOKIE_NAME = "__Host-session" if _secure else "sayso_session"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_SECURE = _secure
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_NAME = "__Host-csrf" if _secure else "sayso_csrf"
+CSRF_FAILURE_VIEW = "portal.pages.errors.csrf_failure"
+SECURE_SSL_REDIRECT = False  # the proxy that ends TLS redirects; agents talk to one address
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https")
+    if env_flag("SAYSO_BEHIND_TLS_PROXY", default=False)
+    else None
+)
+SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
+SECURE_HSTS_PRELOAD = _secure
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- the API -------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.AgentAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.api.negotiation.OneForm",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.api.errors.problem_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sayso",
+    "DESCRIPTION": "Policy for capture agents, admission of batches, consents and the ledger.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- languages, time, files ----------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = locations.HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
+}
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_000_000
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("SAYSO_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        # Django logs the address of a failed request; an address may never hold personal data,
+        # yet a stack trace may: it goes to the console of whoever runs the process, nowhere else.
+        "django.request": {"level": "ERROR"},
+        # A task received and a task done, every few seconds, is nothing anybody needs to read.
+        "celery": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
+}
+if LOGGING["root"]["level"] not in logging.getLevelNamesMapping():  # type: ignore[index]
+    raise ImproperlyConfigured("SAYSO_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(
+        logging.getLevelNamesMapping()[LOGGING["root"]["level"]]  # type: ignore[index]
+    )
+)

@@ -1,0 +1,1 @@
+"""`manage.py up`: the whole portal in one terminal, without Django in the supervising process."""

@@ -1,0 +1,77 @@
+"""Which numbers of a report must be hidden so that none speaks of too few people. Pure.
+
+Two ways. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small groups
+together until what they say together speaks of enough people.
+
+Hiding only what is small would not do: the total gives it back. Hiding the next smallest as well
+would not always do either: whoever knows the rule can exclude all answers but one (three hidden
+numbers that sum to 27, ten being the limit and the next one 15, can only be 9, 9 and 9). So where
+one number is small, everything below twice the limit is hidden, and numbers that are equal are
+treated alike. A test tries all lines with small limits: knowing total, visible numbers and this
+rule, what can stand in a hidden place always differs by at least the limit.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Numbers that add up to a total; None is hidden."""
+
+    cells: tuple[int | None, ...]
+    total: int | None
+
+
+def suppress(counts: Sequence[int], *, smallest: int) -> Line:
+    """Return the line with everything hidden that would speak of fewer than `smallest` people.
+
+    A zero is hidden like any small number: between nobody and somebody lies one person's choice.
+    """
+    if smallest < 1 or any(count < 0 for count in counts):
+        raise ValueError("people are counted from nought, and the limit is one at least")
+    total = sum(counts)
+    if total < smallest:
+        return Line(cells=(None,) * len(counts), total=None)
+    hidden = _hidden(counts, smallest)
+    cells = tuple(None if place in hidden else count for place, count in enumerate(counts))
+    return Line(cells=cells, total=total)
+
+
+def _hidden(counts: Sequence[int], smallest: int) -> set[int]:
+    if all(count >= smallest for count in counts):
+        return set()
+    hidden = {place for place, count in enumerate(counts) if count < 2 * smallest}
+    # What is hidden can be told as a sum. Where that is of enough people it is also of several
+    # numbers, since one of them is small.
+    while len(hidden) < len(counts) and sum(counts[place] for place in hidden) < smallest:
+        next_smallest = min(count for place, count in enumerate(counts) if place not in hidden)
+        hidden |= {place for place, count in enumerate(counts) if count == next_smallest}
+    return hidden
+
+
+def gather_small(
+    people: Mapping[Key, AbstractSet[int]], *, smallest: int
+) -> tuple[list[Key], list[Key]]:
+    """Return the groups to show one by one, and those to show only together; both in order.
+
+    The ones together are about at least `smallest` people, or else nothing may be shown: then
+    both lists are empty. A single small group takes the next smallest along, so that it cannot be
+    worked out from a total.
+    """
+    alone = [key for key, members in people.items() if len(members) >= smallest]
+    together = [key for key in people if key not in set(alone)]
+    members: set[int] = set().union(*(people[key] for key in together))
+    while together and alone and len(members) < smallest:
+        taken = min(alone, key=lambda key: len(people[key]))
+        alone.remove(taken)
+        together.append(taken)
+        members |= people[taken]
+    if together and len(members) < smallest:
+        return [], []
+    order = {key: place for place, key in enumerate(people)}
+    return alone, sorted(together, key=order.__getitem__)

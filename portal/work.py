@@ -1,0 +1,35 @@
+"""What workers do when woken or on the tick: ask PostgreSQL what is owed, do one slice of it."""
+
+import logging
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from audit import reports
+from portal.reporting import SOURCES
+from retention import services as retention
+
+logger = logging.getLogger(__name__)
+
+
+def run_slice() -> bool:
+    """Do a slice of everything owed; return whether something was done, so that more may be left.
+
+    A part that fails does not keep the others from their work; it is logged and tried again.
+    """
+    done = 0
+    for name, part in _parts().items():
+        try:
+            done += part()
+        except Exception:
+            logger.exception("work_failed part=%s", name)
+    return done > 0
+
+
+def _parts() -> dict[str, Callable[[], int]]:
+    return {
+        "expiry": lambda: int(retention.owe_expired(at=timezone.now()) is not None),
+        "cases": retention.expand_cases,
+        "deletions": retention.run_due_jobs,
+        "reports": lambda: reports.render_due(SOURCES),
+    }

@@ -1,0 +1,178 @@
+"""The same servers as in production for every test, and a fresh real database where one is needed.
+
+Append-only triggers forbid TRUNCATE, and the deferred gate only speaks at a real commit: so each
+test that touches the database gets a clone of a migrated template and commits for real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portal.servers.testing import Servers, start_for_tests
+
+ROOT = Path(__file__).resolve().parent.parent
+_servers: Servers | None = None
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# Playwright's synchronous interface keeps an event loop in this thread.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+
+# A test's own subprocess imports this file too, to reach the servers that are already there.
+ATTACHED = "SAYSO_TESTS_ATTACH" in os.environ
+if not ATTACHED and not {"--collect-only", "--help", "--version"} & set(sys.argv):
+    _servers = start_for_tests()
+
+import django  # noqa: E402
+import pytest  # noqa: E402
+
+django.setup()
+
+from django.conf import settings as installed_settings  # noqa: E402
+
+# Hashed names need collectstatic; the browser tests run the whole installation and have it.
+installed_settings.STORAGES["staticfiles"]["BACKEND"] = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    if _servers:
+        _servers.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(django_db_blocker: Any) -> str:
+    """Name of a migrated, guarded database of this very schema; made when it is not there yet."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    name = f"sayso_template_{_schema_digest()[:12]}"
+    with _owner_on("postgres") as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if cursor.fetchone():
+            return name
+        draft = f"{name}_draft"
+        cursor.execute(f"DROP DATABASE IF EXISTS {draft} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {draft}")
+    with django_db_blocker.unblock():
+        _point_everything_at(draft)
+        call_command("migrate", database="owner", verbosity=0)
+        connections.close_all()
+    with _owner_on("postgres") as cursor:
+        cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
+    return name
+
+
+@dataclass(frozen=True)
+class Database:
+    """The test's own database."""
+
+    name: str
+
+    def sql(self, statement: str, *args: object, role: str = "owner") -> list[tuple[Any, ...]]:
+        """Run one statement as a role and return its rows: the test's own, independent eyes."""
+        import psycopg
+
+        with psycopg.connect(_url(self.name, role), autocommit=True) as connection:
+            cursor = connection.execute(statement, args or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def database(template_database: str, django_db_blocker: Any) -> Iterator[Database]:
+    """A fresh database for this test: role app as `default`, and `owner`, `reader`, `sequencer`."""
+    from django.db import connections
+
+    name = f"sayso_test_{secrets.token_hex(6)}"
+    with _owner_on("postgres") as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    _forget_caches()
+    with django_db_blocker.unblock():
+        _point_everything_at(name)
+        yield Database(name)
+        connections.close_all()
+    with _owner_on("postgres") as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(tmp_path: Path, settings: Any) -> Path:
+    """A file store of this test's own; returns its folder."""
+    root = tmp_path / "store"
+    settings.STORES = {"files": {"kind": "filesystem", "root": root}}
+    return root
+
+
+def _forget_caches() -> None:
+    from retention.services.admission import _ensure_partition
+
+    _ensure_partition.cache_clear()
+
+
+def _url(name: str, role: str) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    from portal.servers import locations
+
+    return make_conninfo(locations.database_url(role), dbname=name)
+
+
+def _owner_on(name: str) -> Any:
+    """A cursor as the owner on a maintenance database, outside any transaction."""
+    import psycopg
+
+    from portal.servers import locations
+
+    fallback = locations.DATABASE if locations.embedded_database() else None
+    connection = psycopg.connect(_url(fallback or name, "owner"), autocommit=True)
+
+    class Cursor:
+        def __enter__(self) -> Any:
+            return connection.cursor()
+
+        def __exit__(self, *_: object) -> None:
+            connection.close()
+
+    return Cursor()
+
+
+def _point_everything_at(name: str) -> None:
+    """Let every alias, the two extra ones included, mean the database of that name."""
+    from django.db import connections
+
+    from portal.settings import database as settings_for  # noqa: TID251  the tests' own aliases
+
+    connections.close_all()
+    roles = {"default": "app", "reader": "reader", "owner": "owner", "sequencer": "sequencer"}
+    wanted = {
+        alias: {**settings_for(role), "NAME": name, "CONN_MAX_AGE": 0}
+        for alias, role in roles.items()
+    }
+    connections.settings = connections.configure_settings(wanted)
+    for alias in roles:
+        with contextlib.suppress(AttributeError):
+            del connections[alias]
+
+
+def _schema_digest() -> str:
+    """Whatever shapes the template: migrations, the guard, the protection functions."""
+    files = sorted(
+        [
+            *ROOT.glob("*/migrations/*.py"),
+            ROOT / "portal/guard.py",
+            ROOT / "audit/protection.py",
+            ROOT / "requirements.lock",
+        ]
+    )
+    content = b"".join(file.read_bytes() for file in files if file.exists())
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,161 @@
+"""The smallest valid things, made through the services themselves; a test names what differs."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+from audit.ledger import Actor
+from consent import services
+from consent.models import Agent, App, IssuedPolicy, Notice, Purpose, Subject
+from consent.notices import REQUIRED_SECTIONS
+from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Signal
+from consent.rules import rulebook
+from consent.services import Pair
+from retention import services as retention
+
+OFFICER = Actor.staff(UUID("00000000-0000-4000-8000-000000000001"))
+LONG_AGO = date(2020, 1, 1)
+OFFERED = (Signal.MOUSE_CLICK, Signal.SCROLL, Signal.APP_FOCUS)
+
+
+def sections(text: str = "Plain words.") -> dict[str, str]:
+    """A notice text that has every required section."""
+    return {code: text for code, _ in REQUIRED_SECTIONS}
+
+
+@dataclass
+class World:
+    """One purpose about two apps, everything in order in one jurisdiction, and one person in it."""
+
+    purpose: Purpose
+    notice: Notice
+    apps: dict[str, App]
+    subject: Subject
+    jurisdiction: str
+    extra: dict[str, object] = field(default_factory=dict)
+
+    def say_yes(self, *pairs: tuple[str, Signal]) -> None:
+        """Give consent to the pairs, by default to clicks and scrolling in both apps."""
+        wanted = pairs or tuple(
+            (app, signal) for app in self.apps for signal in (Signal.MOUSE_CLICK, Signal.SCROLL)
+        )
+        services.give_consent(
+            subject=self.subject,
+            purpose=self.purpose.code,
+            notice=self.notice,
+            pairs=[Pair(app, signal) for app, signal in wanted],
+            language="en",
+        )
+
+    def another_subject(self, jurisdiction: str | None = None) -> Subject:
+        """Another person, by default in the same jurisdiction."""
+        return make_subject(jurisdiction or self.jurisdiction)
+
+
+def make_subject(jurisdiction: str = "IE") -> Subject:
+    """A person who works in the jurisdiction."""
+    return services.record_subject(
+        language="en",
+        facts={"work_location": jurisdiction, "unit": "research"},
+        since=LONG_AGO,
+        source="test",
+        actor=OFFICER,
+    )
+
+
+def make_world(jurisdiction: str = "IE") -> World:
+    """Publish a purpose and all it needs in the jurisdiction, and record one person there."""
+    purpose = services.publish_purpose(
+        code="train-agents",
+        title="Train computer-use agents",
+        description="Teach software to use office applications.",
+        retention_days=60,
+        position=1,
+        actor=OFFICER,
+    )
+    apps = {
+        code: services.list_app(
+            code=code,
+            name=code.title(),
+            category=category,
+            data_of=DataOf.OWN.value,
+            matchers=[(Platform.WEB, MatcherKind.DOMAIN, domain)],
+            actor=OFFICER,
+        )
+        for code, category, domain in (
+            ("tracker", AppCategory.TRACKER, "tracker.example"),
+            ("sheet", AppCategory.OFFICE, "sheet.example"),
+        )
+    }
+    for app in apps.values():
+        services.allow_in_purpose(purpose=purpose, app=app, signals=OFFERED, actor=OFFICER)
+    close_all_gates(purpose, jurisdiction)
+    notice = services.publish_notice(
+        purpose=purpose,
+        texts={"en": ("About the training of agents", sections())},
+        actor=OFFICER,
+        at=datetime(2024, 1, 1, tzinfo=UTC),
+    )
+    return World(purpose, notice, apps, make_subject(jurisdiction), jurisdiction)
+
+
+def close_all_gates(purpose: Purpose, jurisdiction: str) -> None:
+    """Close every gate that the jurisdiction and its parents know, by one document."""
+    gates = [
+        (row.code, gate)
+        for row in rulebook().lineage(jurisdiction)
+        for gate in sorted(row.own.gates)
+    ] + [(jurisdiction, "counsel_signoff")]
+    services.close_gate(
+        purpose=purpose,
+        gates=gates,
+        document_title="Evidence",
+        document_sha256="0" * 64,
+        valid_from=LONG_AGO,
+        valid_until=None,
+        actor=OFFICER,
+    )
+
+
+def make_agent(subject: Subject) -> Agent:
+    """An enrolled agent in good standing."""
+    return services.enrol_agent(
+        subject=subject,
+        name="laptop",
+        platform=Platform.LINUX,
+        public_key=secrets.token_bytes(32),
+    )
+
+
+def make_policy(agent: Agent, ago: timedelta = timedelta(minutes=5)) -> IssuedPolicy:
+    """The agent's policy as issued a little while ago."""
+    return services.issue_policy(agent=agent, at=datetime.now(UTC) - ago).policy
+
+
+def manifest_for(policy: IssuedPolicy, content: bytes, **differs: object) -> retention.Manifest:
+    """What the agent would say about `content`, captured right after the policy was issued."""
+    values: dict[str, object] = {
+        "batch": uuid4(),
+        "policy_version": policy.version,
+        "purpose": "train-agents",
+        "app": "tracker",
+        "signals": {"mouse_click": 3},
+        "captured_from": policy.issued_at,
+        "captured_until": policy.issued_at + timedelta(seconds=60),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "redactor": "test/1",
+    }
+    return retention.Manifest(**{**values, **differs})  # type: ignore[arg-type]
+
+
+def hand_in(agent: Agent, policy: IssuedPolicy, content: bytes, **differs: object) -> UUID:
+    """Announce and deliver a batch; return its id."""
+    manifest = manifest_for(policy, content, **differs)
+    retention.announce_batch(agent=agent, manifest=manifest)
+    retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=[content])
+    return manifest.batch
