@@ -319,7 +319,7 @@ class Checker:
         if not raw:
             raise ValueError("missing: the file ends here")
         line = parse_line(raw, ENTRY_KEYS)
-        if isinstance(line["index"], bool) or line["index"] != index:
+        if line["index"] != index:
             raise ValueError("another index is written here")
         for name in ("body", "chain", "leaf", "recorded_at"):
             if not isinstance(line[name], str):

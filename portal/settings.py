@@ -208,6 +208,8 @@ CELERY_BEAT_SCHEDULE = {
     "work": {"task": "portal.tasks.work", "schedule": 15.0},
 }
 TICK_SECONDS = env_int("SAYSO_TICK_SECONDS", default=2)
+# How long a worker may be silent about a deletion before another takes it over.
+DELETION_LEASE_SECONDS = env_int("SAYSO_DELETION_LEASE_SECONDS", default=60)
 
 # --- policy --------------------------------------------------------------------------
 POLICY_LEASE_SECONDS = env_int("SAYSO_POLICY_LEASE_SECONDS", default=900, least=10)
@@ -264,7 +266,6 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
 SECURE_HSTS_PRELOAD = _secure
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 
 # --- the API -------------------------------------------------------------------------
 REST_FRAMEWORK = {

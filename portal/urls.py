@@ -1,14 +1,12 @@
 """All addresses of the portal (DESIGN section 7)."""
 
-from allauth.idp.oidc.views import device_authorization
 from django.urls import include, path
-from django.views.decorators.csrf import csrf_protect
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
 from portal.api.policy import AcknowledgeView, PolicyView, policy_keys
-from portal.pages import decide, docs, home, ledger, privacy, receipts, roles, status, you
+from portal.pages import approve, decide, docs, home, ledger, privacy, receipts, roles, status, you
 
 you_urls = [
     path("", you.home, name="you-home"),
@@ -65,7 +63,6 @@ urlpatterns = [
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
     path("accounts/", include("allauth.urls")),
-    # allauth leaves this page without CSRF protection; here a person lets a machine in.
-    path("identity/o/device", csrf_protect(device_authorization), name="approve-machine"),
+    path("identity/o/device", approve.approve_machine, name="approve-machine"),
     path("", include("allauth.idp.urls")),
 ]

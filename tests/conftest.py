@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,12 @@ ATTACHED = "SAYSO_TESTS_ATTACH" in os.environ
 if not ATTACHED and not {"--collect-only", "--help", "--version"} & set(sys.argv):
     _servers = start_for_tests()
 
-import django  # noqa: E402
-import pytest  # noqa: E402
+import django
+import pytest
 
 django.setup()
 
-from django.conf import settings as installed_settings  # noqa: E402
+from django.conf import settings as installed_settings
 
 # Hashed names need collectstatic; the browser tests run the whole installation and have it.
 installed_settings.STORAGES["staticfiles"]["BACKEND"] = (
@@ -101,8 +102,23 @@ def database(template_database: str, django_db_blocker: Any) -> Iterator[Databas
         _point_everything_at(name)
         yield Database(name)
         connections.close_all()
-    with _owner_on("postgres") as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _drop(name)
+
+
+def _drop(name: str) -> None:
+    """Drop a database; a passing visit of PostgreSQL's own autovacuum is waited for."""
+    import psycopg
+
+    for last in (False, False, False, True):
+        try:
+            with _owner_on("postgres") as cursor:
+                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        except psycopg.errors.InsufficientPrivilege:
+            if last:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import secrets
 import stat
 import sys
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,16 +81,22 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 class FileLock:
-    """A lock between processes, held in a `with`; may be taken again by whoever holds it."""
+    """A lock between processes and threads; may be taken again by whoever holds it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle = -1
         self._depth = 0
+        self._mine = threading.RLock()
 
     def __enter__(self) -> Self:
-        if self._depth == 0:
-            self._handle = _locked(self._path, wait=True)
+        self._mine.acquire()
+        try:
+            if self._depth == 0:
+                self._handle = _locked(self._path, wait=True)
+        except BaseException:
+            self._mine.release()
+            raise
         self._depth += 1
         return self
 
@@ -107,12 +114,16 @@ class FileLock:
         if self._depth == 0:
             os.close(self._handle)
             self._handle = -1
+        self._mine.release()
 
     def try_hold(self) -> bool:
         """Take the lock until `release`; False where another process has it."""
+        if not self._mine.acquire(blocking=False):
+            return False
         try:
             self._handle = _locked(self._path, wait=False)
         except OSError:
+            self._mine.release()
             return False
         self._depth += 1
         return True

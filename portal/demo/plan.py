@@ -10,23 +10,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.demo.company import apps, company, programme
+from portal.demo.founding import (
+    Agree,
+    CloseGates,
+    ListApp,
+    OpenAccount,
+    PublishNotice,
+    PublishPurpose,
+)
 from portal.demo.hours import days_ago
 from portal.demo.month import machine_steps
 from portal.demo.people import Person, invent_people
-from portal.demo.steps import (
-    Acknowledge,
-    Agree,
-    CloseGates,
-    Decide,
-    Join,
-    ListApp,
-    OpenAccount,
-    PauseAll,
-    PublishNotice,
-    PublishPurpose,
-    Resume,
-    Step,
-)
+from portal.demo.steps import Acknowledge, Decide, Join, PauseAll, Resume, Step
 from portal.demo.stories import Story, tell_stories
 
 ACCOUNTS_DAYS: Final = 95

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 FILE: Final = "demo-progress.json"
 STALE_SECONDS: Final = 120
@@ -21,7 +22,10 @@ def write(*, done: int, total: int, label: str) -> None:
 
 
 def read() -> dict[str, Any] | None:
-    """Return label, done and total while a demo company is being loaded; else None."""
+    """Return label, done and total while a demo company is being loaded; else None.
+
+    The label is in the language of whoever asks.
+    """
     path = _path()
     try:
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -29,7 +33,9 @@ def read() -> dict[str, Any] | None:
         note = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return note if isinstance(note, dict) else None
+    if not isinstance(note, dict):
+        return None
+    return {**note, "label": gettext(str(note.get("label", "")))}
 
 
 def clear() -> None:

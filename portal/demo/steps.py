@@ -4,37 +4,22 @@
 interrupted and goes on.
 """
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
-from allauth.account.models import EmailAddress
 from django.utils.translation import gettext_noop
 
-from audit import events, ledger
 from audit.ledger import Actor
 from consent import services
-from consent.models import Acknowledgement, Agreement, App, GateEvidence, Pause, Purpose
-from consent.policy.types import AppCategory, ConsentState, Signal
-from portal.demo.company import (
-    AgreementData,
-    AppData,
-    EvidenceData,
-    NoticeData,
-    Persona,
-    PurposeData,
-    apps,
-    company,
-)
-from portal.demo.notices import notice_texts
+from consent.models import Acknowledgement, Pause
+from consent.policy.types import ConsentState
 from portal.demo.people import Person
 from portal.demo.stories import Answer, Rest
-from portal.demo.world import OFFICER, World
-from portal.models import RoleGrant, User
+from portal.demo.world import World
+from portal.models import User
 
 SOURCE: Final = "demo"
-FOUNDING: Final = gettext_noop("Loading the invented company: purposes, notices, agreements")
 PEOPLE: Final = gettext_noop("Loading the invented company: people")
 ANSWERS: Final = gettext_noop("Loading the invented company: answers")
 
@@ -55,205 +40,6 @@ class Step(Protocol):
 
     def do(self, world: World) -> None:
         """Carry it out through the services."""
-
-
-@dataclass(frozen=True)
-class OpenAccount:
-    """A login with a password and, where the persona has one, a role."""
-
-    at: datetime
-    persona: Persona
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the login."""
-        return User.objects.filter(email=self._email).exists()
-
-    def do(self, world: World) -> None:
-        """Make login, address and role grant."""
-        user = User.objects.create_user(self._email, world.password, name=self.persona.name)
-        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-        if not self.persona.grants:
-            return
-        grant = RoleGrant.objects.create(user=user, role=self.persona.grants, granted_at=self.at)
-        # Nobody grants themselves a role: the first grant is the set-up's, the others are theirs.
-        first = self.persona.role == OFFICER
-        ledger.append(
-            events.RoleGranted(role=grant.role, to=user.ref),
-            actor=Actor.system("setup") if first else world.officer,
-            covers=[grant],
-            event_time=self.at,
-            imported=True,
-        )
-
-    @property
-    def _email(self) -> str:
-        return f"{self.persona.email}@{company().domain}"
-
-
-@dataclass(frozen=True)
-class PublishPurpose:
-    """A purpose, and what it may ask for."""
-
-    at: datetime
-    data: PurposeData
-    position: int
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the purpose; its allowlist was written in the same transaction."""
-        return Purpose.objects.filter(code=self.data.code).exists()
-
-    def do(self, world: World) -> None:
-        """Publish it, then let it ask for its apps and signals."""
-        with services.refresh_once():
-            self._publish(world)
-
-    def _publish(self, world: World) -> None:
-        purpose = services.publish_purpose(
-            code=self.data.code,
-            title=self.data.title,
-            description=self.data.description,
-            retention_days=self.data.retention_days,
-            position=self.position,
-            actor=world.officer,
-            at=self.at,
-            imported=True,
-        )
-        for app in App.objects.filter(code__in=self.data.apps).order_by("code"):
-            services.allow_in_purpose(
-                purpose=purpose,
-                app=app,
-                signals=[Signal(signal) for signal in self.data.asks(apps()[app.code])],
-                actor=world.officer,
-                at=self.at,
-                imported=True,
-            )
-
-
-@dataclass(frozen=True)
-class ListApp:
-    """An app in the registry."""
-
-    at: datetime
-    data: AppData
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the app."""
-        return App.objects.filter(code=self.data.code).exists()
-
-    def do(self, world: World) -> None:
-        """Put it there with the marks by which agents recognise it."""
-        services.list_app(
-            code=self.data.code,
-            name=self.data.name,
-            category=AppCategory(self.data.category),
-            data_of=self.data.data_of,
-            matchers=self.data.matchers,
-            actor=world.officer,
-            at=self.at,
-            imported=True,
-        )
-
-
-@dataclass(frozen=True)
-class PublishNotice:
-    """A version of a notice in all languages."""
-
-    at: datetime
-    purpose: PurposeData
-    notice: NoticeData
-    version: int
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the version."""
-        return world.purpose(self.purpose.code).notices.filter(version=self.version).exists()
-
-    def do(self, world: World) -> None:
-        """Publish it; earlier answers then need renewal."""
-        world.forget_notice(self.purpose.code)
-        services.publish_notice(
-            purpose=world.purpose(self.purpose.code),
-            texts=notice_texts(
-                self.purpose, self.notice, version=self.version, prepared_on=self.at.date()
-            ),
-            actor=world.officer,
-            at=self.at,
-            imported=True,
-        )
-
-
-@dataclass(frozen=True)
-class CloseGates:
-    """A document that closes gates, of one purpose or of several."""
-
-    at: datetime
-    purposes: tuple[str, ...]
-    data: EvidenceData
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the first of its gates; all were closed in one transaction."""
-        jurisdiction, gate = self.data.gates[0]
-        return GateEvidence.objects.filter(
-            purpose__code=self.purposes[0], jurisdiction=jurisdiction, gate=gate
-        ).exists()
-
-    def do(self, world: World) -> None:
-        """Close them from the day of the document on."""
-        with services.refresh_once():
-            for purpose in self.purposes:
-                self._close(purpose, world)
-
-    def _close(self, purpose: str, world: World) -> None:
-        services.close_gate(
-            purpose=world.purpose(purpose),
-            gates=self.data.gates,
-            document_title=self.data.title,
-            document_sha256=_digest(self.data.title),
-            valid_from=self.at.date(),
-            valid_until=self.at.date() + timedelta(days=self.data.valid_days),
-            not_applicable_reason=self.data.not_applicable,
-            actor=world.officer,
-            at=self.at,
-            imported=True,
-        )
-
-
-@dataclass(frozen=True)
-class Agree:
-    """The works agreement."""
-
-    at: datetime
-    data: AgreementData
-    label: str = FOUNDING
-
-    def done(self, world: World) -> bool:
-        """Look for the agreement."""
-        return Agreement.objects.filter(code=self.data.code).exists()
-
-    def do(self, world: World) -> None:
-        """Record it as caps."""
-        services.record_agreement(
-            agreement=Agreement(
-                code=self.data.code,
-                title=self.data.title,
-                parties=self.data.parties,
-                jurisdictions=list(self.data.jurisdictions),
-                apps=list(self.data.apps),
-                signals=list(self.data.signals),
-                retention_cap_days=self.data.retention_cap_days,
-                valid_from=self.at.date(),
-                valid_until=self.at.date() + timedelta(days=self.data.valid_days),
-                document_sha256=_digest(self.data.document),
-                council_may_veto=True,
-            ),
-            actor=world.officer,
-            at=self.at,
-            imported=True,
-        )
 
 
 @dataclass(frozen=True)
@@ -401,7 +187,3 @@ class Resume:
     def do(self, world: World) -> None:
         """Let earlier answers count again."""
         services.resume_capture(subject=world.subject(self.person), at=self.at, imported=True)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -70,7 +70,15 @@ def _renderer() -> MarkdownIt:
         tokens[index].attrSet("id", anchor)
         return str(self.renderToken(tokens, index, options, env))
 
+    def link(self: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+        """Leave `.md` out: between files a link needs it, our addresses do without."""
+        page, mark, place = str(tokens[index].attrGet("href") or "").partition("#")
+        if "://" not in page and page.endswith(".md"):
+            tokens[index].attrSet("href", f"{page.removesuffix('.md')}{mark}{place}")
+        return str(self.renderToken(tokens, index, options, env))
+
     renderer.add_render_rule("heading_open", heading)
+    renderer.add_render_rule("link_open", link)
     return renderer
 
 

@@ -179,6 +179,8 @@ def _say_viewed(request: HttpRequest, view: str, shown: int, wanted: dict[str, A
         ledger.append(
             events.LedgerViewed(view=view, shown=shown, filters=filters or None),
             actor=actor_of(request),
+            # Whom the search was about goes with that person, not with the month.
+            subject=wanted.get("subject_ref"),
         )
 
 

@@ -125,58 +125,23 @@ def receive_bytes(
     return admitted
 
 
-def import_batch(*, agent: Agent, manifest: Manifest, chunks: Iterable[bytes]) -> Admission:
-    """Take in a batch of the past whose manifest and bytes are both at hand; judged like any other.
+@dataclass(frozen=True)
+class Standing:
+    """What of a person's own decisions bears on one batch: the yes that stands, and a pause."""
 
-    Returns the admission, admitted or refused; a repeat returns what stands. Raises
-    ManifestDiffers for another manifest under the same id, and BytesDoNotMatch.
-    """
-    if standing := Admission.objects.filter(batch=manifest.batch).first():
-        return _same(standing, agent, digest(manifest.document()))
-    store = store_named(settings.DEFAULT_STORE)
-    key = key_of(manifest.batch)
-    # Bytes first, row second, as above.
-    store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
-    admission = _import(agent, manifest, store=store.name, key=key)
-    if admission.state != Admission.State.ADMITTED:
-        store.delete(key)
-    return admission
+    event: ConsentEvent | None
+    covered: set[tuple[str, Signal]]
+    paused: bool
 
 
-@transaction.atomic
-def _import(agent: Agent, manifest: Manifest, *, store: str, key: str) -> Admission:
-    Subject.objects.select_for_update().get(pk=agent.subject_id)
-    policy = IssuedPolicy.objects.filter(agent=agent, version=manifest.policy_version).first()
-    event = standing_yes(agent.subject, manifest.purpose)
-    reasons = _objections(agent, policy, event, manifest)
-    document = manifest.document()
-    admission = Admission.objects.create(
-        batch=manifest.batch,
-        agent=agent,
-        issued_policy=policy,
-        manifest=document,
-        manifest_sha256=digest(document),
-        state=Admission.State.REFUSED if reasons else Admission.State.ADMITTED,
-        reasons=reasons,
-        decided_at=timezone.now(),
-    )
-    if reasons or policy is None or event is None:
-        _say_refused(agent, admission, manifest, imported=True)
-    else:
-        kept = _keep(agent, policy, event, manifest, store=store, key=key, imported=True)
-        _say_admitted(agent, admission, manifest, kept)
-    return admission
-
-
-def objections(agent: Agent, policy: IssuedPolicy | None, manifest: Manifest) -> list[str]:
-    """Return every reason, as stable codes, why this batch may not be let in; empty lets it in."""
-    return _objections(agent, policy, standing_yes(agent.subject, manifest.purpose), manifest)
-
-
-def _objections(
-    agent: Agent, policy: IssuedPolicy | None, yes: ConsentEvent | None, manifest: Manifest
+def objections(
+    agent: Agent, policy: IssuedPolicy | None, manifest: Manifest, standing: Standing | None = None
 ) -> list[str]:
-    now = timezone.now()
+    """Return every reason, as stable codes, why this batch may not be let in; empty lets it in.
+
+    Without `standing` the person's decisions are looked up as they stand now.
+    """
+    standing = standing or standing_for(agent.subject, manifest)
     found = []
     if agent.standing != Agent.Standing.ACTIVE:
         found.append("agent_not_active")
@@ -186,9 +151,9 @@ def _objections(
         found.append("policy_never_issued")
     else:
         found += _outside_policy(policy, manifest)
-    if manifest.captured_until > now + timedelta(seconds=5):
+    if manifest.captured_until > timezone.now() + timedelta(seconds=5):
         found.append("captured_in_the_future")
-    found += _consent_objections(agent.subject, yes, manifest)
+    found += _consent_objections(standing, manifest)
     return found
 
 
@@ -208,19 +173,26 @@ def _outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
     return found
 
 
-def _consent_objections(
-    subject: Subject, event: ConsentEvent | None, manifest: Manifest
-) -> list[str]:
+def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
     """Consent must still stand on arrival, for each pair; what it no longer covers is refused."""
-    if event is None:
+    if standing.event is None:
         return ["consent_does_not_stand"]
     found = []
-    covered = consent.scopes_of([event])[event.pk]
-    if any((manifest.app, signal) not in covered for signal in manifest.signals):
+    if any((manifest.app, signal) not in standing.covered for signal in manifest.signals):
         found.append("signal_not_consented")
-    if consent.paused_between(subject, manifest.captured_from, manifest.captured_until):
+    if standing.paused:
         found.append("paused")
     return found
+
+
+def standing_for(subject: Subject, manifest: Manifest) -> Standing:
+    """Return what the person's decisions say about the batch, as they stand now."""
+    event = standing_yes(subject, manifest.purpose)
+    return Standing(
+        event=event,
+        covered=consent.scopes_of([event])[event.pk] if event else set(),
+        paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
+    )
 
 
 def standing_yes(subject: Subject, purpose: str) -> ConsentEvent | None:
@@ -244,23 +216,24 @@ def _admit(
         return admission
     agent.refresh_from_db(fields=["standing"])
     policy = admission.issued_policy
-    event = standing_yes(agent.subject, manifest.purpose)
-    reasons = _objections(agent, policy, event, manifest)
+    standing = standing_for(agent.subject, manifest)
+    event = standing.event
+    reasons = objections(agent, policy, manifest, standing)
     admission.decided_at = timezone.now()
     if reasons or policy is None or event is None:
         admission.state = Admission.State.REFUSED
         admission.reasons = reasons
         admission.save(update_fields=["state", "reasons", "decided_at"])
-        _say_refused(agent, admission, manifest, imported=imported)
+        say_refused(agent, admission, manifest, imported=imported)
         return admission
     admission.state = Admission.State.ADMITTED
     admission.save(update_fields=["state", "decided_at"])
-    kept = _keep(agent, policy, event, manifest, store=store, key=key, imported=imported)
-    _say_admitted(agent, admission, manifest, kept)
+    kept = kept_as(agent, policy, event, manifest, store=store, key=key, imported=imported)
+    say_admitted(agent, admission, manifest, kept)
     return admission
 
 
-def _say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: Batch) -> None:
+def say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: Batch) -> None:
     ledger.append(
         events.BatchAdmitted(
             purpose=manifest.purpose,
@@ -283,7 +256,7 @@ def _say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: 
     )
 
 
-def _keep(
+def kept_as(
     agent: Agent,
     policy: IssuedPolicy,
     event: ConsentEvent,
@@ -345,7 +318,7 @@ def _say_announced(
     agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool
 ) -> None:
     if admission.state == Admission.State.REFUSED:
-        _say_refused(agent, admission, manifest, imported=imported)
+        say_refused(agent, admission, manifest, imported=imported)
         return
     ledger.append(
         events.BatchAnnounced(
@@ -367,7 +340,7 @@ def _say_announced(
     )
 
 
-def _say_refused(agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool) -> None:
+def say_refused(agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool) -> None:
     ledger.append(
         events.BatchRefused(
             reasons=tuple(sorted({reason.partition(":")[0] for reason in admission.reasons})),

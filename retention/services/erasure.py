@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -23,7 +24,6 @@ from retention.schedule import next_attempt
 from retention.stores import Evidence, Stored, store_named
 
 logger = logging.getLogger(__name__)
-LEASE = timedelta(seconds=60)
 TOOL = "sayso retention 1"
 JOBS_AT_ONCE = 10
 
@@ -55,7 +55,7 @@ def _claim() -> DeletionJob | None:
     if job is None:
         return None
     job.fence = uuid4()
-    job.lease_until = now + LEASE
+    job.lease_until = now + timedelta(seconds=settings.DELETION_LEASE_SECONDS)
     job.attempts += 1
     job.save(update_fields=["fence", "lease_until", "attempts"])
     return job

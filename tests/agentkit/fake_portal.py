@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -371,7 +372,8 @@ def _handler(portal: FakePortal) -> type[BaseHTTPRequestHandler]:
             elif "X-Slow" in sent:
                 self._drip(data)
             else:
-                self.wfile.write(data)
+                with suppress(OSError):  # an agent that has heard enough hangs up
+                    self.wfile.write(data)
 
         def _drip(self, data: bytes) -> None:
             try:

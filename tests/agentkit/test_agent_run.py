@@ -353,6 +353,7 @@ def test_pause_and_resume_from_outside(serving: Serving, portal: FakePortal) -> 
 
 def test_forget_from_outside_takes_memory_and_spool(serving: Serving, portal: FakePortal) -> None:
     portal.policy["allow"] = [allow("tracker", "mouse_click", "key_content")]
+    portal.etags = True
     with serving.running():
         until(serving.recording)
         serving.events.put(click())

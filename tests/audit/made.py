@@ -28,8 +28,18 @@ def bodies(count: int, subject: UUID | None = None) -> list[bytes]:
     return [body.compose(event, actor=actor, subject=person, at=NOON).body for _ in range(count)]
 
 
-def export(texts: list[bytes], by: Signer | None = None, *, start: datetime = NOON) -> bytes:
-    """Return an export of these bodies, as an honest portal would have written it."""
+def export(
+    texts: list[bytes],
+    by: Signer | None = None,
+    *,
+    start: datetime = NOON,
+    root: bytes | None = None,
+    head: bytes | None = None,
+) -> bytes:
+    """Return an export of these bodies, as an honest portal would have written it.
+
+    A root or head of the chain that is given gets signed instead of the true one.
+    """
     by = by or signer()
     tree, link, lines = Frontier(), chain.START, []
     for index, text in enumerate(texts):
@@ -41,12 +51,12 @@ def export(texts: list[bytes], by: Signer | None = None, *, start: datetime = NO
         link = chain.link(link, record)
         tree.append(leaf)
         lines.append({**record.fields(), "body": encode(text), "chain": encode(link)})
-    head = {
+    top = {
         "format": FORMAT,
         "origin": by.name,
         "size": tree.size,
         "verifier": by.verifier.vkey,
-        "checkpoint": by.sign(Checkpoint(by.name, tree.size, tree.root()).text),
-        "records": by.sign(RecordHead(by.name, tree.size, link).text),
+        "checkpoint": by.sign(Checkpoint(by.name, tree.size, root or tree.root()).text),
+        "records": by.sign(RecordHead(by.name, tree.size, head or link).text),
     }
-    return b"".join(body.canonical(line) + b"\n" for line in [head, *lines])
+    return b"".join(body.canonical(line) + b"\n" for line in [top, *lines])

@@ -123,6 +123,7 @@ def test_a_key_made_in_vain_is_not_remembered(database: Any) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():  # noqa: PT012
         ledger.append(SAID, actor=Actor.subject(subject), subject=subject)
         1 / 0  # noqa: B018
+    assert keys._memory.get(keys.Owner.of(subject, datetime.now(UTC))) is None
 
     say(subject)
 

@@ -98,7 +98,7 @@ def sequencer(environment: dict[str, str], *more: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("kills", "transactions"),
-    [(4, 60), pytest.param(30, 1000, marks=pytest.mark.deep)],
+    [(3, 40), pytest.param(30, 1000, marks=pytest.mark.deep)],
 )
 def test_writers_rollbacks_two_sequencers_and_kill_9(
     database: Any, environment: dict[str, str], kills: int, transactions: int

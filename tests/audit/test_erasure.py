@@ -91,6 +91,23 @@ def test_no_key_is_destroyed_in_silence(database: Any) -> None:
     assert traces(database, person) > 0
 
 
+def test_what_changes_in_the_same_transaction_stays_covered(database: Any) -> None:
+    """A service may write its last entry about a person and destroy their details at once."""
+    person = uuid4()
+    with transaction.atomic():
+        last = ledger.append(
+            events.ConsentExpired(purpose="train-agents", notice_version=1, reason="left"),
+            actor=Actor.system("retention"),
+            subject=person,
+            covers=[("consent_subject", 1)],
+        )
+        ledger.destroy_detail(person, reason="term_over", actor=Actor.system("retention"))
+
+    covered = database.sql("SELECT entry_id, table_name FROM audit_coverage ORDER BY id")
+    assert covered[0] == (last, "consent_subject")
+    assert traces(database, person) == 0
+
+
 def test_doing_it_twice_is_harmless(database: Any) -> None:
     person = uuid4()
     say(person)

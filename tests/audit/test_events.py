@@ -144,6 +144,7 @@ def test_commitments_open_with_their_salt_only() -> None:
     )
     leaf = json.loads(draft.body)
     assert draft.subject_salt is not None
+    assert len({draft.subject_salt, draft.actor_salt, draft.detail[:32]}) == 3
 
     assert body.commit_subject(draft.subject_salt, subject) == leaf["subject"]
     assert body.commit_subject(seal.new_salt(), subject) != leaf["subject"]

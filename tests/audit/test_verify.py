@@ -215,6 +215,17 @@ def test_a_header_with_a_foreign_signature_is_noticed() -> None:
         assert "header (line 1)" in reason(b"\n".join([canonical(head), *LINES[1:], b""]))
 
 
+def test_root_and_chain_are_each_checked() -> None:
+    assert "do not have the root" in reason(export(SMALL, root=bytes(32)))
+    assert "numbers or times" in reason(export(SMALL, head=bytes(32)))
+
+
+def test_the_size_has_one_spelling() -> None:
+    lines = export(SMALL[:1]).split(b"\n")
+    head = {**json.loads(lines[0]), "size": True}
+    assert "header (line 1)" in reason(b"\n".join([canonical(head), *lines[1:]]))
+
+
 def test_the_two_heads_cannot_stand_in_for_each_other() -> None:
     head = json.loads(LINES[0])
     head["checkpoint"], head["records"] = head["records"], head["checkpoint"]

@@ -28,6 +28,7 @@ import pytest
 
 from tests.e2e.browsing import PHONE, Person, browser
 from tests.e2e.installation import ROOT, Installation, make_installation, remove
+from tests.e2e.redis_server import RedisServer
 from tests.oracle import look
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -35,14 +36,25 @@ RECORDING = ROOT / "tests/recordings/rrweb-tracker.json"
 PICTURES = Path(os.environ["SAYSO_PICTURES"]) if "SAYSO_PICTURES" in os.environ else None
 
 
-@pytest.fixture
-def installation() -> Iterator[Installation]:
-    made = make_installation()
-    try:
-        made.up()
-        yield made
-    finally:
-        remove(made)
+@pytest.fixture(params=["all parts up", "redis stopped"])
+def installation(request: Any) -> Iterator[Installation]:
+    """A whole installation; in the second case its Redis is stopped before the story begins."""
+    if request.param == "all parts up":
+        made = make_installation()
+        try:
+            made.up()
+            yield made
+        finally:
+            remove(made)
+        return
+    with RedisServer() as redis:
+        made = make_installation(REDIS_URL=redis.url)
+        try:
+            made.up()
+            redis.stop()
+            yield made
+        finally:
+            remove(made)
 
 
 def eventually(check: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:

@@ -243,6 +243,29 @@ def test_the_employee_has_a_yes_a_machine_and_recordings(demo: Demo) -> None:
     assert machines == 1
 
 
+def test_law_and_gates_decide_where_a_yes_has_effect(demo: Demo) -> None:
+    from django.utils import timezone
+
+    from consent import selectors
+    from consent.models import Subject
+
+    without = {"CH": "gates_open", "CA-QC": "gates_open", "FI": "jurisdiction_prohibited"}
+    seen = set()
+    for subject in Subject.objects.filter(events__state="given").distinct():
+        event = selectors.standing_consents(subject).get("train-agents")
+        if event is None or event.state != "given":
+            continue
+        place = subject.facts.get(kind="work_location").value
+        seen.add(place)
+        verdicts = selectors.verdicts_for(subject, at=timezone.now())
+        codes = {code for pair in verdicts.pairs for code in pair.decision.codes}
+        assert ("train-agents" in verdicts.allow()) is (place not in without), place
+        assert without.get(place, "signal_not_consented") in codes, place
+
+    assert {"DE", "US-NY"} <= seen
+    assert seen & set(without)
+
+
 def test_it_is_never_loaded_over_people(demo: Demo) -> None:
     before = demo.sql("SELECT count(*), max(id) FROM audit_entry")
 

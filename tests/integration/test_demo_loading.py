@@ -52,7 +52,7 @@ def test_a_load_that_was_interrupted_goes_on_to_the_same_end(
         """The process dies here."""
 
     real = load._do
-    left = iter(range(213))  # in the middle of a transaction
+    left = iter(range(153))  # in the middle of a transaction
 
     def until_cut(step: Any, world: Any) -> bool:
         if next(left, None) is None:

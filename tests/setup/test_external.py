@@ -28,7 +28,7 @@ def as_superuser(server: Servers, statement: str, database: str = "postgres") ->
         autocommit=True,
     ) as connection:
         answer = connection.execute(statement)  # type: ignore[arg-type]
-        return bool(answer.description and answer.fetchone())
+        return answer.rowcount > 0
 
 
 @pytest.fixture(scope="module")

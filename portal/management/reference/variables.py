@@ -1,0 +1,141 @@
+"""The page of settings. Kept by hand; a contract test compares it with what the code reads."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from portal.management.reference.markdown import NOTE, mono, page, table
+
+GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
+    "Servers": (
+        (
+            "DATABASE_URL",
+            "an embedded PostgreSQL",
+            (
+                "Address of your own PostgreSQL (15 or newer), as the owner of the tables:"
+                " `postgresql://user:password@host:5432/name`."
+            ),
+        ),
+        (
+            "DATABASE_URL_APP",
+            "from `DATABASE_URL`",
+            (
+                "Address for the web process and the workers. Derived: account `sayso_app`,"
+                " password from the folder of secrets."
+            ),
+        ),
+        ("DATABASE_URL_READER", "from `DATABASE_URL`", "Likewise, for pages that only read."),
+        (
+            "DATABASE_URL_SEQUENCER",
+            "from `DATABASE_URL`",
+            "Likewise, for the process that signs the ledger.",
+        ),
+        ("REDIS_URL", "an embedded Valkey", "Address of your own Redis or Valkey."),
+        (
+            "SAYSO_PG_BIN",
+            "the package's, else the system's",
+            "Folder with PostgreSQL's programs for the embedded server.",
+        ),
+        ("PORT", "8000", "Port of `up` where `--port` is not given."),
+    ),
+    "This installation": (
+        (
+            "SAYSO_HOME",
+            "`var/` in the checkout; for root a folder in `/var/lib`",
+            "Folder for everything that is written: data, secrets, stored batches, logs.",
+        ),
+        (
+            "SAYSO_PUBLIC_URL",
+            "`http://127.0.0.1:8000`; under `up` the address it listens on",
+            (
+                "The address people and agents use. It is part of every policy's signature check;"
+                " plain http is accepted for this machine only."
+            ),
+        ),
+        ("SAYSO_ALLOWED_HOSTS", "none further", "More host names to answer to, with commas."),
+        (
+            "SAYSO_BEHIND_TLS_PROXY",
+            "no",
+            "yes: trust `X-Forwarded-Proto` from the proxy that ends TLS.",
+        ),
+        ("SAYSO_ORGANISATION", "Your organisation", "The name on every page."),
+        ("SAYSO_PRIVACY_CONTACT", "privacy@example.org", "Whom people write to."),
+        (
+            "SAYSO_SECRET_KEY",
+            "made once, kept in the folder of secrets",
+            "Key for cookies and forms.",
+        ),
+        (
+            "SAYSO_LEDGER_ORIGIN",
+            "the public host and `/sayso-ledger`",
+            "The name the ledger is signed under. It cannot change once something is signed.",
+        ),
+        (
+            "SAYSO_EMAIL_BACKEND",
+            "sends nothing",
+            "Python path of Django's mail backend.",
+        ),
+        ("SAYSO_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+        ("SAYSO_DEBUG", "no", "Django's debug pages. Never on a machine that others reach."),
+    ),
+    "Capture": (
+        ("SAYSO_POLICY_LEASE_SECONDS", "900", "How long a policy lasts by itself; at least 10."),
+        ("SAYSO_POLICY_POLL_SECONDS", "30", "How often agents are asked to poll."),
+        ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
+        (
+            "SAYSO_SMALLEST_GROUP",
+            "10",
+            "Figures are shown for groups of this many people or more; at least 2.",
+        ),
+    ),
+    "Processes": (
+        (
+            "SAYSO_DATABASE_ROLE",
+            "app",
+            (
+                "The database role of this process: owner, app, reader or sequencer. `up` and"
+                " `manage.py` set it."
+            ),
+        ),
+        ("SAYSO_DATABASE_POOL", "no; yes in the web process", "Use a pool of connections."),
+        ("SAYSO_TICK_SECONDS", "2", "How often a worker asks PostgreSQL what is owed."),
+        (
+            "SAYSO_NO_BOOTSTRAP",
+            "not set",
+            "Any value: `manage.py` makes no `.venv`. For images that installed the lock file.",
+        ),
+        (
+            "SAYSO_STARTED",
+            "set by `manage.py up`",
+            "When the start began, to tell how long it took.",
+        ),
+        ("DJANGO_SETTINGS_MODULE", "portal.settings", "Leave it as it is."),
+        ("PIP_RETRIES", "2", "Passed on to pip while `.venv` is made, like all its settings."),
+    ),
+    "The capture agent": (
+        ("SAYSO_AGENT_HOME", "`~/.sayso-agent`", "Folder of `sayso-agent`; `--home` goes first."),
+    ),
+}
+"""Title of a group -> (variable, default, meaning)."""
+
+
+def variables() -> str:
+    """What is read from the environment; kept by hand, checked against the code by a test."""
+    groups = (
+        [f"## {title}\n", table(("variable", "default", "meaning"), _rows(rows))]
+        for title, rows in GROUPS.items()
+    )
+    return page(
+        [
+            "# Settings",
+            NOTE,
+            (
+                "Everything is read from the environment when a process starts. A value that cannot"
+                " be used stops the start and is named.\n"
+            ),
+            *(part for group in groups for part in group),
+        ]
+    )
+
+
+def _rows(rows: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    return ((mono(name), default, meaning) for name, default, meaning in rows)

@@ -1,0 +1,227 @@
+"""Every page: the right person sees it, a stranger is sent to sign in, another role is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests import factories
+
+OWN = ("/you/", "/you/why/", "/you/history/", "/you/data/", "/you/machines/")
+AREAS = {
+    "/privacy/": {"privacy_officer"},
+    "/privacy/reports/": {"privacy_officer"},
+    "/audit/": {"privacy_officer", "auditor"},
+    "/audit/export/": {"privacy_officer", "auditor"},
+    "/council/": {"works_council", "privacy_officer"},
+    "/releases/": {"ml_steward", "privacy_officer"},
+    "/manager/": {"manager"},
+}
+ROLES = ("manager", "privacy_officer", "works_council", "ml_steward", "auditor", "operator")
+PUBLIC = ("/", "/status", "/docs/", "/api/schema/", "/.well-known/sayso-policy-keys.json")
+
+
+def signed_in(*roles: str, subject: Any = None) -> Client:
+    """A browser of somebody with these roles."""
+    from django.db import transaction
+
+    from audit import events, ledger
+    from portal.models import RoleGrant, User
+
+    user = User.objects.create_user(
+        f"{'-'.join(roles) or 'employee'}@example.org", None, name="X", subject=subject
+    )
+    for role in roles:
+        with transaction.atomic():
+            grant = RoleGrant.objects.create(user=user, role=role)
+            ledger.append(
+                events.RoleGranted(role=role, to=user.ref),
+                actor=factories.OFFICER,
+                covers=[grant],
+            )
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    return factories.make_world()
+
+
+def test_a_stranger_sees_what_is_public_and_is_sent_to_sign_in_elsewhere(world: Any) -> None:
+    stranger = Client()
+
+    for path in PUBLIC:
+        assert stranger.get(path).status_code == 200, path
+    for path in (*OWN, *AREAS):
+        answer = stranger.get(path)
+        assert (answer.status_code, answer["Location"].partition("?")[0]) == (
+            302,
+            "/accounts/login/",
+        ), path
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_opens_its_own_areas_and_no_other(world: Any, role: str) -> None:
+    person = signed_in(role)
+
+    for path, roles in AREAS.items():
+        expected = 200 if role in roles else 403
+        assert person.get(path).status_code == expected, (role, path)
+    for path in OWN:
+        assert person.get(path).status_code == 403, "no subject, no page of one's own"
+
+
+def test_an_employee_sees_their_own_pages_and_no_area(world: factories.World) -> None:
+    world.say_yes()
+    person = signed_in(subject=world.subject)
+
+    for path in (*OWN, "/you/purposes/train-agents/"):
+        assert person.get(path).status_code == 200, path
+    for path in AREAS:
+        assert person.get(path).status_code == 403, path
+
+
+def test_nobody_reads_anothers_receipt_notice_or_certificate(world: factories.World) -> None:
+    from consent.models import ConsentEvent
+
+    world.say_yes()
+    event = ConsentEvent.objects.get()
+    other = signed_in(subject=world.another_subject())
+
+    for path in (
+        f"/you/receipts/{event.uuid}/",
+        f"/you/receipts/{event.uuid}/json/",
+        f"/you/receipts/{event.uuid}/proof/",
+    ):
+        assert other.get(path).status_code == 404, path
+
+
+def test_nobody_removes_anothers_machine(world: factories.World) -> None:
+    agent = factories.make_agent(world.subject)
+    other = signed_in(subject=world.another_subject())
+
+    other.post(f"/you/machines/{agent.ref}/remove/")
+
+    agent.refresh_from_db()
+    assert agent.standing == "active"
+
+
+@pytest.mark.parametrize("answer", ["no", "later"])
+def test_no_and_not_now_are_stored_and_allow_nothing(
+    world: factories.World, answer: str, database: Any
+) -> None:
+    person = signed_in(subject=world.subject)
+
+    page = person.post(
+        "/you/purposes/train-agents/",
+        {"answer": answer, "notice_version": "1", "scope": ["tracker:navigation"]},
+        follow=True,
+    )
+
+    assert page.status_code == 200
+    state = {"no": "refused", "later": "deferred"}[answer]
+    assert database.sql("SELECT state FROM consent_consentevent") == [(state,)]
+    assert database.sql("SELECT count(*) FROM consent_consentscope") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"answer": "yes", "notice_version": "1"}, "at least one app"),
+        ({"answer": "yes", "notice_version": "7", "scope": "tracker:navigation"}, "notice changed"),
+        ({"answer": "yes", "notice_version": "1", "scope": "nowhere:navigation"}, "not part of"),
+        ({"answer": "yes", "notice_version": "1", "scope": "tracker:everything"}, "not part of"),
+        ({"answer": "perhaps", "notice_version": "1"}, "neither yes, no nor not now"),
+        ({}, "notice changed"),
+    ],
+)
+def test_an_answer_that_cannot_be_stored_says_why_and_stores_nothing(
+    world: factories.World, fields: dict[str, str], words: str, database: Any
+) -> None:
+    person = signed_in(subject=world.subject)
+
+    page = person.post("/you/purposes/train-agents/", fields)
+
+    assert page.status_code == 422
+    assert words in page.content.decode()
+    assert database.sql("SELECT count(*) FROM consent_consentevent") == [(0,)]
+
+
+def test_stopping_twice_leaves_one_withdrawal(world: factories.World, database: Any) -> None:
+    world.say_yes()
+    person = signed_in(subject=world.subject)
+
+    for _ in range(2):
+        assert person.post("/you/stop/", follow=True).status_code == 200
+
+    assert database.sql("SELECT count(*) FROM consent_consentevent WHERE state='withdrawn'") == [
+        (1,)
+    ]
+    assert database.sql("SELECT count(*) FROM retention_deletioncase") == [(1,)]
+
+
+def test_opening_and_leaving_pages_writes_no_decision(
+    world: factories.World, database: Any
+) -> None:
+    person = signed_in(subject=world.subject)
+
+    for path in (*OWN, "/you/purposes/train-agents/"):
+        person.get(path)
+        person.head(path)
+
+    assert database.sql("SELECT count(*) FROM consent_consentevent") == [(0,)]
+
+
+def test_a_managers_page_is_the_same_whatever_one_person_decides(world: factories.World) -> None:
+    manager = signed_in("manager")
+    before = manager.get("/manager/").content
+
+    world.say_yes()
+
+    assert manager.get("/manager/").content == before
+
+
+def test_reading_the_ledger_is_recorded(world: Any, database: Any) -> None:
+    auditor = signed_in("auditor")
+
+    auditor.get("/audit/")
+    auditor.get("/audit/entries/1/")
+
+    assert database.sql("SELECT count(*) FROM audit_entry WHERE type='ledger.viewed'") == [(2,)]
+
+
+def test_the_ledger_page_filters_by_a_posted_reference(world: factories.World) -> None:
+    world.say_yes()
+    auditor = signed_in("auditor")
+
+    page = auditor.post("/audit/", {"subject": str(world.subject.ref), "type": "consent.given"})
+
+    assert page.status_code == 200
+    assert "Consent given" in page.content.decode()
+    assert auditor.post("/audit/", {"subject": "nonsense"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/api/v1/policy", "/nowhere"])
+def test_every_answer_carries_the_security_headers(world: Any, path: str) -> None:
+    answer = Client().get(path)
+
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert "no-store" in answer["Cache-Control"] or "no-cache" in answer["Cache-Control"]
+
+
+def test_approving_a_machine_needs_the_forms_own_token(world: factories.World) -> None:
+    from portal.models import User
+
+    user = User.objects.create_user("e@example.org", None, name="E", subject=world.subject)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    assert strict.post("/identity/o/device?code=x", {"action": "confirm"}).status_code == 403
