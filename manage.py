@@ -43,8 +43,8 @@ OWN_COMMANDS = """\
 Commands that need no running portal:
   up        run everything: database, web, workers (--host, --port, --no-demo)
   decide    say what may be captured, from a file of facts
-  bounds    say what a jurisdiction allows at most
-  due       say when something captured has to be gone
+  bounds    say what the rules of some places come to together
+  due       say by when a request must be answered
   roles     make the database roles on the server that DATABASE_URL names
   test      run the tests (--deep: also chaos, fuzzing and soak)
   lint      run every check that a change has to pass

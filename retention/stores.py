@@ -6,7 +6,7 @@ Deletion and verification take different ways: one unlinks by key, the other rea
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,8 +47,11 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove the bytes; absent already is success. Raises StoreFailed."""
 
-    def verify_gone(self, items: Iterable[Stored]) -> Evidence:
-        """Look for the items by another way than `delete` and say what remains."""
+    def verify_gone(self, items: Iterable[Stored], *, kept: Collection[str] = ()) -> Evidence:
+        """Look for the items by another way than `delete` and say what remains.
+
+        `kept` are the keys of other objects that may rightly hold the same bytes.
+        """
 
     def read(self, key: str) -> Iterator[bytes]:
         """Yield the bytes of a key; raises StoreFailed when there are none."""
@@ -85,7 +88,7 @@ class FileStore:
         except OSError as error:
             raise StoreFailed from error
 
-    def verify_gone(self, items: Iterable[Stored]) -> Evidence:
+    def verify_gone(self, items: Iterable[Stored], *, kept: Collection[str] = ()) -> Evidence:
         """Walk the folders and compare every file's name, length and content with the items.
 
         Reading content finds bytes that were moved, copied or linked under another name.
@@ -94,9 +97,12 @@ class FileStore:
         names = {Path(item.key).name for item in wanted}
         digests = {(item.bytes, item.sha256) for item in wanted}
         lengths = {length for length, _ in digests}
+        others = {self._path(key) for key in kept}
         remaining = 0
         try:
             for path in self._files():
+                if path in others:
+                    continue
                 same_name = any(name in path.name for name in names)
                 remaining += same_name or _holds_one_of(path, digests, lengths)
         except OSError as error:
@@ -119,7 +125,7 @@ class FileStore:
         return path
 
     def _files(self) -> Iterator[Path]:
-        for folder, _, names in os.walk(self.root):
+        for folder, _, names in os.walk(self.root.resolve()):
             for name in names:
                 yield Path(folder) / name
 

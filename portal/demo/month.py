@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 
 from portal.demo.hours import office_hour, working_days
 from portal.demo.people import dice
-from portal.demo.recording import Applied, Enrol, HandIn, Kind, Lease, batch_id, seconds
+from portal.demo.recording import (
+    Applied,
+    Capture,
+    Enrol,
+    HandIn,
+    Kind,
+    Lease,
+    batch_id,
+    seconds,
+)
 from portal.demo.steps import Step
 from portal.demo.stories import Story
 
@@ -39,7 +48,7 @@ def machine_steps(stories: list[Story], batches: int, *, seed: int, now: datetim
         steps += _arrival(story)
         for index, end in enumerate(_endings(story)):
             steps += _ending(story, end, dice(seed, "ending", story.person.number, index))
-    late = sum(isinstance(step, HandIn) for step in steps)
+    late = sum(len(step.captures) for step in steps if isinstance(step, HandIn))
     slots = _slots(owners, seed=seed, now=now)
     return steps + list(_filled(slots, max(0, batches - late), dice(seed, "slots")))
 
@@ -66,9 +75,10 @@ def _ending(story: Story, end: datetime, chance: random.Random) -> Iterator[Step
     """What a machine had at hand when its person stopped it is refused; then it knows."""
     before = end - seconds(chance.randint(200, 500))
     since, until = end - seconds(40), end + seconds(chance.randint(4, 14))
+    late = Capture(batch_id(chance), since, until, Kind.LATE)
     asked = until + seconds(chance.randint(1, 9))
     yield Lease(before, story.person)
-    yield HandIn(batch_id(chance), story.person, before, since, until, Kind.LATE)
+    yield HandIn(until, story.person, before, (late,))
     yield Lease(asked, story.person)
     yield Applied(asked + seconds(1), story.person, asked, purged=True)
 
@@ -110,13 +120,14 @@ def _chosen(slots: list[Slot], count: int, chance: random.Random) -> list[Slot]:
 
 
 def _session(slot: Slot, kinds: list[Kind], chance: random.Random) -> Iterator[Step]:
-    """One lease and the batches captured under it, one after the other."""
-    person = slot.story.person
-    yield Lease(slot.at, person)
+    """One lease, and the batches captured under it, handed in together at its end."""
     span = int((LEASE.total_seconds() - 20) / len(kinds))
+    captures = []
     for index, kind in enumerate(kinds):
         since = slot.at + seconds(10 + index * span)
         until = since + seconds(min(span, 180) - chance.randint(1, 20))
-        if kind is Kind.STALE:
-            since, until = since + LEASE, until + LEASE
-        yield HandIn(batch_id(chance), person, slot.at, since, until, kind)
+        late = LEASE if kind is Kind.STALE else seconds(0)
+        captures.append(Capture(batch_id(chance), since + late, until + late, kind))
+    person, handed_in = slot.story.person, captures[-1].until + seconds(2)
+    yield Lease(slot.at, person)
+    yield HandIn(handed_in, person, slot.at, tuple(captures))

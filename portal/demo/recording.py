@@ -109,59 +109,65 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class HandIn:
-    """A batch with its manifest and its bytes; admission judges it like any other."""
+class Capture:
+    """One batch as it was captured."""
 
     batch: UUID
-    person: Person
-    leased_at: datetime
     since: datetime
     until: datetime
     kind: Kind = Kind.FINE
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """A machine hands in what it captured under one lease; admission judges it as ever."""
+
+    at: datetime
+    person: Person
+    leased_at: datetime
+    captures: tuple[Capture, ...]
     label: str = RECORDINGS
 
-    @property
-    def at(self) -> datetime:
-        """When it was complete."""
-        return self.until
-
     def done(self, world: World) -> bool:
-        """Look whether it was judged."""
-        return Admission.objects.filter(batch=self.batch).exists()
+        """Look for the judgement on one of them; they were taken in by one transaction."""
+        return Admission.objects.filter(batch=self.captures[-1].batch).exists()
 
     def do(self, world: World) -> None:
         """Hand it in; what is refused leaves its reasons and no bytes."""
         policy = world.policy(self.person, self.leased_at)
-        content, manifest = self._captured(policy, dice(world.seed, "batch", self.batch))
-        retention.import_batch(agent=world.agent(self.person), manifest=manifest, chunks=[content])
+        batches = [self._captured(capture, policy, world.seed) for capture in self.captures]
+        agent = world.agent(self.person)
+        retention.import_batches(agent=agent, batches=batches, at=self.at)
 
     def _captured(
-        self, policy: IssuedPolicy, chance: random.Random
-    ) -> tuple[bytes, retention.Manifest]:
+        self, capture: Capture, policy: IssuedPolicy, seed: int
+    ) -> tuple[retention.Manifest, bytes]:
+        chance = dice(seed, "batch", capture.batch)
         purpose = chance.choice(sorted(policy.allow))
         app = chance.choice(sorted(policy.allow[purpose]))
-        signals = self._signals(sorted(policy.allow[purpose][app]), chance)
-        content, counts = ndjson(chance, signals, since=self.since, until=self.until)
+        signals = _signals(sorted(policy.allow[purpose][app]), capture.kind, chance)
+        content, counts = ndjson(chance, signals, since=capture.since, until=capture.until)
         manifest = retention.Manifest(
-            batch=self.batch,
+            batch=capture.batch,
             policy_version=policy.version,
             purpose=purpose,
             app=app,
             signals=counts,
-            captured_from=self.since,
-            captured_until=self.until,
+            captured_from=capture.since,
+            captured_until=capture.until,
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             redactor=REDACTOR,
         )
-        return content, manifest
+        return manifest, content
 
-    def _signals(self, allowed: list[str], chance: random.Random) -> list[Signal]:
-        chosen = chance.sample(allowed, k=min(len(allowed), chance.randint(1, 3)))
-        if self.kind is Kind.ROGUE:
-            outside = [s.value for s in (Signal.CLIPBOARD, Signal.KEY_TIMING, Signal.SCREENSHOT)]
-            chosen = [*chosen, chance.choice([s for s in outside if s not in allowed])]
-        return [Signal(signal) for signal in chosen]
+
+def _signals(allowed: list[str], kind: Kind, chance: random.Random) -> list[Signal]:
+    chosen = chance.sample(allowed, k=min(len(allowed), chance.randint(1, 3)))
+    if kind is Kind.ROGUE:
+        outside = (Signal.CLIPBOARD, Signal.KEY_TIMING, Signal.SCREENSHOT)
+        chosen.append(chance.choice([s.value for s in outside if s not in allowed]))
+    return [Signal(signal) for signal in chosen]
 
 
 def batch_id(chance: random.Random) -> UUID:

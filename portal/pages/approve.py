@@ -2,15 +2,15 @@
 
 from allauth.idp.oidc.views import device_authorization
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 
 @login_required
-def approve_machine(request: HttpRequest) -> HttpResponse:
+def approve_machine(request: HttpRequest) -> HttpResponseBase:
     """Show the code, and take the person's Approve or Deny (RFC 8628 section 3.3).
 
     allauth exempts its view from CSRF protection; this one is not exempt, so that no other site
     can let a machine in through the person's browser.
     """
-    answer: HttpResponse = device_authorization(request)
-    return answer
+    return device_authorization(request)

@@ -4,7 +4,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -42,7 +41,6 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 "recorded_at": event.recorded_at,
                 "purpose": event.purpose.title,
                 "controller": text.sections["controller"],
-                "contact": settings.PRIVACY_CONTACT,
                 "notice_title": text.title,
                 "notice_version": event.notice.version,
                 "notice_language": text.language,

@@ -1,6 +1,7 @@
 """What `up` prints: every line says who speaks."""
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -23,8 +24,8 @@ class Console:
                 for line in text.splitlines() or [""]:
                     sys.stdout.write(f"{who:>{WIDTH}} | {line}\n")
                 sys.stdout.flush()
-            except (OSError, ValueError):
-                pass  # the terminal was closed; the programs must go on being read
+            except OSError:
+                _speak_to_nobody()
 
     def follow(self, who: str, stream: IO[bytes]) -> None:
         """Print what a program writes until it ends, from a thread of its own."""
@@ -35,6 +36,13 @@ class Console:
             stream.close()
 
         threading.Thread(target=pump, name=f"output of {who}", daemon=True).start()
+
+
+def _speak_to_nobody() -> None:
+    """Let output go nowhere: the terminal was closed, and the programs must still be read."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def sign_in_lines(file: Path) -> list[str]:

@@ -17,7 +17,7 @@ from audit.ledger import Actor
 from consent import selectors as consent
 from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Subject
-from consent.policy.types import ConsentState
+from consent.policy.types import ConsentState, Signal
 from retention.exceptions import (
     BatchRefused,
     BatchUnknown,
@@ -66,7 +66,7 @@ class Manifest:
 
 
 @transaction.atomic
-def announce_batch(*, agent: Agent, manifest: Manifest, imported: bool = False) -> Admission:
+def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
     """Judge a manifest; return the admission that awaits the bytes, or that stands already.
 
     The same manifest again returns what stands. Raises ManifestDiffers for another manifest
@@ -77,7 +77,7 @@ def announce_batch(*, agent: Agent, manifest: Manifest, imported: bool = False) 
     # Serialise per subject: a withdrawal and this judgement cannot both believe they came first.
     Subject.objects.select_for_update().get(pk=agent.subject_id)
     if standing := Admission.objects.filter(batch=manifest.batch).first():
-        return _same(standing, agent, sha256)
+        return unaltered(standing, agent, sha256)
     policy = IssuedPolicy.objects.filter(agent=agent, version=manifest.policy_version).first()
     reasons = objections(agent, policy, manifest)
     admission = Admission.objects.create(
@@ -90,7 +90,7 @@ def announce_batch(*, agent: Agent, manifest: Manifest, imported: bool = False) 
         reasons=reasons,
         decided_at=timezone.now() if reasons else None,
     )
-    _say_announced(agent, admission, manifest, imported=imported)
+    _say_announced(agent, admission, manifest)
     return admission
 
 
@@ -215,6 +215,7 @@ def _admit(
     if admission.state != Admission.State.AWAITING_BYTES:
         return admission
     agent.refresh_from_db(fields=["standing"])
+    at = manifest.captured_until if imported else None
     policy = admission.issued_policy
     standing = standing_for(agent.subject, manifest)
     event = standing.event
@@ -224,16 +225,26 @@ def _admit(
         admission.state = Admission.State.REFUSED
         admission.reasons = reasons
         admission.save(update_fields=["state", "reasons", "decided_at"])
-        say_refused(agent, admission, manifest, imported=imported)
+        say_refused(agent, admission, at=at)
         return admission
     admission.state = Admission.State.ADMITTED
     admission.save(update_fields=["state", "decided_at"])
-    kept = kept_as(agent, policy, event, manifest, store=store, key=key, imported=imported)
-    say_admitted(agent, admission, manifest, kept)
+    app = App.objects.get(code=manifest.app)
+    kept = batch_of(agent, policy, event, app, manifest, store=store, key=key, imported=imported)
+    kept.save(force_insert=True)
+    say_admitted(agent, admission, manifest, kept, at=at)
     return admission
 
 
-def say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: Batch) -> None:
+def say_admitted(
+    agent: Agent,
+    admission: Admission,
+    manifest: Manifest,
+    kept: Batch,
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Enter an admission into the ledger; `at` is when it was handed in, for an import."""
     ledger.append(
         events.BatchAdmitted(
             purpose=manifest.purpose,
@@ -251,25 +262,27 @@ def say_admitted(agent: Agent, admission: Admission, manifest: Manifest, kept: B
         actor=Actor.agent(agent.ref),
         subject=agent.subject.ref,
         covers=[admission, ("retention_batch", kept.uuid)],
-        event_time=manifest.captured_until if kept.imported else None,
-        imported=kept.imported,
+        event_time=at,
+        imported=at is not None,
     )
 
 
-def kept_as(
+def batch_of(
     agent: Agent,
     policy: IssuedPolicy,
     event: ConsentEvent,
+    app: App,
     manifest: Manifest,
     *,
     store: str,
     key: str,
     imported: bool,
 ) -> Batch:
+    """Return the batch to be stored, with the instant by which it must be gone; not saved yet."""
     days = min(policy.allow[manifest.purpose][manifest.app][signal] for signal in manifest.signals)
     captured_on = manifest.captured_from.astimezone(UTC).date()
     _ensure_partition(captured_on.replace(day=1).isoformat())
-    return Batch.objects.create(
+    return Batch(
         uuid=manifest.batch,
         captured_on=captured_on,
         subject_id=agent.subject_id,
@@ -277,7 +290,7 @@ def kept_as(
         issued_policy=policy,
         consent_event=event,
         purpose=event.purpose,
-        app=App.objects.get(code=manifest.app),
+        app=app,
         signals=manifest.signals,
         captured_from=manifest.captured_from,
         captured_until=manifest.captured_until,
@@ -296,7 +309,8 @@ def key_of(batch: UUID) -> str:
     return f"{name[:2]}/{name[2:]}"
 
 
-def _same(standing: Admission, agent: Agent, sha256: str) -> Admission:
+def unaltered(standing: Admission, agent: Agent, sha256: str) -> Admission:
+    """Return the admission that stands; raises ManifestDiffers if another manifest comes for it."""
     if standing.agent_id != agent.pk or standing.manifest_sha256 != sha256:
         raise ManifestDiffers
     return standing
@@ -314,11 +328,9 @@ def _ensure_partition(first_of_month: str) -> None:
         cursor.execute("SELECT retention_ensure_partition(%s::date)", [first_of_month])
 
 
-def _say_announced(
-    agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool
-) -> None:
+def _say_announced(agent: Agent, admission: Admission, manifest: Manifest) -> None:
     if admission.state == Admission.State.REFUSED:
-        say_refused(agent, admission, manifest, imported=imported)
+        say_refused(agent, admission)
         return
     ledger.append(
         events.BatchAnnounced(
@@ -335,12 +347,11 @@ def _say_announced(
         actor=Actor.agent(agent.ref),
         subject=agent.subject.ref,
         covers=[admission],
-        event_time=manifest.captured_until if imported else None,
-        imported=imported,
     )
 
 
-def say_refused(agent: Agent, admission: Admission, manifest: Manifest, *, imported: bool) -> None:
+def say_refused(agent: Agent, admission: Admission, *, at: datetime | None = None) -> None:
+    """Enter a refusal into the ledger; `at` is when it was handed in, for an import."""
     ledger.append(
         events.BatchRefused(
             reasons=tuple(sorted({reason.partition(":")[0] for reason in admission.reasons})),
@@ -350,8 +361,8 @@ def say_refused(agent: Agent, admission: Admission, manifest: Manifest, *, impor
         actor=Actor.agent(agent.ref),
         subject=agent.subject.ref,
         covers=[admission],
-        event_time=manifest.captured_until if imported else None,
-        imported=imported,
+        event_time=at,
+        imported=at is not None,
     )
 
 

@@ -73,7 +73,7 @@ def _erase(job: DeletionJob) -> None:
         store = store_named(job.store)
         for item in items:
             store.delete(item.key)
-        evidence = store.verify_gone(items)
+        evidence = store.verify_gone(items, kept=_twins(job, free))
     except StoreFailed:
         _fail(job, "store_failed")
         return
@@ -82,6 +82,13 @@ def _erase(job: DeletionJob) -> None:
         _fail(job, "bytes_still_there")
         return
     _certify(job, [b.uuid for b in free], evidence, started)
+
+
+def _twins(job: DeletionJob, batches: list[Batch]) -> list[str]:
+    """Return the keys of other kept batches with the same bytes: one recording, two purposes."""
+    digests = {batch.sha256 for batch in batches}
+    others = Batch.objects.filter(store=job.store, state=Batch.State.KEPT, sha256__in=digests)
+    return list(others.exclude(uuid__in=job.batches).values_list("key", flat=True))
 
 
 def _held(batch: Batch) -> bool:

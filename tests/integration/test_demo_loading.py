@@ -85,19 +85,21 @@ def test_a_load_that_was_interrupted_goes_on_to_the_same_end(
 
 
 def test_an_interrupted_load_is_not_mixed_with_real_people(database: Any, home: Path) -> None:
+    from django.utils import timezone
+
     from portal.demo import orders
     from portal.demo.plan import Order
     from portal.models import User
 
-    call_command("demo", **SMALL)
-    before = database.sql("SELECT count(*) FROM audit_entry")
+    User.objects.create_user("employee@halvora.example", name="Mira Sommer")
     User.objects.create_user("someone@company.example", name="Someone")
-    orders.write(Order(PEOPLE, BATCHES, 3, User.objects.get(name="Someone").joined_at))
+    orders.write(Order(PEOPLE, BATCHES, 3, timezone.now()))
 
     with pytest.raises(CommandError, match="already holds people"):
         call_command("demo", **SMALL)
 
-    assert database.sql("SELECT count(*) FROM audit_entry") == before
+    assert database.sql("SELECT count(*) FROM portal_user") == [(2,)]
+    assert database.sql("SELECT count(*) FROM audit_entry") == [(0,)]
 
 
 def test_without_its_password_an_interrupted_load_stops(database: Any, home: Path) -> None:

@@ -113,7 +113,7 @@ if sys.argv[3] == "before":
 elif sys.argv[3] == "after":
     FileStore.delete = lambda self, key: (delete(self, key), die())
 elif sys.argv[3] == "verified":
-    FileStore.verify_gone = lambda self, items: (verify(self, items), die())
+    FileStore.verify_gone = lambda self, items, **kept: (verify(self, items, **kept), die())
 elif sys.argv[3] == "uncommitted":
     erasure._statement = die
 services.run_due_jobs()
@@ -163,9 +163,9 @@ def test_a_worker_that_comes_back_after_its_lease_changes_nothing(
     verify = FileStore.verify_gone
     entered = []
 
-    def slow(self: FileStore, items: Any) -> Any:
+    def slow(self: FileStore, items: Any, **kept: Any) -> Any:
         """While the first worker verifies, its lease lapses and a second finishes the job."""
-        evidence = verify(self, items)
+        evidence = verify(self, items, **kept)
         if not entered:
             entered.append(True)
             DeletionJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -242,6 +242,30 @@ def test_what_expires_is_owed_and_erased(database: Any, store: Path) -> None:
 
     assert look(store, [b"old"])["files"] == 0
     assert database.sql("SELECT cause, state FROM retention_deletioncase") == [("expiry", "done")]
+
+
+def test_equal_bytes_of_another_kept_batch_do_not_hinder_a_deletion(
+    database: Any, store: Path
+) -> None:
+    from consent import services
+    from retention import services as retention
+
+    world = factories.make_world()
+    world.say_yes()
+    other = factories.World(
+        world.purpose, world.notice, world.apps, world.another_subject(), world.jurisdiction
+    )
+    other.say_yes()
+    for subject in (world.subject, other.subject):
+        agent = factories.make_agent(subject)
+        factories.hand_in(agent, factories.make_policy(agent), b"the same bytes")
+
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    retention.expand_cases()
+    retention.run_due_jobs()
+
+    assert certificates(database) == 1
+    assert look(store, [b"the same bytes"])["files"] == 1
 
 
 def test_a_narrower_yes_owes_only_what_it_leaves_out(database: Any, store: Path) -> None:

@@ -17,6 +17,15 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.setup.installation import Home, Servers, alive, eventually
 
 
+def test_half_a_cluster_is_made_anew(shared_home: Home) -> None:
+    draft = shared_home.path / "pgdata.making"
+    draft.mkdir(parents=True)
+    (draft / "PG_VERSION").write_text("18\n")
+
+    assert shared_home.running().run("owner", "select 1") == [(1,)]
+    assert not draft.exists()
+
+
 @pytest.fixture
 def servers(shared_home: Home) -> Servers:
     return shared_home.running()
@@ -139,15 +148,6 @@ def test_a_pid_file_that_names_a_stranger_is_a_leftover(
     finally:
         stranger.kill()
         stranger.wait()
-
-
-def test_half_a_cluster_is_made_anew(home: Home) -> None:
-    draft = home.path / "pgdata.making"
-    draft.mkdir(parents=True)
-    (draft / "PG_VERSION").write_text("18\n")
-
-    assert home.start().run("owner", "select 1") == [(1,)]
-    assert not draft.exists()
 
 
 def test_data_of_another_version_are_refused_in_a_sentence(

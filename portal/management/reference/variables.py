@@ -99,6 +99,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("SAYSO_DATABASE_POOL", "no; yes in the web process", "Use a pool of connections."),
         ("SAYSO_TICK_SECONDS", "2", "How often a worker asks PostgreSQL what is owed."),
         (
+            "SAYSO_DELETION_LEASE_SECONDS",
+            "60",
+            "How long a worker may be silent about a deletion before another takes it over.",
+        ),
+        (
             "SAYSO_NO_BOOTSTRAP",
             "not set",
             "Any value: `manage.py` makes no `.venv`. For images that installed the lock file.",

@@ -1,0 +1,152 @@
+"""Batches of the past: manifest and bytes are both at hand, and many come at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from consent import selectors as consent
+from consent.digests import digest
+from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Pause, Subject
+from consent.policy.types import Signal
+from retention.models import Admission, Batch
+from retention.services.admission import (
+    Manifest,
+    Standing,
+    batch_of,
+    key_of,
+    objections,
+    say_admitted,
+    say_refused,
+    standing_yes,
+    unaltered,
+)
+from retention.stores import Store, store_named
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One batch, the policy it names, and the judgement on it."""
+
+    manifest: Manifest
+    policy: IssuedPolicy | None
+    event: ConsentEvent | None
+    admission: Admission
+
+
+def import_batches(
+    *, agent: Agent, batches: Sequence[tuple[Manifest, bytes]], at: datetime
+) -> list[Admission]:
+    """Take in what one agent handed in at `at`; each batch is judged by the rules for every batch.
+
+    Returns the admissions, admitted or refused; those that stand already are returned as they
+    stand. Raises ManifestDiffers for another manifest under a known id, and BytesDoNotMatch.
+    """
+    known = Admission.objects.in_bulk([manifest.batch for manifest, _ in batches])
+    for manifest, _ in batches:
+        if standing := known.get(manifest.batch):
+            unaltered(standing, agent, digest(manifest.document()))
+    fresh = [(manifest, content) for manifest, content in batches if manifest.batch not in known]
+    store = store_named(settings.DEFAULT_STORE)
+    # Bytes first, rows second, as in receive_bytes: a crash leaves files that no row names.
+    for manifest, content in fresh:
+        store.put(key_of(manifest.batch), [content], size=manifest.bytes, sha256=manifest.sha256)
+    judged = _take_in(agent, [manifest for manifest, _ in fresh], store=store, at=at)
+    for one in judged:
+        if one.admission.state != Admission.State.ADMITTED:
+            store.delete(key_of(one.manifest.batch))
+    return [*known.values(), *(one.admission for one in judged)]
+
+
+@transaction.atomic
+def _take_in(
+    agent: Agent, manifests: list[Manifest], *, store: Store, at: datetime
+) -> list[Judged]:
+    # Serialise per subject: a withdrawal comes wholly before all of these or after them.
+    subject = Subject.objects.select_for_update().get(pk=agent.subject_id)
+    decisions = _Decisions(subject)
+    versions = {manifest.policy_version for manifest in manifests}
+    issued = IssuedPolicy.objects.filter(agent=agent, version__in=versions)
+    policies = {policy.version: policy for policy in issued}
+    judged = [_judge(agent, one, policies.get(one.policy_version), decisions) for one in manifests]
+    Admission.objects.bulk_create(one.admission for one in judged)
+    kept = _keep(agent, judged, store=store)
+    Batch.objects.bulk_create(kept.values())
+    for one in judged:
+        if batch := kept.get(one.manifest.batch):
+            say_admitted(agent, one.admission, one.manifest, batch, at=at)
+        else:
+            say_refused(agent, one.admission, at=at)
+    return judged
+
+
+def _judge(
+    agent: Agent, manifest: Manifest, policy: IssuedPolicy | None, decisions: "_Decisions"
+) -> Judged:
+    standing = decisions.about(manifest)
+    reasons = objections(agent, policy, manifest, standing)
+    document = manifest.document()
+    admission = Admission(
+        batch=manifest.batch,
+        agent=agent,
+        issued_policy=policy,
+        manifest=document,
+        manifest_sha256=digest(document),
+        state=Admission.State.REFUSED if reasons else Admission.State.ADMITTED,
+        reasons=reasons,
+        decided_at=timezone.now(),
+    )
+    return Judged(manifest, policy, standing.event, admission)
+
+
+def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Batch]:
+    apps = {app.code: app for app in App.objects.filter(code__in={j.manifest.app for j in judged})}
+    return {
+        one.manifest.batch: batch_of(
+            agent,
+            one.policy,
+            one.event,
+            apps[one.manifest.app],
+            one.manifest,
+            store=store.name,
+            key=key_of(one.manifest.batch),
+            imported=True,
+        )
+        for one in judged
+        if one.policy and one.event and one.admission.state == Admission.State.ADMITTED
+    }
+
+
+@dataclass
+class _Decisions:
+    """The person's decisions as they stand in this transaction, looked up once for many batches."""
+
+    subject: Subject
+    _yes: dict[str, ConsentEvent | None] = field(default_factory=dict)
+    _covered: dict[int, set[tuple[str, Signal]]] = field(default_factory=dict)
+    _pauses: list[tuple[datetime, datetime | None]] | None = None
+
+    def about(self, manifest: Manifest) -> Standing:
+        """Return what bears on one batch."""
+        if manifest.purpose not in self._yes:
+            event = standing_yes(self.subject, manifest.purpose)
+            self._yes[manifest.purpose] = event
+            self._covered |= consent.scopes_of([event]) if event else {}
+        event = self._yes[manifest.purpose]
+        return Standing(
+            event=event,
+            covered=self._covered[event.pk] if event else set(),
+            paused=self._paused(manifest.captured_from, manifest.captured_until),
+        )
+
+    def _paused(self, since: datetime, until: datetime) -> bool:
+        if self._pauses is None:
+            pauses = Pause.objects.filter(subject=self.subject)
+            self._pauses = list(pauses.values_list("started_at", "ended_at"))
+        return any(
+            began <= until and (ended is None or ended > since) for began, ended in self._pauses
+        )

@@ -1,0 +1,134 @@
+"""Every page, phone and desk, light and dark: WCAG 2.2 AA, an empty console, no overflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.browsing import DESKTOP, PHONE, Person, browser
+from tests.e2e.installation import Installation, make_installation, remove
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+LOOKS = (("light", DESKTOP), ("dark", PHONE))
+PUBLIC = ("/", "/accounts/login/", "/status", "/docs/", "/nowhere")
+OWN = (
+    "/you/",
+    "/you/why/",
+    "/you/history/",
+    "/you/data/",
+    "/you/machines/",
+    "/you/purposes/train-agents/",
+    "/identity/o/device",
+    "/accounts/password/change/",
+    "/accounts/2fa/",
+)
+STAFF = (
+    "/privacy/",
+    "/privacy/reports/",
+    "/audit/",
+    "/audit/entries/1/",
+    "/audit/export/",
+    "/council/",
+    "/releases/",
+)
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    made = make_installation()
+    try:
+        made.up()
+        yield made
+    finally:
+        remove(made)
+
+
+@pytest.fixture(scope="module")
+def people(installation: Installation) -> dict[str, Any]:
+    return {
+        **installation.seed(),
+        "held": json.loads(installation.python("-m", "tests.e2e.fill", "3")),
+    }
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
+def test_every_page_is_fit_to_be_used(
+    installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
+) -> None:
+    with browser() as chromium:
+        for who, pages in ((None, PUBLIC), ("held", OWN), ("officer", STAFF)):
+            person = Person(chromium, installation.url, viewport=viewport)
+            person.page.emulate_media(color_scheme=scheme)
+            if who == "held":
+                person.sign_in(people["held"]["email"], people["held"]["password"])
+            elif who:
+                person.sign_in(people[who], people["password"])
+            for path in pages:
+                if path == "/nowhere":
+                    person.page.goto(path)
+                    person.problems.clear()  # the browser itself notes the 404
+                    person.check()
+                else:
+                    person.go(path)
+            person.close()
+
+
+def test_the_answers_weigh_the_same(installation: Installation, people: dict[str, Any]) -> None:
+    """Yes, No and Not now: same element, same size, side by side, in view (11 CCR 7004)."""
+    for viewport in (PHONE, {"width": 1366, "height": 768}):
+        with browser() as chromium:
+            person = Person(chromium, installation.url, viewport=viewport)
+            person.sign_in(people["employee"], people["password"])
+            person.go("/you/purposes/train-agents/")
+            buttons = person.page.locator(".answers button")
+            boxes = [buttons.nth(number).bounding_box() for number in range(3)]
+            assert [buttons.nth(n).inner_text() for n in range(3)] == ["Yes", "No", "Not now"]
+            assert len({(round(b["width"]), round(b["height"]), round(b["y"])) for b in boxes}) == 1
+            assert all(b["y"] + b["height"] <= viewport["height"] for b in boxes)
+            assert person.page.locator(".switch:checked").count() == 0
+            person.close()
+
+
+def test_the_keyboard_alone_reaches_a_no(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    with browser() as chromium:
+        person = Person(chromium, installation.url)
+        person.sign_in(people["employee"], people["password"])
+        person.go("/you/purposes/train-agents/")
+        for _ in range(80):
+            person.page.keyboard.press("Tab")
+            if person.page.evaluate("document.activeElement.value") == "no":
+                break
+        outline = person.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", "the focus can be seen"
+        person.page.keyboard.press("Enter")
+        person.page.wait_for_url("**/receipts/**")
+        person.check()
+        person.close()
+    assert installation.sql(
+        "SELECT e.state FROM consent_consentevent e JOIN portal_user u USING (subject_id)"
+        " WHERE u.email = 'employee@northwind.example'"
+    ) == [("refused",)]
+
+
+def test_without_script_everything_works(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    with browser() as chromium:
+        context = chromium.new_context(base_url=installation.url, java_script_enabled=False)
+        page = context.new_page()
+        page.goto("/accounts/login/")
+        page.get_by_label("Email").fill(people["held"]["email"])
+        page.get_by_label("Password").fill(people["held"]["password"])
+        page.locator("main form button[type=submit]").click()
+        page.goto("/you/")
+        page.get_by_role("button", name="Pause").first.click()
+        assert page.get_by_text("No, you paused it").is_visible()
+        page.get_by_role("button", name="Resume").first.click()
+        page.get_by_role("button", name="Stop recording").first.click()
+        assert page.get_by_text("Stopped.").is_visible()
+        context.close()
