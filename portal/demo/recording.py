@@ -9,19 +9,18 @@ from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.utils.translation import gettext_noop
 
 from consent import services
 from consent.models import IssuedPolicy, PolicyAcknowledgement
 from consent.policy.types import Signal
 from portal.demo.lines import ndjson
 from portal.demo.people import Person, dice
+from portal.demo.steps import MONTHS
 from portal.demo.stories import Machine
 from portal.demo.world import World
 from retention import services as retention
 from retention.models import Admission
 
-RECORDINGS: Final = gettext_noop("Loading the invented company: a month of recordings")
 REDACTOR: Final = "sayso-agent/0.1.0"
 
 
@@ -40,7 +39,7 @@ class Enrol:
 
     person: Person
     machine: Machine
-    label: str = RECORDINGS
+    label: str = MONTHS
 
     @property
     def at(self) -> datetime:
@@ -69,7 +68,7 @@ class Lease:
 
     at: datetime
     person: Person
-    label: str = RECORDINGS
+    label: str = MONTHS
 
     def done(self, world: World) -> bool:
         """Look for the policy issued just then."""
@@ -89,7 +88,7 @@ class Applied:
     person: Person
     leased_at: datetime
     purged: bool
-    label: str = RECORDINGS
+    label: str = MONTHS
 
     def done(self, world: World) -> bool:
         """Look for the word."""
@@ -126,7 +125,7 @@ class HandIn:
     person: Person
     leased_at: datetime
     captures: tuple[Capture, ...]
-    label: str = RECORDINGS
+    label: str = MONTHS
 
     def done(self, world: World) -> bool:
         """Look for the judgement on one of them; they were taken in by one transaction."""

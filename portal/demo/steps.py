@@ -21,7 +21,7 @@ from portal.models import User
 
 SOURCE: Final = "demo"
 PEOPLE: Final = gettext_noop("Loading the invented company: people")
-ANSWERS: Final = gettext_noop("Loading the invented company: answers")
+MONTHS: Final = gettext_noop("Loading the invented company: answers and recordings")
 
 
 class Step(Protocol):
@@ -79,7 +79,7 @@ class Acknowledge:
     person: Person
     purpose: str
     version: int
-    label: str = ANSWERS
+    label: str = MONTHS
 
     def done(self, world: World) -> bool:
         """Look for the confirmation of this version."""
@@ -106,7 +106,7 @@ class Decide:
     person: Person
     answer: Answer
     position: int
-    label: str = ANSWERS
+    label: str = MONTHS
 
     @property
     def at(self) -> datetime:
@@ -154,7 +154,7 @@ class PauseAll:
 
     person: Person
     rest: Rest
-    label: str = ANSWERS
+    label: str = MONTHS
 
     @property
     def at(self) -> datetime:
@@ -177,7 +177,7 @@ class Resume:
 
     at: datetime
     person: Person
-    label: str = ANSWERS
+    label: str = MONTHS
 
     def done(self, world: World) -> bool:
         """Look for a pause that ended just then."""
