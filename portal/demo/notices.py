@@ -1,11 +1,15 @@
 """The notices of the invented company, put together from their words and from what is asked for."""
 
 from datetime import date
+from typing import Final
 
 from babel.dates import format_date
 
 from consent.notices import REQUIRED_SECTIONS
 from portal.demo.company import NoticeData, PurposeData, apps, company, notice_words
+
+LOCALES: Final = {"en": "en_GB"}
+"""How dates are written where the language alone does not say."""
 
 Texts = dict[str, tuple[str, dict[str, str]]]
 
@@ -31,7 +35,7 @@ def _sections(
     listed = [apps()[code] for code in purpose.apps]
     fill = {
         "company": company().name,
-        "date": format_date(prepared_on, format="long", locale=language),
+        "date": format_date(prepared_on, format="long", locale=LOCALES.get(language, language)),
         "version": version,
         "days": notice.retention_days or purpose.retention_days,
         "apps": words["joined"].join(sorted(app.name for app in listed)),

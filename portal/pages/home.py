@@ -13,6 +13,7 @@ from portal.models import Role, User
 from portal.pages.capture import capture_of_nobody
 from portal.people import roles_of
 
+LOOPBACK = {"127.0.0.1", "::1"}
 HOMES = (
     (Role.PRIVACY_OFFICER, "privacy-home"),
     (Role.WORKS_COUNCIL, "council-home"),
@@ -33,7 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
             {
                 "capture": capture_of_nobody(),
                 "login_url": reverse("account_login"),
-                "demo_accounts": demo_accounts(),
+                "demo_accounts": demo_accounts(request),
             },
         )
     roles = roles_of(request)
@@ -43,12 +44,12 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("you-home")
 
 
-def demo_accounts() -> list[dict[str, Any]]:
+def demo_accounts(request: HttpRequest) -> list[dict[str, Any]]:
     """Return who may sign in to the demonstration company; nobody where it is not loaded.
 
-    Only shown by an installation that answers on this machine alone.
+    Only shown to somebody on this very machine.
     """
-    if not settings.PUBLIC_URL.startswith(("http://127.0.0.1", "http://localhost")):
+    if request.META.get("REMOTE_ADDR") not in LOOPBACK:
         return []
     try:
         demo = json.loads((settings.HOME / "demo-accounts.json").read_text(encoding="utf-8"))
