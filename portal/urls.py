@@ -60,7 +60,11 @@ urlpatterns = [
     path("docs/", docs.page, name="docs-index"),
     path("docs/<path:name>", docs.page, name="docs-page"),
     path("api/v1/", include(api_urls)),
-    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path(
+        "api/schema/",
+        SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]),
+        name="api-schema",
+    ),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
     path("accounts/", include("allauth.urls")),
     path("identity/o/device", approve.approve_machine, name="approve-machine"),

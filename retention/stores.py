@@ -66,8 +66,9 @@ class FileStore:
 
     def put(self, key: str, chunks: Iterable[bytes], *, size: int, sha256: str) -> None:
         """Write aside, check length and hash, make durable, then rename: all or nothing."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = self._path(key)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             self._write(draft, chunks, size=size, sha256=sha256)

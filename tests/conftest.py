@@ -97,7 +97,6 @@ def database(template_database: str, django_db_blocker: Any) -> Iterator[Databas
     name = f"sayso_test_{secrets.token_hex(6)}"
     with _owner_on("postgres") as cursor:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    _forget_caches()
     with django_db_blocker.unblock():
         _point_everything_at(name)
         yield Database(name)
@@ -127,12 +126,6 @@ def store(tmp_path: Path, settings: Any) -> Path:
     root = tmp_path / "store"
     settings.STORES = {"files": {"kind": "filesystem", "root": root}}
     return root
-
-
-def _forget_caches() -> None:
-    from retention.services.admission import _ensure_partition
-
-    _ensure_partition.cache_clear()
 
 
 def _url(name: str, role: str) -> str:

@@ -80,9 +80,13 @@ class Verdicts:
     def denied(self) -> list[dict[str, Any]]:
         """Return what is denied with its reasons, apps with equal answers together."""
         by_app: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+        codes_of: dict[int, tuple[str, ...]] = {}  # many pairs share one decision's reasons
         for pair in self.pairs:
             if not pair.decision.permitted:
-                key = (pair.purpose, pair.app, pair.decision.codes)
+                reasons = pair.decision.reasons
+                if id(reasons) not in codes_of:
+                    codes_of[id(reasons)] = pair.decision.codes
+                key = (pair.purpose, pair.app, codes_of[id(reasons)])
                 by_app.setdefault(key, []).append(pair.signal.value)
         grouped: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
         for (purpose, app, codes), signals in by_app.items():
@@ -206,7 +210,7 @@ def _person(
         notice_waived=False,
         notice_version_ok=bool(event and version and event.notice.version == version),
         ack=bool(event and (event.notice.purpose_id, version) in acknowledged),
-        gates=_closed_gates(purpose, at.date()),
+        gates=_closed_gates(shared["jurisdictions"], purpose, at.date()),
         in_hours=True,
         paused=paused,
         killed=purpose["stopped"],
@@ -239,13 +243,30 @@ def _still_asked(
     return {(app, signal) for app, signal in chosen if signal in asked.get(app, ())}
 
 
-def _closed_gates(purpose: dict[str, Any], today: date) -> dict[str, date]:
+def _closed_gates(
+    jurisdictions: Iterable[str], purpose: dict[str, Any], today: date
+) -> dict[str, date]:
+    """Return the gates that are closed for these places, each with the day the last one was.
+
+    Every place that asks for a gate needs evidence of its own, or of the one above that asks:
+    what was assessed in one country closes nothing in another.
+    """
+    evidence = list(_valid(purpose["gates"], today))
     closed: dict[str, date] = {}
-    for evidence in _valid(purpose["gates"], today):
-        since = date.fromisoformat(evidence["from"])
-        gate = evidence["gate"]
-        closed[gate] = min(since, closed.get(gate, since))
-    return closed
+    still_open: set[str] = set()
+    for code in jurisdictions:
+        for row in rulebook().lineage(code):
+            for gate in row.own.gates:
+                days = [
+                    date.fromisoformat(item["from"])
+                    for item in evidence
+                    if item["gate"] == gate and item["jurisdiction"] in {row.code, code}
+                ]
+                if days:
+                    closed[gate] = max(min(days), closed.get(gate, date.min))
+                else:
+                    still_open.add(gate)
+    return {gate: day for gate, day in closed.items() if gate not in still_open}
 
 
 def _signed_off(purpose: dict[str, Any], today: date) -> frozenset[str]:

@@ -27,7 +27,7 @@ from portal.demo.notices import notice_texts
 from portal.demo.world import OFFICER, World
 from portal.models import RoleGrant, User
 
-FOUNDING: Final = gettext_noop("Loading the invented company: purposes, notices, agreements")
+FOUNDING: Final = gettext_noop("Loading the demo: notices")
 
 
 @dataclass(frozen=True)

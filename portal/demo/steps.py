@@ -20,8 +20,8 @@ from portal.demo.world import World
 from portal.models import User
 
 SOURCE: Final = "demo"
-PEOPLE: Final = gettext_noop("Loading the invented company: people")
-MONTHS: Final = gettext_noop("Loading the invented company: answers and recordings")
+PEOPLE: Final = gettext_noop("Loading the demo: people")
+MONTHS: Final = gettext_noop("Loading the demo: a month")
 
 
 class Step(Protocol):

@@ -85,7 +85,6 @@ def notice_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """A published notice on a page of its own, in whatever version was shown."""
     notice = get_object_or_404(Notice, uuid=uuid, published_at__isnull=False)
     text = text_of(notice, get_language())
-    headings = dict(REQUIRED_SECTIONS)
     return render(
         request,
         "you/notice.html",
@@ -93,8 +92,8 @@ def notice_page(request: HttpRequest, uuid: str) -> HttpResponse:
             "notice": notice,
             "text": text,
             "parts": [
-                {"heading": _(headings.get(code, code)), "text": words}
-                for code, words in text.sections.items()
+                {"heading": _(heading), "text": text.sections.get(code, "")}
+                for code, heading in REQUIRED_SECTIONS
             ],
         },
     )
@@ -166,7 +165,6 @@ def _context(
 
 def _notice(notice: Notice, text: NoticeText) -> dict[str, Any]:
     says = text.sections
-    headings = dict(REQUIRED_SECTIONS)
     return {
         "version": notice.version,
         "language": text.language,
@@ -178,7 +176,7 @@ def _notice(notice: Notice, text: NoticeText) -> dict[str, Any]:
         "recipients": says["recipients"],
         "rights": says["rights"],
         "withdraw": says["withdrawal"],
-        "full": [{"heading": _(headings.get(c, c)), "text": words} for c, words in says.items()],
+        "full": [{"heading": _(h), "text": says.get(code, "")} for code, h in REQUIRED_SECTIONS],
         "url": reverse("you-notice", args=[notice.uuid]),
     }
 

@@ -13,6 +13,7 @@ from portal.servers import locations
 from portal.servers.errors import SetupError
 
 PATIENCE = 5
+PORTS = range(1, 65_536)
 DATABASE_FORM = "postgresql://user:password@host:5432/name, with %40 for an @ in the password"
 REDIS_FORM = "redis://:password@host:6379/0, with %40 for an @ in the password"
 
@@ -38,7 +39,7 @@ def of_role(role: str) -> DatabaseAddress:
     try:
         return parse(variable(role), locations.database_url(role))
     except ValueError as error:
-        raise SetupError(f"{variable(role)}: {error}") from None
+        raise SetupError(str(error)) from None
 
 
 def parse(name: str, url: str) -> DatabaseAddress:
@@ -138,11 +139,11 @@ def urlsplit_redis(url: str) -> str:
 
 def listen(host: str, port: int) -> socket.socket:
     """Take the web's port and keep it; raises SetupError in one sentence where it cannot be had."""
+    if port not in PORTS:
+        raise SetupError(f"there is no port {port}; choose one from 1 to 65535")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OverflowError:
-        raise SetupError(f"there is no port {port}; choose one from 1 to 65535") from None
     except socket.gaierror:
         raise SetupError(f"--host {host} is not an address of this machine") from None
     except OSError as error:

@@ -86,8 +86,8 @@ def database_url(role: str) -> str:
     if own := os.environ.get(database_variable(role)):
         return own
     owners = os.environ.get("DATABASE_URL")
-    if not owners or role == "owner":
-        msg = f"{database_variable(role)} is not set, and DATABASE_URL is not either"
+    if not owners:
+        msg = f"{database_variable(role)} is not set, although another role's address is"
         raise ValueError(msg)
     return as_user(owners, name, database_password(role))
 

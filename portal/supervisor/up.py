@@ -113,6 +113,10 @@ class StartServer(Protocol):
     def __call__(self, *, stopping: Callable[[], bool]) -> Popen[bytes] | None: ...
 
 
+def _not_again() -> Popen[bytes]:
+    raise SetupError("PostgreSQL is never started a second time by one `up`")
+
+
 class Supervisor:
     """Everything one `up` runs."""
 
@@ -174,7 +178,8 @@ class Supervisor:
         running = start(stopping=self._is_stopping)
         if running is None:
             raise StopAsked
-        child = Child(name, valkey.launch, stop_signal=number, patience=60, keep=keep)
+        again = valkey.launch if keep else _not_again
+        child = Child(name, again, stop_signal=number, patience=60, keep=keep)
         child.adopt(running)
         self._children[name] = child
 

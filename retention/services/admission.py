@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -322,7 +321,6 @@ def _as_it_stands(admission: Admission) -> Admission:
     raise BatchRefused(admission.reasons)
 
 
-@lru_cache(maxsize=64)
 def _ensure_partition(first_of_month: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT retention_ensure_partition(%s::date)", [first_of_month])

@@ -65,3 +65,40 @@ def test_a_batch_outside_the_policy_is_refused_with_reasons(database: object, st
     assert admission.state == "refused"
     assert "signal_not_allowed:screenshot" in admission.reasons
     assert not list(store.rglob("*"))
+
+
+def test_evidence_of_one_country_closes_no_gate_of_another(database: object) -> None:
+    from consent import selectors
+
+    world = factories.make_world("DE")
+    abroad = factories.World(
+        world.purpose, world.notice, world.apps, world.another_subject("GB"), "GB"
+    )
+    world.say_yes()
+    abroad.say_yes()
+
+    at_home = selectors.verdicts_for(world.subject, at=datetime.now(UTC))
+    elsewhere = selectors.verdicts_for(abroad.subject, at=datetime.now(UTC))
+
+    assert at_home.allowed()
+    assert elsewhere.allowed() == []
+    codes = {code for pair in elsewhere.pairs for code in pair.decision.codes}
+    assert "gates_open" in codes
+
+
+def test_evidence_that_lapsed_closes_no_gate(database: object) -> None:
+    from consent import selectors
+    from consent.selectors.decisions import _closed_gates
+
+    world = factories.make_world("IE")
+    assert world.subject.cohort
+    shared = selectors.current_cohort_policy(world.subject.cohort)
+    assert shared
+    purpose = shared.document["purposes"]["train-agents"]
+    today = datetime.now(UTC).date()
+    assert _closed_gates(["IE"], purpose, today)
+
+    for item in purpose["gates"]:
+        item["until"] = today.isoformat()
+
+    assert _closed_gates(["IE"], purpose, today) == {}

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from portal.servers import addresses, roles
 from portal.servers.errors import SetupError
-from tests.setup.installation import Home, Servers
+from tests.setup.installation import Home, Servers, free_port
 
 PASSWORD = "pa55-w@rd/of?the#owner"  # every character that an address has to escape
 
@@ -180,7 +180,7 @@ def test_a_redis_that_wants_another_password_says_so(
 
 
 def test_up_and_roles_end_with_that_sentence(home: Home, server: Servers) -> None:
-    for command in (["roles"], ["up", "--port", "0"]):
+    for command in (["roles"], ["up", "--port", str(free_port())]):
         answer = home.manage(*command, DATABASE_URL=owner_url(server, password="wrong-word"))
 
         assert "refuses the password of governor" in sentence_of(answer)
