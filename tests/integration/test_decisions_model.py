@@ -143,7 +143,7 @@ def test_the_product_agrees_with_the_model(database: Any, store: Path) -> None:
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=12,
+            max_examples=30,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,

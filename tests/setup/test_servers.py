@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -122,13 +123,16 @@ def test_servers_end_with_whoever_started_them(servers: Servers) -> None:
 def test_the_next_start_waits_for_a_server_that_is_still_stopping(
     shared_home: Home, servers: Servers
 ) -> None:
-    busy = psycopg.connect(servers.url("owner"))
-    busy.execute("select 1")
-
+    old = servers.postgres
+    os.kill(old, signal.SIGSTOP)  # it will be told to stop, and be slow about it
     servers.stop(signal.SIGKILL)
-    second = shared_home.start()  # at once: the old server may still be writing
+    slow = threading.Timer(1, os.kill, [old, signal.SIGCONT])
+    slow.start()
 
-    busy.close()
+    second = shared_home.start()
+
+    slow.join()
+    assert second.postgres != old
     assert second.run("owner", "select 1") == [(1,)]
 
 
