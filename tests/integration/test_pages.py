@@ -225,3 +225,12 @@ def test_approving_a_machine_needs_the_forms_own_token(world: factories.World) -
     strict.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
 
     assert strict.post("/identity/o/device?code=x", {"action": "confirm"}).status_code == 403
+
+
+def test_the_help_text_of_a_password_field_is_shown_as_a_list(world: factories.World) -> None:
+    person = signed_in(subject=world.subject)
+
+    page = person.get("/accounts/password/set/", follow=True).content.decode()
+
+    assert "12 characters" in page
+    assert "&lt;li&gt;" not in page

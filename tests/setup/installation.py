@@ -35,7 +35,7 @@ def eventually(true: Callable[[], object], *, within: float = 15, what: str = "i
     deadline = time.monotonic() + within
     while not true():
         assert time.monotonic() < deadline, f"{what} did not happen within {within} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def alive(pid: int) -> bool:

@@ -126,7 +126,7 @@ def test_the_next_start_waits_for_a_server_that_is_still_stopping(
     old = servers.postgres
     os.kill(old, signal.SIGSTOP)  # it will be told to stop, and be slow about it
     servers.stop(signal.SIGKILL)
-    slow = threading.Timer(1, os.kill, [old, signal.SIGCONT])
+    slow = threading.Timer(3, os.kill, [old, signal.SIGCONT])
     slow.start()
 
     second = shared_home.start()

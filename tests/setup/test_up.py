@@ -90,10 +90,11 @@ class Up:
             connection.close()
 
     def pid_of(self, words: str) -> int | None:
-        """Return the oldest of our processes whose command line holds these words."""
-        mine = processes_naming(f"SAYSO_HOME={self.home.path}")
-        found = [pid for pid in sorted(mine) if words in command_line(pid)]
-        return found[0] if found else None
+        """Return the child of the supervisor whose command line holds these words."""
+        for pid in children_of(self.process.pid):
+            if words in command_line(pid) and alive(pid):
+                return pid
+        return None
 
     def valkey(self) -> int:
         return process.pid_in(self.home.path / "valkey" / "valkey.pid") or 0
