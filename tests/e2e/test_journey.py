@@ -108,6 +108,13 @@ class AgentProcess:
     def allowed(self, *, expect: int = 0) -> set[tuple[str, str]]:
         """Poll once; return the pairs (app, signal) that the agent itself says it may record."""
         said = json.loads(self.run("poll", "--json", expect=expect))
+        denied = {
+            (item["app"], item["signal"]): item["reasons"]
+            for item in said["decisions"]
+            if item["decision"] == "deny"
+        }
+        assert all(denied.values()), "every denial says why"
+        assert {("tracker", "screenshot"), ("expenses", "key_content")} <= denied.keys()
         return {
             (item["app"], item["signal"])
             for item in said["decisions"]

@@ -2,19 +2,22 @@
 
 import json
 import os
+import signal
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from portal.servers import locations
+from portal.servers import locations, process
 from portal.servers.process import last_words, open_log, pid_in
 from portal.supervisor import child as children
 from portal.supervisor.child import Child, describe
 from portal.supervisor.console import sign_in_lines
+from tests.setup.installation import alive, eventually
 
 
 @pytest.fixture
@@ -136,6 +139,23 @@ def test_restarts_come_slower_until_a_program_is_steady(monkeypatch: pytest.Monk
     program.adopt(None)  # type: ignore[arg-type]
     now += children.STEADY_AFTER
     assert program.plan_restart() == 0.5
+
+
+def test_the_end_of_a_program_is_the_end_of_all_it_started() -> None:
+    launch = partial(process.spawn, ["/bin/sh", "-c", "sleep 60 & echo $!; wait"])
+    program = Child("program", launch)
+    program.start()
+    assert program.running
+    assert program.running.stdout
+    grandchild = int(program.running.stdout.readline())
+
+    program.running.stdout.close()
+    program.running.kill()
+    program.running.wait()
+
+    assert program.ended() == -signal.SIGKILL
+    eventually(lambda: not alive(grandchild), what="the end of the grandchild")
+    assert program.ended() is None
 
 
 def test_an_end_is_told_in_words() -> None:

@@ -1,5 +1,6 @@
 """The embedded servers: who may do what, and that a kill loses nothing."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -120,20 +121,21 @@ def test_servers_end_with_whoever_started_them(servers: Servers) -> None:
     eventually(lambda: not any(alive(pid) for pid in pids), what="the end of both servers")
 
 
-def test_the_next_start_waits_for_a_server_that_is_still_stopping(
+def test_a_start_waits_until_no_process_of_the_last_server_is_left(
     shared_home: Home, servers: Servers
 ) -> None:
-    old = servers.postgres
-    os.kill(old, signal.SIGSTOP)  # it will be told to stop, and be slow about it
-    servers.stop(signal.SIGKILL)
-    slow = threading.Timer(3, os.kill, [old, signal.SIGCONT])
-    slow.start()
+    with (servers.home / "pgdata.lock").open() as lock:
+        with pytest.raises(BlockingIOError):  # every process of the server holds it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        servers.stop(signal.SIGKILL)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as one that is slow to end would
+        threading.Timer(2, fcntl.flock, [lock, fcntl.LOCK_UN]).start()
+        begun = time.monotonic()
 
-    second = shared_home.start()
+        second = shared_home.start()
 
-    slow.join()
-    assert second.postgres != old
-    assert second.run("owner", "select 1") == [(1,)]
+        assert time.monotonic() - begun >= 2
+        assert second.run("owner", "select 1") == [(1,)]
 
 
 def test_a_pid_file_that_names_a_stranger_is_a_leftover(

