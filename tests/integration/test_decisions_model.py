@@ -13,7 +13,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests import factories
 from tests.oracle import look
@@ -46,6 +52,12 @@ def test_the_product_agrees_with_the_model(database: Any, store: Path) -> None:
         def end_all(self) -> None:
             self.gone |= set(self.kept)
             self.kept, self.yes = {}, set()
+
+        @initialize()
+        def begin_with_a_yes(self) -> None:
+            """Most of what matters follows a yes; whoever wants may take it back at once."""
+            self.say_yes(set(OFFERED))
+            self.hand_in({OFFERED[0]}, within=True)
 
         @rule(pairs=PAIRS)
         def say_yes(self, pairs: set[tuple[str, str]]) -> None:
@@ -91,11 +103,12 @@ def test_the_product_agrees_with_the_model(database: Any, store: Path) -> None:
             services.resume_capture(subject=self.subject)
             self.paused = False
 
-        @rule(pairs=PAIRS)
-        def hand_in(self, pairs: set[tuple[str, str]]) -> None:
-            """Offer a recording of one app of the pairs, whether or not it is allowed."""
-            app = min(pairs)[0]
-            used = {pair for pair in pairs if pair[0] == app}
+        @rule(pairs=PAIRS, within=st.booleans())
+        def hand_in(self, pairs: set[tuple[str, str]], within: bool) -> None:
+            """Offer a recording of one app: of what was allowed, or of anything."""
+            chosen = self.yes if within and self.yes else pairs
+            app = min(chosen)[0]
+            used = {pair for pair in chosen if pair[0] == app}
             policy = services.issue_policy(agent=self.agent).policy
             needle = secrets.token_bytes(12)
             now = datetime.now(UTC)
@@ -126,6 +139,10 @@ def test_the_product_agrees_with_the_model(database: Any, store: Path) -> None:
             assert all(found[needle.hex()] == 1 for needle in self.kept)
             assert all(found[needle.hex()] == 0 for needle in self.gone)
 
+        def teardown(self) -> None:
+            """Whatever the order was, in the end the workers come."""
+            self.workers()
+
         @invariant()
         def what_is_allowed_is_what_was_said(self) -> None:
             verdicts = selectors.verdicts_for(self.subject, at=datetime.now(UTC))
@@ -143,7 +160,7 @@ def test_the_product_agrees_with_the_model(database: Any, store: Path) -> None:
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=30,
+            max_examples=20,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,

@@ -55,7 +55,6 @@ def demo(
     name = f"sayso_test_{secrets.token_hex(6)}"
     with conftest._owner_on("postgres") as cursor:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    conftest._forget_caches()
     stores = {"files": {"kind": "filesystem", "root": home / "store"}}
     quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with (
