@@ -39,6 +39,27 @@ class SubjectFactRecorded(Event):
     source: str | None = sealed(default=None)
 
 
+@event
+class SubjectFactEnded(Event):
+    """A fact recorded for a person ended: from that day on it decides nothing any more."""
+
+    type = "subject.fact_ended"
+    title = "Fact ended"
+
+    kind: str
+    valid_until: date | datetime | None = sealed(default=None)
+
+
+@event
+class DecisionExplained(Event):
+    """Somebody other than the person asked why a decision about them is what it is."""
+
+    type = "decision.explained"
+    title = "Decision explained"
+
+    channel: str
+
+
 # What is asked, and within which bounds
 
 
@@ -51,6 +72,18 @@ class PurposePublished(Event):
 
     purpose: str
     version: int
+    digest: str
+
+
+@event
+class PurposeChanged(Event):
+    """How long a purpose keeps what is captured, or another of its terms, was changed."""
+
+    type = "purpose.changed"
+    title = "Purpose changed"
+
+    purpose: str
+    fields: tuple[str, ...]
     digest: str
 
 
@@ -77,6 +110,39 @@ class AppListed(Event):
     app: str
     category: str
     digest: str | None = None
+
+
+@event
+class AppChanged(Event):
+    """What is known of an app changed: its category, its marks, whose data it shows."""
+
+    type = "app.changed"
+    title = "App changed"
+
+    app: str
+    category: str
+    fields: tuple[str, ...]
+    digest: str | None = None
+
+
+@event
+class AppReported(Event):
+    """Somebody reported that an app shows what must never be captured; it was blocked at once."""
+
+    type = "app.reported"
+    title = "App reported and blocked"
+
+    app: str
+
+
+@event
+class AppUnblocked(Event):
+    """Two approvers and the works council found a report about an app to be mistaken."""
+
+    type = "app.unblocked"
+    title = "App unblocked"
+
+    app: str
 
 
 @event
@@ -122,6 +188,113 @@ class GateClosed(Event):
     note: str | None = sealed(default=None)
 
 
+@event
+class GateReopened(Event):
+    """Evidence was taken back: the step it stood for counts as not done."""
+
+    type = "gate.reopened"
+    title = "Required step open again"
+
+    gate: str
+    purpose: str | None = None
+    jurisdiction: str | None = None
+
+
+@event
+class OverrideGranted(Event):
+    """The signed exception that a law asks for was recorded for one signal, until a day."""
+
+    type = "override.granted"
+    title = "Exception granted"
+
+    jurisdiction: str
+    purpose: str
+    signal: str
+    evidence_digest: str
+    valid_from: date
+    valid_until: date
+
+
+@event
+class RulesAdopted(Event):
+    """The organisation adopted the rules of jurisdictions in a version of the rule pack."""
+
+    type = "rules.adopted"
+    title = "Rules adopted"
+
+    pack_version: str
+    jurisdictions: tuple[str, ...]
+    digest: str
+
+
+@event
+class SettingChanged(Event):
+    """A setting of the whole organisation was changed."""
+
+    type = "setting.changed"
+    title = "Setting changed"
+
+    key: str
+    digest: str
+
+
+@event
+class CouncilSeatGiven(Event):
+    """Somebody speaks for the works council of a unit from now on."""
+
+    type = "council.seat_given"
+    title = "Council seat given"
+
+    to: UUID = sealed()
+    unit: str | None = sealed(default=None)
+
+
+@event
+class CouncilSeatEnded(Event):
+    """Somebody no longer speaks for the works council of a unit."""
+
+    type = "council.seat_ended"
+    title = "Council seat ended"
+
+    to: UUID = sealed()
+    unit: str | None = sealed(default=None)
+
+
+@event
+class KillSwitchPulled(Event):
+    """One person stopped capture for a purpose, or for everything; it took effect at once."""
+
+    type = "kill_switch.pulled"
+    title = "Kill switch pulled"
+
+    scope: str
+    by_role: str
+    reason: str
+    purpose: str | None = None
+
+
+@event
+class KillSwitchReleaseAgreed(Event):
+    """A first privacy officer agreed to release a kill switch; a second one is needed."""
+
+    type = "kill_switch.release_agreed"
+    title = "Release agreed by one"
+
+    scope: str
+    purpose: str | None = None
+
+
+@event
+class KillSwitchReleased(Event):
+    """Two privacy officers released a kill switch; people's earlier answers count again."""
+
+    type = "kill_switch.released"
+    title = "Kill switch released"
+
+    scope: str
+    purpose: str | None = None
+
+
 # Four eyes
 
 
@@ -143,7 +316,7 @@ class ProposalMade(_Proposal):
 
 @event
 class ProposalApproved(_Proposal):
-    """A second person approved a proposed change, and it took effect."""
+    """Somebody other than its author approved a proposed change."""
 
     type = "proposal.approved"
     title = "Change approved"
@@ -151,10 +324,58 @@ class ProposalApproved(_Proposal):
 
 @event
 class ProposalRejected(_Proposal):
-    """A second person, or the works council, rejected a proposed change."""
+    """Somebody other than its author rejected a proposed change."""
 
     type = "proposal.rejected"
     title = "Change rejected"
+
+
+@event
+class ProposalAgreed(_Proposal):
+    """The works council of a unit agreed to a proposed change."""
+
+    type = "proposal.agreed"
+    title = "Works council agreed"
+
+    unit: str | None = sealed(default=None)
+
+
+@event
+class ProposalVetoed(_Proposal):
+    """The works council of a unit vetoed a proposed change; it will not take effect."""
+
+    type = "proposal.vetoed"
+    title = "Works council vetoed"
+
+    unit: str | None = sealed(default=None)
+
+
+@event
+class ProposalWithdrawn(_Proposal):
+    """Its author took a proposed change back."""
+
+    type = "proposal.withdrawn"
+    title = "Proposal withdrawn"
+
+
+@event
+class ProposalApplied(_Proposal):
+    """A proposed change took effect."""
+
+    type = "proposal.applied"
+    title = "Change in effect"
+
+    tightens: bool
+
+
+@event
+class ProposalFailed(_Proposal):
+    """An approved change could not take effect: what it starts from is not what stands now."""
+
+    type = "proposal.failed"
+    title = "Change could not take effect"
+
+    reason: str
 
 
 # Consent
@@ -381,6 +602,17 @@ class BatchAdmitted(_Batch):
 
     store: str
     due_at: datetime | None = sealed(default=None)
+
+
+@event
+class BatchesTightened(Event):
+    """A stricter law came to hold for a person: what is kept of theirs is now kept more shortly."""
+
+    type = "batches.tightened"
+    title = "Kept more shortly"
+
+    cause: str
+    batches: int
 
 
 @event

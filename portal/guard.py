@@ -41,10 +41,19 @@ TABLES: Final = (
     _final("consent_noticetext"),
     Table("consent_app"),
     Table("consent_appmatcher"),
+    Table("consent_appreport"),
     Table("consent_allowlistentry"),
     _final("consent_agreement"),
     _final("consent_gateevidence"),
+    _final("consent_gatereopening"),
+    _final("consent_signaloverride"),
+    _final("consent_adoptedrule"),
+    Table("consent_setting"),
     Table("consent_proposal"),
+    _final("consent_proposalvote"),
+    Table("consent_councilseat"),
+    Table("consent_killswitch"),
+    _final("consent_killrelease"),
     _final("consent_consentevent"),
     _final("consent_consentscope"),
     _final("consent_acknowledgement"),
@@ -118,6 +127,73 @@ BEFORE UPDATE OR DELETE ON retention_batch
 FOR EACH ROW EXECUTE FUNCTION retention_refuse_if_held()
 """
 
+FOUR_EYES: Final = """
+CREATE OR REPLACE FUNCTION consent_refuse_own_vote() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM consent_proposal p
+             WHERE p.id = NEW.proposal_id AND p.proposed_by = NEW.voter AND NEW.unit = '') THEN
+    RAISE EXCEPTION 'who proposed a change cannot decide about it'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION consent_refuse_undecided_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND (NEW.payload, NEW.payload_sha256, NEW.kind, NEW.proposed_by, NEW.tightens,
+      NEW.approvals_needed, NEW.council_units)
+      IS DISTINCT FROM (OLD.payload, OLD.payload_sha256, OLD.kind, OLD.proposed_by, OLD.tightens,
+      OLD.approvals_needed, OLD.council_units) THEN
+    RAISE EXCEPTION 'a proposal cannot be altered once it was made'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF TG_OP = 'UPDATE' AND OLD.state IN ('vetoed', 'rejected', 'withdrawn')
+      AND NEW.state IS DISTINCT FROM OLD.state THEN
+    RAISE EXCEPTION 'a proposal that was turned down stays so'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW.state NOT IN ('approved', 'applied') THEN RETURN NEW; END IF;
+  IF EXISTS (SELECT 1 FROM consent_proposalvote v
+             WHERE v.proposal_id = NEW.id AND v.vote = 'veto') THEN
+    RAISE EXCEPTION 'the works council vetoed this change'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF (SELECT count(DISTINCT v.voter) FROM consent_proposalvote v
+      WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = '')
+      < NEW.approvals_needed THEN
+    RAISE EXCEPTION 'this change lacks an approval'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF EXISTS (SELECT 1 FROM unnest(NEW.council_units) u(unit)
+             WHERE NOT EXISTS (SELECT 1 FROM consent_proposalvote v
+               WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = u.unit)) THEN
+    RAISE EXCEPTION 'this change lacks the agreement of a works council'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION consent_refuse_lone_release() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF NEW.released_at IS NOT NULL AND (SELECT count(DISTINCT r.officer)
+      FROM consent_killrelease r WHERE r.switch_id = NEW.id) < 2 THEN
+    RAISE EXCEPTION 'two privacy officers release a kill switch'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER consent_no_own_vote BEFORE INSERT ON consent_proposalvote
+FOR EACH ROW EXECUTE FUNCTION consent_refuse_own_vote();
+CREATE OR REPLACE TRIGGER consent_proposal_decided BEFORE INSERT OR UPDATE ON consent_proposal
+FOR EACH ROW EXECUTE FUNCTION consent_refuse_undecided_change();
+CREATE OR REPLACE TRIGGER consent_two_release BEFORE INSERT OR UPDATE ON consent_killswitch
+FOR EACH ROW EXECUTE FUNCTION consent_refuse_lone_release();
+"""
+
 PARTITION: Final = """
 CREATE OR REPLACE FUNCTION retention_ensure_partition(first_of_month date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -151,6 +227,7 @@ def statements() -> Iterator[str]:
         if table.governed:
             yield protection.governed(table.name, pk=table.pk)
     yield NOTICE_FINAL
+    yield FOUR_EYES
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

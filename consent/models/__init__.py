@@ -1,33 +1,56 @@
 """The records at the centre: subjects, purposes, apps, consent events, agents, policies."""
 
 from consent.models.agents import Agent, IssuedPolicy, PolicyAcknowledgement
-from consent.models.apps import AllowlistEntry, App, AppMatcher
-from consent.models.bounds import Agreement, GateEvidence, Proposal
+from consent.models.apps import AllowlistEntry, App, AppMatcher, AppReport
+from consent.models.bounds import (
+    AdoptedRule,
+    Agreement,
+    GateEvidence,
+    GateReopening,
+    Setting,
+    SignalOverride,
+)
 from consent.models.cohorts import Cohort, CohortPolicy, PersonalPolicy
 from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause
+from consent.models.proposals import (
+    CouncilSeat,
+    KillRelease,
+    KillSwitch,
+    Proposal,
+    ProposalVote,
+)
 from consent.models.purposes import Notice, NoticeText, Purpose
 from consent.models.subjects import Subject, SubjectFact
 
 __all__ = [
     "Acknowledgement",
+    "AdoptedRule",
     "Agent",
     "Agreement",
     "AllowlistEntry",
     "App",
     "AppMatcher",
+    "AppReport",
     "Cohort",
     "CohortPolicy",
     "ConsentEvent",
     "ConsentScope",
+    "CouncilSeat",
     "GateEvidence",
+    "GateReopening",
     "IssuedPolicy",
+    "KillRelease",
+    "KillSwitch",
     "Notice",
     "NoticeText",
     "Pause",
     "PersonalPolicy",
     "PolicyAcknowledgement",
     "Proposal",
+    "ProposalVote",
     "Purpose",
+    "Setting",
+    "SignalOverride",
     "Subject",
     "SubjectFact",
 ]

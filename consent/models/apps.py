@@ -1,5 +1,6 @@
 """Apps, how to recognise them, and which signals of them a purpose may ask for."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -26,13 +27,25 @@ class App(models.Model):
     data_of = models.CharField(
         max_length=12, choices=[(d.value, d.value) for d in DataOf], default=DataOf.CUSTOMERS.value
     )
+    # Where the other people are whose words it shows; null: not known, which denies their words.
+    counterparties = ArrayField(models.CharField(max_length=8), null=True)
+    counterparties_masked = models.BooleanField(default=False)
     # Anyone's report that a never-category app was mistaken for a harmless one blocks at once.
     blocked_at = models.DateTimeField(null=True)
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "code", "name", "category", "data_of", "blocked_at"}
+        plain = {
+            "id",
+            "code",
+            "name",
+            "category",
+            "data_of",
+            "counterparties",
+            "counterparties_masked",
+            "blocked_at",
+        }
 
     class Meta:
         ordering = ["name"]
@@ -74,6 +87,32 @@ class AppMatcher(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform}:{self.kind}:{self.value}"
+
+
+class AppReport(models.Model):
+    """Somebody says that an app shows what must never be captured; it is blocked at once."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="reports")
+    reporter = models.UUIDField()
+    suspected = models.CharField(max_length=24, choices=[(c.value, c.value) for c in AppCategory])
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    settled_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"reporter"}
+        plain = {"id", "app", "suspected", "recorded_at", "settled_at"}
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="report_suspects_a_never_category",
+                condition=models.Q(suspected__in=sorted(c.value for c in NEVER_CATEGORIES)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"report about {self.app_id}"
 
 
 class AllowlistEntry(models.Model):

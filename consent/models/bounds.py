@@ -1,10 +1,12 @@
-"""What bounds a purpose besides the law: agreements, gates closed by evidence, four eyes."""
+"""What bounds a purpose: agreements, gates closed by evidence, adopted rules, settings."""
 
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+
+from consent.policy.types import Signal
 
 
 class Agreement(models.Model):
@@ -14,6 +16,8 @@ class Agreement(models.Model):
     title = models.CharField(max_length=200)
     parties = models.CharField(max_length=200)
     jurisdictions = ArrayField(models.CharField(max_length=8))
+    # Only people of these sites are covered; nobody else's capture is bound by it.
+    sites = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     purposes = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     apps = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     signals = ArrayField(models.CharField(max_length=20), default=list, blank=True)
@@ -22,6 +26,12 @@ class Agreement(models.Model):
     valid_until = models.DateField(null=True)
     document_sha256 = models.CharField(max_length=64)
     council_may_veto = models.BooleanField(default=False)
+    # The units whose council must agree to what widens; silence never approves.
+    council_units = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    # From this one's first day on the agreement it replaces binds no more.
+    replaces = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="replaced_by"
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
@@ -33,6 +43,7 @@ class Agreement(models.Model):
             "title",
             "parties",
             "jurisdictions",
+            "sites",
             "purposes",
             "apps",
             "signals",
@@ -41,6 +52,8 @@ class Agreement(models.Model):
             "valid_until",
             "document_sha256",
             "council_may_veto",
+            "council_units",
+            "replaces",
             "recorded_at",
         }
 
@@ -97,53 +110,106 @@ class GateEvidence(models.Model):
         return f"{self.jurisdiction}:{self.gate}"
 
 
-class Proposal(models.Model):
-    """A change that widens something: made by one person, approved by another."""
+class GateReopening(models.Model):
+    """Evidence taken back before it lapses: its gate is open again at once."""
 
-    class State(models.TextChoices):
-        OPEN = "open"
-        APPROVED = "approved"
-        REJECTED = "rejected"
-        VETOED = "vetoed"
-
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    kind = models.CharField(max_length=40)
-    payload = models.JSONField()
-    # Approval is of these exact bytes; applying checks them again.
-    payload_sha256 = models.CharField(max_length=64)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    proposed_by = models.UUIDField()
-    proposed_at = models.DateTimeField(db_default=Now())
-    decided_by = models.UUIDField(null=True)
-    decided_at = models.DateTimeField(null=True)
+    evidence = models.OneToOneField(
+        GateEvidence, on_delete=models.PROTECT, related_name="reopening"
+    )
+    reopened_by = models.UUIDField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
         personal: set[str] = set()
-        pseudonymous = {"proposed_by", "decided_by"}
+        pseudonymous = {"reopened_by"}
+        plain = {"id", "evidence", "recorded_at"}
+
+    def __str__(self) -> str:
+        return f"reopening of {self.evidence_id}"
+
+
+class SignalOverride(models.Model):
+    """The signed-off exception that a law asks for before a restricted signal may be recorded."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    jurisdiction = models.CharField(max_length=8)
+    purpose = models.ForeignKey(
+        "consent.Purpose", on_delete=models.PROTECT, related_name="overrides"
+    )
+    signal = models.CharField(max_length=20)
+    document_title = models.CharField(max_length=200)
+    document_sha256 = models.CharField(max_length=64)
+    valid_from = models.DateField()
+    valid_until = models.DateField()  # an exception always ends
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
         plain = {
             "id",
             "uuid",
-            "kind",
-            "payload",
-            "payload_sha256",
-            "state",
-            "proposed_at",
-            "decided_at",
+            "jurisdiction",
+            "purpose",
+            "signal",
+            "document_title",
+            "document_sha256",
+            "valid_from",
+            "valid_until",
+            "recorded_at",
         }
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="requester_is_not_approver",
-                condition=models.Q(decided_by__isnull=True)
-                | ~models.Q(decided_by=models.F("proposed_by")),
+                name="override_interval_runs_forward",
+                condition=models.Q(valid_until__gt=models.F("valid_from")),
             ),
             models.CheckConstraint(
-                name="proposal_decided_by_someone",
-                condition=models.Q(state="open", decided_by__isnull=True)
-                | models.Q(~models.Q(state="open"), decided_by__isnull=False),
+                name="override_signal_known",
+                condition=models.Q(signal__in=[s.value for s in Signal]),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.uuid}"
+        return f"{self.jurisdiction}:{self.signal}"
+
+
+class AdoptedRule(models.Model):
+    """One jurisdiction's file as the organisation adopted it; the newest of a code is in force.
+
+    A shipped file that differs tightens at once and widens only when it, too, is adopted.
+    """
+
+    code = models.CharField(max_length=12)  # a jurisdiction, or "meta" or "gates"
+    pack_version = models.CharField(max_length=20)
+    sha256 = models.CharField(max_length=64)
+    table = models.JSONField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "code", "pack_version", "sha256", "table", "recorded_at"}
+
+    class Meta:
+        indexes = [models.Index(fields=["code", "-id"], name="adopted_rule_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.code}@{self.pack_version}"
+
+
+class Setting(models.Model):
+    """A setting of the organisation, as last decided; absent means the shipped default."""
+
+    key = models.CharField(max_length=40, unique=True)
+    value = models.JSONField()
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "key", "value", "changed_at"}
+
+    def __str__(self) -> str:
+        return self.key

@@ -16,7 +16,6 @@ class Purpose(models.Model):
     retention_days = models.PositiveIntegerField()
     position = models.PositiveSmallIntegerField(default=0)
     published_at = models.DateTimeField(null=True)
-    stopped_at = models.DateTimeField(null=True)  # the kill switch of this purpose
 
     class Data:
         personal: set[str] = set()
@@ -30,7 +29,6 @@ class Purpose(models.Model):
             "retention_days",
             "position",
             "published_at",
-            "stopped_at",
         }
 
     class Meta:

@@ -17,6 +17,7 @@ from consent.selectors.decisions import (
     paused_between,
     verdicts_for,
 )
+from consent.selectors.stops import is_stopped, stopped_between
 
 __all__ = [
     "PairDecision",
@@ -28,10 +29,12 @@ __all__ = [
     "current_notice",
     "decide_for",
     "is_paused",
+    "is_stopped",
     "newest_event",
     "offered_pairs",
     "paused_between",
     "scopes_of",
     "standing_consents",
+    "stopped_between",
     "verdicts_for",
 ]

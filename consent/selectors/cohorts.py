@@ -18,6 +18,7 @@ from consent.models import (
 )
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
+from consent.selectors.stops import is_stopped
 
 
 def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
@@ -73,7 +74,7 @@ def _purpose(purpose: Purpose, jurisdictions: list[str]) -> dict[str, Any]:
     notice = current_notice(purpose)
     return {
         "title": purpose.title,
-        "stopped": purpose.stopped_at is not None,
+        "stopped": is_stopped(purpose),
         "retention_days": purpose.retention_days,
         "notice_version": notice.version if notice else None,
         "notice_on": _day(notice.published_at.date() if notice and notice.published_at else None),

@@ -207,7 +207,7 @@ def withdraw_everything(*, subject: Subject) -> list[ConsentEvent]:
 def _lock(subject: Subject, purpose: str, *, must_be_open: bool = True) -> tuple[Subject, Purpose]:
     locked = Subject.objects.select_for_update().get(pk=subject.pk)
     goal = Purpose.objects.get(code=purpose)
-    if must_be_open and (goal.published_at is None or goal.stopped_at is not None):
+    if must_be_open and (goal.published_at is None):
         raise exceptions.PurposeNotOpen
     return locked, goal
 

@@ -10,7 +10,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
 from consent.digests import digest
-from consent.models import Proposal
+from consent.models import Proposal, ProposalVote
 
 
 @transaction.atomic
@@ -49,15 +49,20 @@ def _decide(uuid: UUID, decided_by: UUID, state: Proposal.State) -> Proposal:
         raise exceptions.ApproverIsRequester
     if digest(proposal.payload) != proposal.payload_sha256:
         raise exceptions.ProposalAltered
+    approved = state == Proposal.State.APPROVED
+    vote = ProposalVote.objects.create(
+        proposal=proposal,
+        voter=decided_by,
+        vote=ProposalVote.Vote.APPROVE if approved else ProposalVote.Vote.REJECT,
+    )
     proposal.state = state
     proposal.decided_by = decided_by
     proposal.decided_at = timezone.now()
     proposal.save(update_fields=["state", "decided_by", "decided_at"])
-    approved = state == Proposal.State.APPROVED
     said = events.ProposalApproved if approved else events.ProposalRejected
     ledger.append(
         said(kind=proposal.kind, digest=proposal.payload_sha256, proposal=proposal.uuid),
         actor=Actor.staff(decided_by),
-        covers=[proposal],
+        covers=[proposal, vote],
     )
     return proposal

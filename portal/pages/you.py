@@ -168,7 +168,7 @@ def purposes_of(subject: Subject) -> list[dict[str, Any]]:
     """Return each purpose that asks, with the person's answer to it."""
     standing = selectors.standing_consents(subject)
     found = []
-    for purpose in Purpose.objects.filter(published_at__isnull=False, stopped_at__isnull=True):
+    for purpose in Purpose.objects.filter(published_at__isnull=False):
         if selectors.current_notice(purpose) is None:
             continue
         event = standing.get(purpose.code)

@@ -79,8 +79,10 @@ def test_requester_cannot_be_approver_in_raw_sql(world: Any, database: Any) -> N
     with pytest.raises(psycopg.errors.CheckViolation, match="requester_is_not_approver"):
         database.sql(
             "INSERT INTO consent_proposal (uuid, kind, payload, payload_sha256, state,"
-            " proposed_by, decided_by) VALUES (gen_random_uuid(), 'x', '{}', '', 'approved',"
-            " '00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000001')"
+            " proposed_by, decided_by, tightens, approvals_needed, council_units)"
+            " VALUES (gen_random_uuid(), 'x', '{}', '', 'rejected',"
+            " '00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000001',"
+            " false, 1, '{}')"
         )
 
 
