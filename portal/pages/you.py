@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -260,7 +260,7 @@ def _held_groups(subject: Subject) -> list[dict[str, Any]]:
         Batch.objects.filter(subject=subject, state=Batch.State.KEPT)
         .values("app__name", "purpose__title")
         .annotate(
-            n=Count("uuid"), size=Sum("bytes"), oldest=Min("captured_from"), due=Min("due_at")
+            n=Count("uuid"), size=Sum("bytes"), oldest=Min("captured_from"), due=Max("due_at")
         )
         .order_by("app__name")
     )
