@@ -216,6 +216,18 @@ class OverrideGranted(Event):
 
 
 @event
+class OverrideRevoked(Event):
+    """An exception for one signal was taken back: the law's restriction counts again."""
+
+    type = "override.revoked"
+    title = "Exception taken back"
+
+    jurisdiction: str
+    purpose: str
+    signal: str
+
+
+@event
 class RulesAdopted(Event):
     """The organisation adopted the rules of jurisdictions in a version of the rule pack."""
 

@@ -61,13 +61,6 @@ class ProposalDecided(ConsentError):
     next_step = "Make a new proposal if something should change."
 
 
-class ProposalAltered(ConsentError):
-    """The proposal no longer says what was approved."""
-
-    code = "proposal_altered"
-    next_step = "Make the proposal anew; the altered one cannot be applied."
-
-
 class NoticeIncomplete(ConsentError):
     """A notice must have every section that some law asks for."""
 
@@ -101,3 +94,143 @@ class AnswerUnclear(ConsentError):
 
     code = "answer_unclear"
     next_step = "Use one of the three buttons. Nothing was stored."
+
+
+class FactUnclear(ConsentError):
+    """A fact needs a known kind, a value, and days in their order."""
+
+    code = "fact_unclear"
+    next_step = "Check the kind, the value and both days. Nothing was stored."
+
+
+class FactEnded(ConsentError):
+    """That fact has ended earlier already; ending it cannot make it longer."""
+
+    code = "fact_ended"
+    next_step = "Record a new fact for the later days."
+
+
+class OverrideUnfounded(ConsentError):
+    """The signal is not restricted in that place, so there is nothing for an exception to lift."""
+
+    code = "override_unfounded"
+    next_step = "Look at the rules of the place. What is prohibited there cannot be lifted."
+
+
+class RulesUnknown(ConsentError):
+    """The rule pack that came with this version has no sound file for that place."""
+
+    code = "rules_unknown"
+    next_step = "Mend the file, or leave the place out. Nothing was adopted."
+
+
+class ChangeUnfit(ConsentError):
+    """The change cannot be made as it is written."""
+
+    code = "change_unfit"
+    next_step = "Correct what is named above and propose the change again."
+
+
+class BeyondAgreement(ConsentError):
+    """The change would go beyond an agreement that is in force."""
+
+    code = "beyond_agreement"
+    next_step = "Stay within the agreement, or record the new one that replaces it first."
+
+
+class CouncilUnknown(ConsentError):
+    """The works council must agree to this change, and none is known."""
+
+    code = "council_unknown"
+    next_step = "Give the council's members their seats; then propose the change again."
+
+
+class CannotRevert(ConsentError):
+    """This change has no way back by itself."""
+
+    code = "cannot_revert"
+    next_step = "Propose what should stand instead."
+
+
+class AlreadyInEffect(ConsentError):
+    """What this proposal changes is in effect already."""
+
+    code = "already_in_effect"
+    next_step = "Revert it: that is a new proposal, back to what stood before."
+
+
+class AlreadyVoted(ConsentError):
+    """You have spoken about this change already, and a vote stays as it was cast."""
+
+    code = "already_voted"
+    next_step = "Another privacy officer, or another member of the council, can speak."
+
+
+class VoteUnclear(ConsentError):
+    """A privacy officer approves or rejects; a works council agrees or vetoes."""
+
+    code = "vote_unclear"
+    next_step = "Use one of the buttons. Nothing was stored."
+
+
+class UnitNotAsked(ConsentError):
+    """The works council of that unit is not asked about this change."""
+
+    code = "unit_not_asked"
+    next_step = "Vote for one of the units that the proposal names."
+
+
+class SeatMissing(ConsentError):
+    """You hold no seat in the works council of that unit today."""
+
+    code = "seat_missing"
+    next_step = "Ask a privacy officer to record your seat, or leave the vote to who holds it."
+
+
+class NotToStop(ConsentError):
+    """Only privacy officers, operators and the works council pull a kill switch."""
+
+    code = "not_to_stop"
+    next_step = "Call one of them now. Your own capture you can pause yourself, at once."
+
+
+class NotInEffect(ConsentError):
+    """What this proposal would change is not in effect."""
+
+    code = "not_in_effect"
+    next_step = "Withdraw the proposal, or reject it; there is nothing to revert."
+
+
+class NotAuthor(ConsentError):
+    """Only who made a proposal can withdraw it."""
+
+    code = "not_author"
+    next_step = "Reject it, if you think that it should not be."
+
+
+class NotKnownHere(ConsentError):
+    """The portal knows no such person, app, signal or purpose."""
+
+    code = "not_known_here"
+    next_step = "Check the reference or the code; apps and purposes are listed by their codes."
+
+
+class PatternUnfit(ConsentError):
+    """A mark of an app does not have a form that every agent reads alike."""
+
+    code = "pattern_unfit"
+    next_step = "Write the mark as described under «How an app is recognised». Nothing was stored."
+
+
+class MatcherTaken(ConsentError):
+    """Another app is recognised by that mark already."""
+
+    code = "matcher_taken"
+    next_step = "Change the other app first, or leave the mark out."
+
+
+class ReportUnfit(ConsentError):
+    """A report names one of the kinds of app that are never captured."""
+
+    code = "report_unfit"
+    next_step = "Choose what the app shows from the list."

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consent.models import ConsentEvent
+    from consent.models import CohortPolicy, ConsentEvent, Subject
 
 Handler = Callable[["ConsentEvent"], None]
+Moved = Callable[["Subject", "CohortPolicy"], None]
+Shortened = Callable[["CohortPolicy"], None]
 
 _consent_changed: list[Handler] = []
+_person_moved: list[Moved] = []
+_terms_shortened: list[Shortened] = []
 _work_owed: list[Callable[[], None]] = []
+_policy_changing: list[Callable[..., None]] = []
 
 
 def on_consent_changed(handler: Handler) -> None:
@@ -24,6 +29,30 @@ def consent_changed(event: "ConsentEvent") -> None:
         handler(event)
 
 
+def on_person_moved(handler: Moved) -> None:
+    """Call `handler` with each person who comes under other rules, and those rules."""
+    if handler not in _person_moved:
+        _person_moved.append(handler)
+
+
+def person_moved(subject: "Subject", policy: "CohortPolicy") -> None:
+    """Tell the handlers, in the transaction of the move; what is held may have to go earlier."""
+    for handler in _person_moved:
+        handler(subject, policy)
+
+
+def on_terms_shortened(handler: Shortened) -> None:
+    """Call `handler` with each revision under which something may be kept less long than before."""
+    if handler not in _terms_shortened:
+        _terms_shortened.append(handler)
+
+
+def terms_shortened(policy: "CohortPolicy") -> None:
+    """Tell the handlers, in the transaction that wrote the revision."""
+    for handler in _terms_shortened:
+        handler(policy)
+
+
 def on_work_owed(handler: Callable[[], None]) -> None:
     """Call `handler` after a commit that left work for the workers; it may only wake them."""
     if handler not in _work_owed:
@@ -34,3 +63,16 @@ def work_owed() -> None:
     """Wake the workers early; they find the work by themselves if nobody hears this."""
     for handler in _work_owed:
         handler()
+
+
+def on_policy_changing(handler: Callable[..., None]) -> None:
+    """Call `handler(subject=pk)` or `handler(cohort=pk)` inside each transaction that changes what
+    their policies say, once the change is locked and before it commits."""
+    if handler not in _policy_changing:
+        _policy_changing.append(handler)
+
+
+def policy_changing(*, subject: int = 0, cohort: int = 0) -> None:
+    """Tell the handlers, so that no answer that was kept somewhere outlives the commit."""
+    for handler in _policy_changing:
+        handler(subject=subject, cohort=cohort)

@@ -26,8 +26,10 @@ class PortalConfig(AppConfig):
         """Complete allauth's device grant, connect the nudges, guard the database."""
         from consent import hooks
         from portal import accounts, checks, nudge
+        from portal.endpoint import marks
 
         accounts.complete_device_grant()
         checks.register()
         hooks.on_work_owed(nudge.work_owed)
+        hooks.on_policy_changing(marks.policy_changing)
         post_migrate.connect(apply_guard, sender=self, dispatch_uid="portal.guard")

@@ -1,4 +1,4 @@
-"""The web process: static files first, then Django."""
+"""The web process: polls of agents first, then static files, then Django."""
 
 import os
 from pathlib import Path
@@ -10,9 +10,13 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from servestatic import ServeStaticASGI
 
+from portal.endpoint.asgi import PolicyFirst
+
 _django = get_asgi_application()
-application = ServeStaticASGI(
-    _django,
-    root=settings.STATIC_ROOT if Path(settings.STATIC_ROOT).is_dir() else None,
-    prefix=settings.STATIC_URL,
+application = PolicyFirst(
+    ServeStaticASGI(
+        _django,
+        root=settings.STATIC_ROOT if Path(settings.STATIC_ROOT).is_dir() else None,
+        prefix=settings.STATIC_URL,
+    )
 )

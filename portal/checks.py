@@ -26,7 +26,7 @@ def public_url_is_safe(app_configs: Any, **kwargs: Any) -> Sequence[checks.Check
 
 def rules_are_readable(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMessage]:
     """Name every jurisdiction whose rules cannot be read; capture is denied there."""
-    from consent.rules import rulebook
+    from consent.rules import shipped
 
     return [
         checks.Warning(
@@ -34,7 +34,7 @@ def rules_are_readable(app_configs: Any, **kwargs: Any) -> Sequence[checks.Check
             hint="Capture is denied for that jurisdiction until the file is mended.",
             id="sayso.W001",
         )
-        for problem in rulebook().problems
+        for problem in shipped().problems
     ]
 
 

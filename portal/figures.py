@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from consent.models import Agent, ConsentEvent, Proposal, Subject
 from consent.policy.types import ConsentState
+from portal.attention import coming
 from portal.suppression import suppress
 from retention.models import Admission, Batch, Certificate, DeletionCase, DeletionJob
 
@@ -52,15 +53,16 @@ def todo() -> list[dict[str, Any]]:
     quarantined = Admission.objects.filter(state=Admission.State.QUARANTINED).count()
     proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     found = [
-        (failed, _("Deletions that failed and are being tried again"), "bad"),
-        (quarantined, _("Batches set apart as an incident"), "warn"),
-        (proposals, _("Changes that wait for a second person"), "info"),
+        (failed, _("Deletions that failed and are being tried again"), "bad", "privacy-reports"),
+        (quarantined, _("Batches set apart as an incident"), "warn", "privacy-reports"),
+        (proposals, _("Changes that wait for a second person"), "info", "changes"),
     ]
-    return [
-        {"text": text, "count": count, "tone": tone, "url": reverse("privacy-reports")}
-        for count, text, tone in found
+    waiting = [
+        {"text": text, "count": count, "tone": tone, "url": reverse(page)}
+        for count, text, tone, page in found
         if count
     ]
+    return waiting + coming(timezone.now())
 
 
 def answers() -> list[dict[str, Any]]:

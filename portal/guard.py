@@ -47,6 +47,7 @@ TABLES: Final = (
     _final("consent_gateevidence"),
     _final("consent_gatereopening"),
     _final("consent_signaloverride"),
+    _final("consent_overriderevocation"),
     _final("consent_adoptedrule"),
     Table("consent_setting"),
     Table("consent_proposal"),
@@ -69,12 +70,17 @@ TABLES: Final = (
     Table("portal_rolegrant"),
     # Derived from the rows above, or mere work in progress: no entry of their own.
     _free("consent_cohort", "SELECT, INSERT, UPDATE"),
+    _final("consent_cohortmembership", governed=False),
     _final("consent_cohortpolicy", governed=False),
+    _final("consent_recordedrulebook", governed=False),
     _free("consent_personalpolicy", "SELECT, INSERT, UPDATE"),
     _free("retention_deletionjob", "SELECT, INSERT, UPDATE"),
+    _free("retention_tightening", "SELECT, INSERT, UPDATE"),
     # Signing in: Django's and allauth's own tables.
     _free("portal_user", "SELECT, INSERT, UPDATE"),
     _free("portal_agenttoken", "SELECT, INSERT, UPDATE"),
+    _free("portal_fence", "SELECT, UPDATE"),
+    _free("portal_unmarked", "SELECT, INSERT, DELETE"),
     _free("portal_cache"),
     _free("django_session"),
     _free("django_content_type", "SELECT"),
@@ -130,10 +136,27 @@ FOR EACH ROW EXECUTE FUNCTION retention_refuse_if_held()
 FOUR_EYES: Final = """
 CREATE OR REPLACE FUNCTION consent_refuse_own_vote() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  p consent_proposal%ROWTYPE;
 BEGIN
-  IF EXISTS (SELECT 1 FROM consent_proposal p
-             WHERE p.id = NEW.proposal_id AND p.proposed_by = NEW.voter AND NEW.unit = '') THEN
+  SELECT * INTO p FROM consent_proposal WHERE id = NEW.proposal_id;
+  IF p.proposed_by = NEW.voter THEN
     RAISE EXCEPTION 'who proposed a change cannot decide about it'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF p.state NOT IN ('open', 'approved') THEN
+    RAISE EXCEPTION 'this change is decided'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF NEW.unit <> '' AND (NEW.unit <> ALL (p.council_units) OR NOT EXISTS (
+      SELECT 1 FROM consent_councilseat s
+      WHERE s.person = NEW.voter AND s.unit = NEW.unit AND s.ended_at IS NULL)) THEN
+    RAISE EXCEPTION 'no seat of a works council that is asked'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF EXISTS (SELECT 1 FROM consent_proposalvote v WHERE v.proposal_id = NEW.proposal_id
+      AND v.voter = NEW.voter AND (v.unit = '') <> (NEW.unit = '')) THEN
+    RAISE EXCEPTION 'nobody speaks both for the privacy team and for a works council'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NEW;
@@ -142,19 +165,28 @@ END $$;
 CREATE OR REPLACE FUNCTION consent_refuse_undecided_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-  IF TG_OP = 'UPDATE' AND (NEW.payload, NEW.payload_sha256, NEW.kind, NEW.proposed_by, NEW.tightens,
-      NEW.approvals_needed, NEW.council_units)
-      IS DISTINCT FROM (OLD.payload, OLD.payload_sha256, OLD.kind, OLD.proposed_by, OLD.tightens,
-      OLD.approvals_needed, OLD.council_units) THEN
+  IF TG_OP = 'UPDATE' AND (NEW.uuid, NEW.payload, NEW.payload_sha256, NEW.kind, NEW.before,
+      NEW.after, NEW.impact, NEW.proposed_by, NEW.proposed_at, NEW.tightens, NEW.approvals_needed,
+      NEW.council_units, NEW.effective_at, NEW.reverts_id)
+      IS DISTINCT FROM (OLD.uuid, OLD.payload, OLD.payload_sha256, OLD.kind, OLD.before,
+      OLD.after, OLD.impact, OLD.proposed_by, OLD.proposed_at, OLD.tightens, OLD.approvals_needed,
+      OLD.council_units, OLD.effective_at, OLD.reverts_id) THEN
     RAISE EXCEPTION 'a proposal cannot be altered once it was made'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF TG_OP = 'UPDATE' AND OLD.state IN ('vetoed', 'rejected', 'withdrawn')
+  IF TG_OP = 'UPDATE' AND OLD.state NOT IN ('open', 'approved')
       AND NEW.state IS DISTINCT FROM OLD.state THEN
-    RAISE EXCEPTION 'a proposal that was turned down stays so'
+    RAISE EXCEPTION 'a proposal that was decided stays so'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF NEW.state NOT IN ('approved', 'applied') THEN RETURN NEW; END IF;
+  IF TG_OP = 'UPDATE' AND OLD.applied_at IS NOT NULL
+      AND NEW.applied_at IS DISTINCT FROM OLD.applied_at THEN
+    RAISE EXCEPTION 'what took effect took effect when it did'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  -- What tightens acts before anybody voted; whatever else is in effect needs all its votes.
+  IF NEW.state NOT IN ('approved', 'applied')
+      AND (NEW.tightens OR NEW.applied_at IS NULL) THEN RETURN NEW; END IF;
   IF EXISTS (SELECT 1 FROM consent_proposalvote v
              WHERE v.proposal_id = NEW.id AND v.vote = 'veto') THEN
     RAISE EXCEPTION 'the works council vetoed this change'
@@ -178,6 +210,12 @@ END $$;
 CREATE OR REPLACE FUNCTION consent_refuse_lone_release() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+  IF TG_OP = 'UPDATE' AND ((NEW.uuid, NEW.purpose_id, NEW.pulled_by, NEW.pulled_as, NEW.pulled_at)
+      IS DISTINCT FROM (OLD.uuid, OLD.purpose_id, OLD.pulled_by, OLD.pulled_as, OLD.pulled_at)
+      OR OLD.released_at IS NOT NULL) THEN
+    RAISE EXCEPTION 'a kill switch can only be released, and once'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
   IF NEW.released_at IS NOT NULL AND (SELECT count(DISTINCT r.officer)
       FROM consent_killrelease r WHERE r.switch_id = NEW.id) < 2 THEN
     RAISE EXCEPTION 'two privacy officers release a kill switch'

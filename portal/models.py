@@ -7,6 +7,10 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Now
 
+from portal.endpoint.models import Fence, Unmarked
+
+__all__ = ["AgentToken", "Fence", "Role", "RoleGrant", "Unmarked", "User", "UserManager"]
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes logins; who may do what is a RoleGrant, never a flag on the login."""

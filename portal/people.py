@@ -18,8 +18,12 @@ ROLES: Final = "_sayso_roles"
 
 AREAS: Final[dict[str, frozenset[Role]]] = {
     "privacy": frozenset({Role.PRIVACY_OFFICER}),
+    "privacy/explain": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
+    "privacy/rules": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
     "audit": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
     "council": frozenset({Role.WORKS_COUNCIL, Role.PRIVACY_OFFICER}),
+    "registry": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
+    "stop": frozenset({Role.PRIVACY_OFFICER, Role.OPERATOR, Role.WORKS_COUNCIL}),
     "releases": frozenset({Role.ML_STEWARD, Role.PRIVACY_OFFICER}),
     "manager": frozenset({Role.MANAGER}),
 }

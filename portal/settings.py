@@ -214,6 +214,11 @@ DELETION_LEASE_SECONDS = env_int("SAYSO_DELETION_LEASE_SECONDS", default=60)
 # --- policy --------------------------------------------------------------------------
 POLICY_LEASE_SECONDS = env_int("SAYSO_POLICY_LEASE_SECONDS", default=900, least=10)
 POLICY_POLL_SECONDS = env_int("SAYSO_POLICY_POLL_SECONDS", default=30)
+# How long a poll may wait for a change, and how many may wait in one process; 0 for none.
+POLICY_WAIT_SECONDS = env_int("SAYSO_POLICY_WAIT_SECONDS", default=30, least=0)
+POLICY_WAITING_LIMIT = env_int("SAYSO_POLICY_WAITING_LIMIT", default=10_000, least=0)
+# How many polls of one agent are answered at once; one a second is made up for.
+POLICY_BURST = env_int("SAYSO_POLICY_BURST", default=4 * POLICY_POLL_SECONDS)
 SMALLEST_GROUP = env_int("SAYSO_SMALLEST_GROUP", default=10, least=2)
 BATCH_BYTES_LIMIT = env_int("SAYSO_BATCH_BYTES_LIMIT", default=5_000_000)
 

@@ -5,12 +5,34 @@ from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
+from portal.api.explain import ExplainView
 from portal.api.policy import AcknowledgeView, PolicyView, policy_keys
-from portal.pages import approve, decide, docs, home, ledger, privacy, receipts, roles, status, you
+from portal.pages import (
+    agreements,
+    approve,
+    conditions,
+    decide,
+    docs,
+    explain,
+    home,
+    ledger,
+    privacy,
+    readiness,
+    receipts,
+    registry,
+    roles,
+    rules,
+    status,
+    stop,
+    whatif,
+    you,
+)
+from portal.pages.changes import views as changes
 
 you_urls = [
     path("", you.home, name="you-home"),
     path("why/", you.why, name="you-why"),
+    path("explain/", explain.of_oneself, name="you-explain"),
     path("history/", you.history, name="you-history"),
     path("data/", you.data, name="you-data"),
     path("machines/", you.machines, name="you-machines"),
@@ -24,14 +46,31 @@ you_urls = [
     path("receipts/<uuid:uuid>/", receipts.receipt, name="you-receipt"),
     path("receipts/<uuid:uuid>/proof/", receipts.proof, name="you-proof"),
     path("receipts/<uuid:uuid>/<slug:form>/", receipts.receipt_file, name="you-receipt-file"),
+    path("apps/report/", registry.report, name="report-app"),
     path("certificates/<uuid:uuid>/", receipts.certificate, name="you-certificate"),
 ]
 
 privacy_urls = [
     path("", privacy.home, name="privacy-home"),
+    path("changes/", changes.changes, name="changes"),
+    path("changes/new/<str:kind>/", changes.new, name="change-new"),
+    path("changes/<uuid:uuid>/", changes.change, name="change"),
+    path("changes/<uuid:uuid>/vote/", changes.vote, name="change-vote"),
+    path("changes/<uuid:uuid>/withdraw/", changes.withdraw, name="change-withdraw"),
+    path("changes/<uuid:uuid>/revert/", changes.revert, name="change-revert"),
+    path("apps/", registry.apps, name="apps"),
+    path("apps/<slug:code>/", registry.app, name="app"),
+    path("gates/", conditions.gates, name="gates"),
+    path("agreements/", agreements.agreements, name="agreements"),
+    path("agreements/<str:code>/", agreements.agreement, name="agreement"),
     path("reports/", privacy.reports, name="privacy-reports"),
     path("reports/<uuid:uuid>/", privacy.report_row, name="privacy-report-row"),
     path("reports/<uuid:uuid>/<slug:form>/", privacy.report_file, name="privacy-report-file"),
+    path("explain/", explain.of_others, name="privacy-explain"),
+    path("readiness/", readiness.readiness, name="privacy-readiness"),
+    path("what-if/", whatif.whatif, name="privacy-whatif"),
+    path("rules/", rules.listed, name="rules-list"),
+    path("rules/<slug:code>/", rules.place, name="rules-place"),
 ]
 
 audit_urls = [
@@ -44,6 +83,7 @@ api_urls = [
     path("agents", EnrolView.as_view(), name="api-agents"),
     path("policy", PolicyView.as_view(), name="api-policy"),
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),
+    path("explain", ExplainView.as_view(), name="api-explain"),
     path("batches", BatchesView.as_view(), name="api-batches"),
     path("batches/<uuid:batch>/bytes", upload, name="api-batch-bytes"),
 ]
@@ -51,6 +91,9 @@ api_urls = [
 urlpatterns = [
     path("", home.home, name="home"),
     path("you/", include(you_urls)),
+    path("stop/", stop.page, name="stop"),
+    path("stop/pull/", stop.pull, name="stop-pull"),
+    path("stop/<uuid:uuid>/release/", stop.release, name="stop-release"),
     path("privacy/", include(privacy_urls)),
     path("audit/", include(audit_urls)),
     path("council/", roles.council, name="council-home"),

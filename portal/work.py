@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.utils import timezone
 
 from audit import reports
+from consent import services as consent
 from portal.reporting import SOURCES
 from retention import services as retention
 
@@ -28,8 +29,17 @@ def run_slice() -> bool:
 
 def _parts() -> dict[str, Callable[[], int]]:
     return {
+        "proposals": consent.apply_due_proposals,
+        "rules": lambda: _at_now(consent.adopt_first_rules, consent.follow_rules),
+        "cohorts": lambda: _at_now(consent.place_turned, consent.refresh_turned),
+        "terms": retention.tighten_due,
         "expiry": lambda: int(retention.owe_expired(at=timezone.now()) is not None),
         "cases": retention.expand_cases,
         "deletions": retention.run_due_jobs,
         "reports": lambda: reports.render_due(SOURCES),
     }
+
+
+def _at_now(*parts: Callable[..., int]) -> int:
+    now = timezone.now()
+    return sum(part(at=now) for part in parts)

@@ -10,8 +10,10 @@ class RetentionConfig(AppConfig):
     verbose_name = "Retention"
 
     def ready(self) -> None:
-        """Owe deletions in the same transaction as a decision that ends a consent."""
+        """Owe deletions, and shorter terms, in the same transaction as what calls for them."""
         from consent import hooks
         from retention import services
 
         hooks.on_consent_changed(services.owe_deletion)
+        hooks.on_person_moved(services.owe_after_move)
+        hooks.on_terms_shortened(services.owe_after_shortening)

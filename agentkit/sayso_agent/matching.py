@@ -1,28 +1,39 @@
 """From what is known of a window to the app it shows, or why that cannot be said. Pure.
 
-`never` is looked at first and by itself suffices: one fact that fits is enough. To be an app
-that may be recorded, every condition must fit: where an app lists signers for a platform the
-window must carry one of them, and in a browser only the page's host counts.
+`never` is looked at first and by itself suffices: one mark that fits is enough, whoever signed the
+program. To be an app that may be recorded, every condition must fit: where an app lists signers for
+a platform the window must carry one of them, and in a browser only the page's host counts.
 """
 
-import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
+from sayso_agent.marks import (
+    NATIVE_KINDS,
+    Matcher,
+    bare_executable,
+    host_closed,
+    host_fit,
+    normal_executable,
+    normal_host,
+    signer_alone,
+    understood,
+)
 from sayso_agent.words import CATEGORIES, NEVER_CATEGORIES
 
-NATIVE_KINDS: Final = ("bundle_id", "executable", "aumid")
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+OWN_SESSION: Final = frozenset({"", "own"})
 
 
 @dataclass(frozen=True, slots=True)
 class WindowFacts:
     """What a recorder knows of a window. An empty fact is an unknown one.
 
-    `aliases` are further host names of the same page; only `never` looks at them. `hint` is the
-    app's code as the person who started the agent told it, used where nothing else is known.
+    `aliases` are further host names of the same page; only `never` looks at them. `session` is
+    "own" for a window of the session and user the agent runs for, and "" from a recorder that sees
+    no others; any other word denies. `hint` is the app's code as the person who started the agent
+    told it, used where nothing else is known.
     """
 
     platform: str = ""
@@ -34,19 +45,11 @@ class WindowFacts:
     private: bool = False
     aliases: tuple[str, ...] = ()
     hint: str = ""
+    session: str = ""
 
     def known(self) -> bool:
         """Return whether anything but the hint is known."""
         return any((self.bundle_id, self.executable, self.signer, self.aumid, self.host))
-
-
-@dataclass(frozen=True, slots=True)
-class Matcher:
-    """One line of a policy that recognises a window."""
-
-    platform: str
-    kind: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +69,6 @@ class NoApp:
     reason: str
 
 
-def normal_host(host: str) -> str:
-    """Return a host name in the one spelling we compare, or "" where it is none."""
-    name = host.strip().lower()
-    if name.startswith("["):
-        name = name.partition("]")[0].removeprefix("[")
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
-    name = name.removesuffix(".")
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        name = name if name.isascii() else name.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return ""
-    labels = name.split(".")
-    fits = len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
-    return name if fits else ""
-
-
-def normal_executable(path: str) -> str:
-    """Return a program's file name in lower case, whatever folder it was started from."""
-    return re.split(r"[/\\]", path.strip())[-1].lower()
-
-
-def host_fit(pattern: str, host: str) -> int:
-    """Return how closely a domain pattern fits: 0 not at all, a longer and exact one more.
-
-    "*.example.com" covers the hosts below example.com and not example.com itself. A wildcard
-    over a whole top-level domain fits nothing.
-    """
-    if pattern.startswith("*."):
-        parent = normal_host(pattern[2:])
-        if "." not in parent or not host.endswith("." + parent):
-            return 0
-        return 2 * len(parent)
-    return 2 * len(host) + 1 if host and normal_host(pattern) == host else 0
-
-
 def find_app(
     facts: WindowFacts,
     apps: Mapping[str, App],
@@ -114,15 +77,10 @@ def find_app(
     never_categories: frozenset[str] = frozenset(),
 ) -> App | NoApp:
     """Return the one app the window shows; NoApp for `never`, for none and for more than one."""
-    if facts.private:
-        return NoApp("private_window")
     closed = NEVER_CATEGORIES | never_categories
-    if any(_never_fits(matcher, facts) for matcher in never):
-        return NoApp("never")
-    fits = [(_fit(app, facts), app) for app in apps.values()]
-    if any(_never_fits(matcher, facts) for matcher in _forbidden(apps, closed)):
-        return NoApp("never")
-    found = [(fit, app) for fit, app in fits if fit]
+    if reason := _closed(facts, list(never), apps, closed):
+        return NoApp(reason)
+    found = [(fit, app) for app in apps.values() if (fit := _fit(app, facts))]
     if not found:
         return _by_hint(facts, apps, closed)
     closest = max(fit for fit, _ in found)
@@ -130,11 +88,28 @@ def find_app(
     return _usable(best[0], facts, closed) if len(best) == 1 else NoApp("ambiguous_app")
 
 
-def _forbidden(apps: Mapping[str, App], closed: frozenset[str]) -> Iterable[Matcher]:
-    """Yield the matchers of apps of closed categories; a signer alone names no single app."""
-    for app in apps.values():
-        if app.category in closed:
-            yield from (matcher for matcher in app.matchers if matcher.kind != "signer")
+def readable(never: Iterable[Matcher]) -> bool:
+    """Return whether all that these marks close is understood."""
+    listed = list(never)
+    return all(map(understood, listed)) and not signer_alone(listed)
+
+
+def _closed(
+    facts: WindowFacts, never: list[Matcher], apps: Mapping[str, App], closed: frozenset[str]
+) -> str:
+    """Return why this window is recorded under no app whatsoever, or ""."""
+    if facts.private:
+        return "private_window"
+    if facts.session not in OWN_SESSION:
+        return "other_session"
+    ours = [app.matchers for app in apps.values() if app.category in closed]
+    if not all(map(readable, (never, *ours))):
+        return "policy_not_understood"
+    hosts = [normal_host(host) for host in (facts.host, *facts.aliases) if host]
+    if any(_never_fits(matcher, facts, hosts) for matcher in chain(never, *ours)):
+        return "never"
+    # A further name of the page that cannot be read might be one that is never recorded.
+    return "page_unknown" if "" in hosts[bool(facts.host) :] else ""
 
 
 def _by_hint(facts: WindowFacts, apps: Mapping[str, App], closed: frozenset[str]) -> App | NoApp:
@@ -144,11 +119,7 @@ def _by_hint(facts: WindowFacts, apps: Mapping[str, App], closed: frozenset[str]
     if not facts.hint:
         return NoApp("window_unknown")
     app = apps.get(facts.hint)
-    if app is None:
-        return NoApp("app_not_allowlisted")
-    if app.category in closed:
-        return NoApp("never")
-    return app if app.category in CATEGORIES else NoApp("unknown_category")
+    return _usable(app, facts, closed) if app else NoApp("app_not_allowlisted")
 
 
 def _usable(app: App, facts: WindowFacts, closed: frozenset[str]) -> App | NoApp:
@@ -156,6 +127,9 @@ def _usable(app: App, facts: WindowFacts, closed: frozenset[str]) -> App | NoApp
         return NoApp("never")
     if app.category not in CATEGORIES:
         return NoApp("unknown_category")
+    # A mark that is not understood may have been meant to narrow the others.
+    if not all(map(understood, app.matchers)) or signer_alone(app.matchers):
+        return NoApp("matcher_unknown")
     if app.category == "browser" and not facts.host:
         # Allowing a browser as such would allow every page in it, the sick-leave form too.
         return NoApp("page_unknown")
@@ -166,16 +140,13 @@ def _fit(app: App, facts: WindowFacts) -> int:
     """Return how closely an app fits the facts; 0 means not at all."""
     if facts.host:
         host = normal_host(facts.host)
-        return max((host_fit(m.value, host) for m in app.matchers if _on_web(m, facts)), default=0)
+        domains = (m.value for m in app.matchers if m.kind == "domain")
+        return max((host_fit(value, host) for value in domains), default=0)
     here = [m for m in app.matchers if m.platform == facts.platform]
     signers = {m.value.casefold() for m in here if m.kind == "signer"}
     if signers and facts.signer.casefold() not in signers:
         return 0
     return 1 if any(m.kind in NATIVE_KINDS and _same(m, facts) for m in here) else 0
-
-
-def _on_web(matcher: Matcher, facts: WindowFacts) -> bool:
-    return matcher.kind == "domain" and matcher.platform in {"web", facts.platform}
 
 
 def _same(matcher: Matcher, facts: WindowFacts) -> bool:
@@ -193,27 +164,16 @@ def _fact(kind: str, facts: WindowFacts) -> str:
             return facts.bundle_id
         case "executable":
             return facts.executable
-        case "signer":
-            return facts.signer
         case "aumid":
             return facts.aumid
         case _:
             return ""
 
 
-def _never_fits(matcher: Matcher, facts: WindowFacts) -> bool:
-    """The generous reading: any platform's spelling, the parent domain too."""
+def _never_fits(matcher: Matcher, facts: WindowFacts, hosts: list[str]) -> bool:
+    """The generous reading: any platform's spelling, the parent domain too, any signer."""
     if matcher.kind == "domain":
-        hosts = [normal_host(host) for host in (facts.host, *facts.aliases) if host]
-        parent = normal_host(matcher.value.removeprefix("*."))
-        under = matcher.value.startswith("*.")
-        return bool(parent) and any(
-            host == parent or (under and host.endswith("." + parent)) for host in hosts
-        )
+        return any(host and host_closed(matcher.value, host) for host in hosts)
     if matcher.kind == "executable" and facts.executable:
-        return _bare(matcher.value) == _bare(facts.executable)
+        return bare_executable(matcher.value) == bare_executable(facts.executable)
     return _same(matcher, facts)
-
-
-def _bare(path: str) -> str:
-    return normal_executable(path).removesuffix(".exe").removesuffix(".app")

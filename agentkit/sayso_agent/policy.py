@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from sayso_agent.errors import PolicyRefusedError
-from sayso_agent.matching import App, Matcher, NoApp, WindowFacts, find_app
-from sayso_agent.words import (
-    CATEGORIES,
-    MATCHER_KINDS,
-    NEVER_CATEGORIES,
-    NEVER_SIGNALS,
-    PLATFORMS,
-    SIGNALS,
-)
+from sayso_agent.marks import Matcher
+from sayso_agent.matching import App, NoApp, WindowFacts, find_app, readable
+from sayso_agent.words import CATEGORIES, NEVER_CATEGORIES, NEVER_SIGNALS, SIGNALS
 
 FORMAT: Final = 1
 LONGEST_LEASE: Final = 24 * 3600
@@ -80,8 +74,8 @@ class Policy:
     def parse(cls, payload: Mapping[str, Any]) -> Self:
         """Return the policy; PolicyRefusedError if any part we need is missing or odd.
 
-        Unknown fields are passed over, unknown signals allow nothing, and a matcher of unknown
-        kind in `never` refuses the whole policy: what it closes could not be told.
+        Unknown fields are passed over, unknown signals allow nothing, and a matcher in `never`
+        that is not understood refuses the whole policy: what it closes could not be told.
         """
         if payload.get("v") != FORMAT or isinstance(payload.get("v"), bool):
             raise PolicyRefusedError("policy_format_unknown", "only policies of v 1 are known")
@@ -230,14 +224,22 @@ def _apps(source: Mapping[str, Any]) -> dict[str, App]:
     for code, entry in source.items():
         if not _CODE.fullmatch(code) or not isinstance(entry, dict):
             raise _malformed("apps")
-        matchers = tuple(_matcher(m) for m in _listed(entry, "matchers"))
+        matchers = tuple(m for line in _listed(entry, "matchers") for m in _matchers(line))
         category = _text(entry, "category")
         apps[code] = App(code, _text(entry, "name"), category, matchers)
     return apps
 
 
-def _matcher(source: Mapping[str, Any]) -> Matcher:
-    return Matcher(_text(source, "platform"), _text(source, "kind"), _text(source, "value"))
+def _matchers(source: Mapping[str, Any]) -> Iterator[Matcher]:
+    """Read one entry: one mark as `value`, or several that differ in nothing else as `values`."""
+    app = _code(source, "app") if "app" in source else ""
+    platform, kind = _text(source, "platform"), _text(source, "kind")
+    if ("value" in source) == ("values" in source):
+        raise _malformed("matchers")
+    values = _texts(source, "values") if "values" in source else (_text(source, "value"),)
+    if not values or "" in values:
+        raise _malformed("values")
+    yield from (Matcher(platform, kind, value, app) for value in values)
 
 
 def _allow(entries: list[Mapping[str, Any]]) -> dict[tuple[str, str], frozenset[str]]:
@@ -259,8 +261,8 @@ def _denial(entry: Mapping[str, Any]) -> Denial:
 
 
 def _never(source: Mapping[str, Any]) -> Never:
-    matchers = tuple(_matcher(entry) for entry in _listed(source, "matchers"))
-    if any(m.kind not in MATCHER_KINDS or m.platform not in PLATFORMS for m in matchers):
+    matchers = tuple(m for entry in _listed(source, "matchers") for m in _matchers(entry))
+    if not readable(matchers):
         raise PolicyRefusedError("policy_not_understood", "`never` holds an unknown matcher")
     return Never(
         categories=frozenset(_texts(source, "categories")),

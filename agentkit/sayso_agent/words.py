@@ -64,9 +64,6 @@ CATEGORIES: Final = NEVER_CATEGORIES | {
 }
 """The categories this agent knows. It captures nothing in an app of any other."""
 
-PLATFORMS: Final = frozenset({"macos", "windows", "linux", "web"})
-MATCHER_KINDS: Final = frozenset({"bundle_id", "executable", "signer", "aumid", "domain"})
-
 PLAIN: Final = {
     # reasons a policy gives
     "app_not_allowlisted": "this app is not on the list of apps that may be recorded",
@@ -106,6 +103,8 @@ PLAIN: Final = {
     "window_unknown": "it is not known which app this is",
     "page_unknown": "it is not known which page the browser shows",
     "private_window": "private windows are never recorded",
+    "other_session": "the window is not of the session this agent runs for",
+    "matcher_unknown": "the policy recognises this app by a mark this agent does not know",
     "secure_input": "passwords and payment fields are never recorded",
     "field_unknown": "it is not known whether the field is a password field",
     "cannot_redact": "this agent takes no pictures: it could not blank what must not be seen",

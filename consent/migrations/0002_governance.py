@@ -76,6 +76,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='OverrideRevocation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('revoked_by', models.UUIDField()),
+                ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+        ),
+        migrations.CreateModel(
             name='ProposalVote',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -150,6 +158,11 @@ class Migration(migrations.Migration):
             model_name='proposal',
             name='approvals_needed',
             field=models.PositiveSmallIntegerField(default=1),
+        ),
+        migrations.AddField(
+            model_name='proposal',
+            name='after',
+            field=models.JSONField(null=True),
         ),
         migrations.AddField(
             model_name='proposal',
@@ -256,6 +269,11 @@ class Migration(migrations.Migration):
             model_name='proposalvote',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('vote', 'veto'), _negated=True), models.Q(('unit', ''), _negated=True), _connector='OR'), name='only_a_council_vetoes'),
         ),
+        migrations.AddField(
+            model_name='overriderevocation',
+            name='override',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='revocation', to='consent.signaloverride'),
+        ),
         migrations.AddConstraint(
             model_name='signaloverride',
             constraint=models.CheckConstraint(condition=models.Q(('valid_until__gt', models.F('valid_from'))), name='override_interval_runs_forward'),
@@ -263,5 +281,95 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='signaloverride',
             constraint=models.CheckConstraint(condition=models.Q(('signal__in', ['app_focus', 'ui_event', 'mouse_click', 'mouse_move', 'scroll', 'key_meta', 'key_timing', 'key_content', 'clipboard', 'window_title', 'dom_text', 'screenshot', 'screen_video', 'comms_content'])), name='override_signal_known'),
+        ),
+        migrations.CreateModel(
+            name='CohortMembership',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('since', models.DateTimeField()),
+                ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RecordedRulebook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64, unique=True)),
+                ('packs', models.JSONField()),
+                ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+            ],
+        ),
+        migrations.RemoveConstraint(
+            model_name='subjectfact',
+            name='fact_interval_runs_forward',
+        ),
+        migrations.AddField(
+            model_name='acknowledgement',
+            name='acknowledged_at',
+            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+        ),
+        migrations.AddField(
+            model_name='cohort',
+            name='rulebook',
+            field=models.CharField(blank=True, default='', max_length=64),
+        ),
+        migrations.AddField(
+            model_name='cohort',
+            name='turns_on',
+            field=models.DateField(null=True),
+        ),
+        migrations.AddField(
+            model_name='cohortpolicy',
+            name='since',
+            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+        ),
+        migrations.AddField(
+            model_name='subject',
+            name='turns_on',
+            field=models.DateField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name='subject',
+            index=models.Index(condition=models.Q(('turns_on__isnull', False)), fields=['turns_on'], name='subject_turns'),
+        ),
+        migrations.AddConstraint(
+            model_name='subjectfact',
+            constraint=models.CheckConstraint(condition=models.Q(('valid_until__isnull', True), ('valid_until__gte', models.F('valid_from')), _connector='OR'), name='fact_interval_runs_forward'),
+        ),
+        migrations.AddField(
+            model_name='cohortmembership',
+            name='cohort',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='consent.cohort'),
+        ),
+        migrations.AddField(
+            model_name='cohortmembership',
+            name='subject',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='consent.subject'),
+        ),
+        migrations.AddIndex(
+            model_name='cohortmembership',
+            index=models.Index(fields=['subject', '-id'], name='membership_newest'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='appmatcher',
+            name='matcher_means_one_app',
+        ),
+        migrations.AddField(
+            model_name='appmatcher',
+            name='despite_catalogue',
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
+            model_name='appmatcher',
+            name='retired_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='appmatcher',
+            constraint=models.UniqueConstraint(condition=models.Q(('retired_at__isnull', True), models.Q(('kind', 'signer'), _negated=True)), fields=('platform', 'kind', 'value'), name='matcher_means_one_app'),
+        ),
+        migrations.AddConstraint(
+            model_name='appmatcher',
+            constraint=models.UniqueConstraint(condition=models.Q(('retired_at__isnull', True)), fields=('app', 'platform', 'kind', 'value'), name='matcher_once_an_app'),
         ),
     ]

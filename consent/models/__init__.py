@@ -7,10 +7,12 @@ from consent.models.bounds import (
     Agreement,
     GateEvidence,
     GateReopening,
+    OverrideRevocation,
+    RecordedRulebook,
     Setting,
     SignalOverride,
 )
-from consent.models.cohorts import Cohort, CohortPolicy, PersonalPolicy
+from consent.models.cohorts import Cohort, CohortMembership, CohortPolicy, PersonalPolicy
 from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause
 from consent.models.proposals import (
     CouncilSeat,
@@ -32,6 +34,7 @@ __all__ = [
     "AppMatcher",
     "AppReport",
     "Cohort",
+    "CohortMembership",
     "CohortPolicy",
     "ConsentEvent",
     "ConsentScope",
@@ -43,12 +46,14 @@ __all__ = [
     "KillSwitch",
     "Notice",
     "NoticeText",
+    "OverrideRevocation",
     "Pause",
     "PersonalPolicy",
     "PolicyAcknowledgement",
     "Proposal",
     "ProposalVote",
     "Purpose",
+    "RecordedRulebook",
     "Setting",
     "SignalOverride",
     "Subject",

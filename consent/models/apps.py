@@ -65,23 +65,45 @@ class App(models.Model):
         return AppCategory(self.category) in NEVER_CATEGORIES
 
 
+class StandingMatchers(models.Manager["AppMatcher"]):
+    """The marks that count now; `app.matchers` has only these."""
+
+    def get_queryset(self) -> models.QuerySet["AppMatcher"]:
+        """Leave out what was retired."""
+        return super().get_queryset().filter(retired_at__isnull=True)
+
+
 class AppMatcher(models.Model):
-    """One window fact by which agents recognise an app."""
+    """One window fact by which agents recognise an app, from when it was listed until retired."""
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="matchers")
     platform = models.CharField(max_length=12, choices=[(p.value, p.value) for p in Platform])
     kind = models.CharField(max_length=12, choices=[(k.value, k.value) for k in MatcherKind])
     value = models.CharField(max_length=253)
+    # The catalogue says that what it fits is never captured; whoever decides so said otherwise.
+    despite_catalogue = models.BooleanField(default=False)
+    retired_at = models.DateTimeField(null=True)
+
+    objects = StandingMatchers()
+    ever = models.Manager["AppMatcher"]()
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "app", "platform", "kind", "value"}
+        plain = {"id", "app", "platform", "kind", "value", "despite_catalogue", "retired_at"}
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["platform", "kind", "value"], name="matcher_means_one_app"
+                fields=["platform", "kind", "value"],
+                # A signer signs many programs; any other mark is one app's alone.
+                condition=models.Q(retired_at__isnull=True) & ~models.Q(kind="signer"),
+                name="matcher_means_one_app",
+            ),
+            models.UniqueConstraint(
+                fields=["app", "platform", "kind", "value"],
+                condition=models.Q(retired_at__isnull=True),
+                name="matcher_once_an_app",
             ),
         ]
 

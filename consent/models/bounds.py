@@ -175,6 +175,24 @@ class SignalOverride(models.Model):
         return f"{self.jurisdiction}:{self.signal}"
 
 
+class OverrideRevocation(models.Model):
+    """An exception taken back before it lapses: what it lifted is restricted again at once."""
+
+    override = models.OneToOneField(
+        SignalOverride, on_delete=models.PROTECT, related_name="revocation"
+    )
+    revoked_by = models.UUIDField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"revoked_by"}
+        plain = {"id", "override", "recorded_at"}
+
+    def __str__(self) -> str:
+        return f"revocation of {self.override_id}"
+
+
 class AdoptedRule(models.Model):
     """One jurisdiction's file as the organisation adopted it; the newest of a code is in force.
 
@@ -197,6 +215,25 @@ class AdoptedRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code}@{self.pack_version}"
+
+
+class RecordedRulebook(models.Model):
+    """What a rulebook that decided said, so that it can be read again by its digest. Never changed.
+
+    Two packs where the shipped files were not, or not wholly, those that were adopted.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    packs = models.JSONField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "digest", "packs", "recorded_at"}
+
+    def __str__(self) -> str:
+        return self.digest[:12]
 
 
 class Setting(models.Model):

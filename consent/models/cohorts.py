@@ -9,11 +9,15 @@ class Cohort(models.Model):
 
     digest = models.CharField(max_length=64, unique=True)
     facts = models.JSONField()
+    # The next day on which something shared begins or ends by itself.
+    turns_on = models.DateField(null=True)
+    # The digest of the rules that the newest revision was made with.
+    rulebook = models.CharField(max_length=64, default="", blank=True)
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "digest", "facts"}
+        plain = {"id", "digest", "facts", "turns_on", "rulebook"}
 
     def __str__(self) -> str:
         return self.digest[:12]
@@ -26,12 +30,14 @@ class CohortPolicy(models.Model):
     revision = models.PositiveIntegerField()
     document = models.JSONField()
     sha256 = models.CharField(max_length=64)
+    # When it came to hold; for an import, earlier than when it was recorded.
+    since = models.DateTimeField(db_default=Now())
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "cohort", "revision", "document", "sha256", "recorded_at"}
+        plain = {"id", "cohort", "revision", "document", "sha256", "since", "recorded_at"}
 
     class Meta:
         constraints = [
@@ -40,6 +46,28 @@ class CohortPolicy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cohort_id}/{self.revision}"
+
+
+class CohortMembership(models.Model):
+    """From when on a subject was in a cohort: the moves, as they were made. Never changed."""
+
+    subject = models.ForeignKey(
+        "consent.Subject", on_delete=models.PROTECT, related_name="memberships"
+    )
+    cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="memberships")
+    since = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"since"}
+        pseudonymous = {"subject"}
+        plain = {"id", "cohort", "recorded_at"}
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "-id"], name="membership_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id} in {self.cohort_id}"
 
 
 class PersonalPolicy(models.Model):

@@ -85,12 +85,13 @@ class Acknowledgement(models.Model):
     notice = models.ForeignKey(
         "consent.Notice", on_delete=models.PROTECT, related_name="acknowledgements"
     )
+    acknowledged_at = models.DateTimeField(db_default=Now())
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
         personal: set[str] = set()
         pseudonymous = {"subject"}
-        plain = {"id", "notice", "recorded_at"}
+        plain = {"id", "notice", "acknowledged_at", "recorded_at"}
 
     class Meta:
         constraints = [

@@ -27,8 +27,10 @@ class Proposal(models.Model):
     payload = models.JSONField()
     # Approval is of these exact bytes; applying checks them again.
     payload_sha256 = models.CharField(max_length=64)
-    # What stood when it was proposed: the diff is between the two, and a revert goes back to it.
+    # What stood when it was proposed; a revert goes back to it.
     before = models.JSONField(null=True)
+    # What will stand: applying must lead exactly there, or it is undone.
+    after = models.JSONField(null=True)
     impact = models.JSONField(null=True)  # counts of groups, as those who decide saw them
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     tightens = models.BooleanField(default=False)
@@ -54,6 +56,7 @@ class Proposal(models.Model):
             "payload",
             "payload_sha256",
             "before",
+            "after",
             "impact",
             "state",
             "tightens",

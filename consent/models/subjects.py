@@ -16,15 +16,24 @@ class Subject(models.Model):
     )
     # Position of the newest consent event: taken under this row's lock, so that it never repeats.
     position = models.PositiveIntegerField(default=0)
+    # The next day on which a fact begins or ends; on it the cohort must be looked at anew.
+    turns_on = models.DateField(null=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
     departed_at = models.DateTimeField(null=True)
 
     class Data:
-        personal = {"language"}
+        personal = {"language", "turns_on"}
         pseudonymous = {"ref", "departed_at"}
         plain = {"id", "cohort", "position", "recorded_at"}
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["turns_on"],
+                name="subject_turns",
+                condition=models.Q(turns_on__isnull=False),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="subject_language_not_empty", condition=~models.Q(language="")
@@ -55,6 +64,9 @@ class SubjectFact(models.Model):
         Kind.TRAVEL,
     )
 
+    SEVERAL_AT_ONCE = (Kind.DEVICE_LOCATION, Kind.TRAVEL)
+    """Kinds of which several may hold at a time; of any other the newest one ends the others."""
+
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="facts")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     value = models.CharField(max_length=80)
@@ -71,10 +83,11 @@ class SubjectFact(models.Model):
     class Meta:
         indexes = [models.Index(fields=["subject", "kind"], name="fact_subject_kind")]
         constraints = [
+            # Half-open: a fact that ends on its first day never held, such as one put right.
             models.CheckConstraint(
                 name="fact_interval_runs_forward",
                 condition=models.Q(valid_until__isnull=True)
-                | models.Q(valid_until__gt=models.F("valid_from")),
+                | models.Q(valid_until__gte=models.F("valid_from")),
             ),
         ]
 

@@ -3,16 +3,20 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from consent.policy.deadlines import Pause, Right, UnknownJurisdictionError, due
-from consent.policy.describe import describe_bounds, describe_decision, plain
-from consent.policy.evaluate import evaluate, next_change
-from consent.policy.facts import assume
-from consent.policy.factsfile import YEARS, FactsError, facts_from
+from consent.policy.answers import (
+    NoAnswerError,
+    bounds_answer,
+    decide_answer,
+    due_answer,
+    read_facts,
+)
+from consent.policy.deadlines import Pause, Right, UnknownJurisdictionError
+from consent.policy.factsfile import YEARS, FactsError
 from consent.policy.rulebook import load_rulebook
 from consent.policy.schema import RulebookError
 
@@ -23,6 +27,9 @@ class CommandError(ValueError):
     """What was asked for cannot be answered; the message is one sentence."""
 
 
+REFUSALS = (CommandError, NoAnswerError, FactsError, RulebookError, UnknownJurisdictionError)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command; return 0, or 2 with one sentence on the error stream."""
     try:
@@ -30,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         answer = asked.run(asked)
     except SystemExit:  # argparse leaves this way after --help
         return 0
-    except (CommandError, FactsError, RulebookError, UnknownJurisdictionError) as problem:
+    except REFUSALS as problem:
         sys.stderr.write(f"{str(problem).rstrip('.')}.\n")
         return REFUSED
     sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
@@ -70,37 +77,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _decide(asked: argparse.Namespace) -> dict[str, Any]:
-    rulebook = load_rulebook()
-    known = assume(facts_from(_read_facts(asked.facts)))
-    answer = describe_decision(evaluate(known.facts, rulebook), rulebook)
-    answer["assumed"] = list(known.assumed)
-    answer["not_asked"] = list(known.not_asked)
-    answer["next_change"] = plain(next_change(known.facts, rulebook))
-    return answer
+    return decide_answer(_read_facts(asked.facts), load_rulebook())
 
 
 def _bounds(asked: argparse.Namespace) -> dict[str, Any]:
-    rulebook = load_rulebook()
-    law = rulebook.law(asked.jurisdictions, asked.at or datetime.now(tz=UTC).date())
-    for gap in law.gaps:
-        if gap.why != "review_overdue":
-            raise CommandError(f"No rule of '{gap.code}' can be applied: {gap.why}.")
+    today = datetime.now(tz=UTC).date()
+    answer = bounds_answer(asked.jurisdictions, asked.at or today, load_rulebook())
+    for gap in answer.overdue:
         sys.stderr.write(f"{gap.code} should have been reviewed by {gap.since}: it denies.\n")
-    if law.bounds is None:
-        raise CommandError("No jurisdiction was named.")
-    return describe_bounds(law, law.bounds, rulebook)
+    return answer.table
 
 
 def _due(asked: argparse.Namespace) -> dict[str, Any]:
-    end = due(
-        Right(asked.right),
+    return due_answer(
+        asked.right,
         asked.jurisdictions,
         asked.received,
         load_rulebook(),
         extended=asked.extended,
         pauses=asked.pause,
     )
-    return {"due": plain(end)}
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -126,30 +122,11 @@ def _pause(text: str) -> Pause:
 
 
 def _read_facts(name: str) -> Any:
-    """Read JSON, or else YAML in which a bare NO is a text and a key stands once only."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise CommandError(f"The facts in '{name}' cannot be read: {problem}.") from None
-    try:
-        return json.loads(text, object_pairs_hook=_once_each)
-    except json.JSONDecodeError:
-        return _read_yaml(text)
-
-
-def _once_each(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    table: dict[Any, Any] = {}
-    for key, value in pairs:
-        if key in table:
-            raise FactsError(f"The key '{key}' stands twice.")
-        table[key] = value
-    return table
-
-
-def _read_yaml(text: str) -> Any:
-    from consent.policy.plainyaml import read_plain_yaml  # start-up: most facts are JSON
-
-    return read_plain_yaml(text, _once_each)
+    return read_facts(text)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class _Case:
         self, app: AppFacts, signals: Iterable[AnySignal], consented: Pairs
     ) -> Iterator[Decision]:
         """Decide every signal of one app; of a category that is never captured say only that."""
-        if app.app_category in NEVER_CATEGORIES:
+        if app.app_reported or app.app_category in NEVER_CATEGORIES:
             yield from (Decision((NEVER_THERE,), None, self.rulebook.version) for _ in signals)
             return
         plain = self.person.jurisdictions
@@ -253,10 +253,26 @@ def _signal(
     if forbidden or signal in rulebook.meta.always_prohibited or signal in NeverSignal:
         codes = rulebook.behind(bounds, lambda own: signal in own.prohibited_signals)
         yield Reason(ReasonCode.SIGNAL_PROHIBITED, "", codes, (("signal", signal.value),))
-    elif bounds and signal in bounds.restricted_signals and signal not in person.overrides:
+    elif bounds and signal in bounds.restricted_signals:
         codes = rulebook.behind(bounds, lambda own: signal in own.restricted_signals)
-        params = (("signal", signal.value),)
-        yield Reason(ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE, "", codes, params)
+        if not _lifted(person, codes, signal, rulebook):
+            params = (("signal", signal.value),)
+            yield Reason(ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE, "", codes, params)
+
+
+def _lifted(
+    person: PersonFacts, restricting: Iterable[str], signal: AnySignal, rulebook: Rulebook
+) -> bool:
+    """Say whether exceptions lift a restriction, other people's places included.
+
+    An exception for the person's own places does nothing about the rule of somebody else's.
+    """
+    if signal not in person.overrides:
+        return False
+    if person.exceptions is None:
+        return True
+    own = {row.code for code in person.jurisdictions for row in rulebook.lineage(code)}
+    return all(code in own or (code, signal) in person.exceptions for code in restricting)
 
 
 def _app(app: AppFacts) -> Iterator[Reason]:

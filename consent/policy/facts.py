@@ -66,6 +66,10 @@ class PersonFacts:
     gates: Mapping[str, date] | Literal["all"] = field(default_factory=lambda: NOTHING_CLOSED)
     """The gates that evidence closed, each with the day it was closed; or `EVERY`."""
     overrides: frozenset[AnySignal] = frozenset()
+    """Signals whose restriction is lifted wherever the person's own places have one."""
+    exceptions: frozenset[tuple[str, AnySignal]] | None = None
+    """For which place each exception was granted, which counts for other people's places too;
+    `None`: the overrides hold everywhere."""
     in_hours: bool | None = None
     paused: bool | None = None
     killed: bool | None = None
@@ -88,6 +92,8 @@ class AppFacts:
     app: str | None = None
     app_allowed: bool | None = None
     app_category: AppCategory | None = None
+    app_reported: bool = False
+    """Somebody reported that it shows what is never captured: until settled it counts as that."""
     counterparties: frozenset[str] | None = None
     """Jurisdictions of the other people whose words the app can show; `None`: not known."""
     counterparties_consented: bool | None = None

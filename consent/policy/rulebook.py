@@ -29,6 +29,8 @@ from consent.policy.types import CONTENT_SIGNALS, NeverSignal, Signal
 FOLDER: Final = Path(__file__).parent / "jurisdictions"
 META: Final = "meta.toml"
 GATES: Final = "gates.toml"
+SHARED: Final = (META, GATES)
+"""The files without which no row can be judged."""
 REMEMBERED: Final = 4096
 
 
@@ -65,6 +67,8 @@ class Rulebook:
     gates: Mapping[str, GateText]
     digest: str
     problems: tuple[RulebookError, ...] = ()
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """What the files say, by file name: what the rows were made from."""
     _laws: dict[tuple[frozenset[str], date], Law] = field(default_factory=dict, repr=False)
 
     @property
@@ -165,27 +169,46 @@ def read_rulebook(folder: Path = FOLDER) -> Rulebook:
 
     Only a broken `meta.toml` or `gates.toml` raises, since no row can be judged without them.
     """
-    tables: dict[str, Mapping[str, Any]] = {}
-    problems: list[RulebookError] = []
-    meta_table = _read_toml(folder / META)
-    gates_table = _read_toml(folder / GATES)
-    meta = _read_meta(meta_table)
-    gates = _read_gates(gates_table)
-    rows: dict[str, Row] = {}
+    tables: dict[str, Mapping[str, Any]] = {name: _read_toml(folder / name) for name in SHARED}
+    unreadable: list[RulebookError] = []
     for file in sorted(folder.glob("*.toml")):
-        if file.name in {META, GATES}:
+        if file.name in SHARED:
             continue
         try:
             tables[file.name] = _read_toml(file)
-            row = read_row(tables[file.name], file.name, meta, gates)
+        except RulebookError as problem:
+            unreadable.append(problem)
+    return rulebook_of_tables(tables, unreadable)
+
+
+def rulebook_of_tables(
+    tables: Mapping[str, Mapping[str, Any]], unreadable: Iterable[RulebookError] = ()
+) -> Rulebook:
+    """Return the rule pack that these tables, by file name, make up; faults as in read_rulebook."""
+    for name in SHARED:
+        if name not in tables:
+            raise RulebookError(name, "", "this file is missing")
+    meta = _read_meta(tables[META])
+    gates = _read_gates(tables[GATES])
+    rows: dict[str, Row] = {}
+    problems = list(unreadable)
+    for name, table in tables.items():
+        if name in SHARED:
+            continue
+        try:
+            row = read_row(table, name, meta, gates)
         except RulebookError as problem:
             problems.append(problem)
         else:
             rows[row.code] = row
     rows, orphaned = _with_sound_parents(rows)
-    digest = _digest({META: meta_table, GATES: gates_table, **tables})
     return Rulebook(
-        meta=meta, rows=rows, gates=gates, digest=digest, problems=(*problems, *orphaned)
+        meta=meta,
+        rows=rows,
+        gates=gates,
+        digest=_digest(tables),
+        problems=(*problems, *orphaned),
+        tables=tables,
     )
 
 

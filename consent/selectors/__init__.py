@@ -1,5 +1,7 @@
 """Reads only: what stands now, for whom, and why."""
 
+from consent.selectors.attention import Attention, attention
+from consent.selectors.bounds import agreement_limits, standing_agreements
 from consent.selectors.choices import (
     consent_valid_until,
     current_notice,
@@ -8,7 +10,14 @@ from consent.selectors.choices import (
     scopes_of,
     standing_consents,
 )
-from consent.selectors.cohorts import cohort_document, cohort_facts, current_cohort_policy
+from consent.selectors.cohorts import (
+    Published,
+    cohort_document,
+    current_cohort_policy,
+    is_shortened,
+    next_shared_turn,
+    published,
+)
 from consent.selectors.decisions import (
     PairDecision,
     Verdicts,
@@ -17,24 +26,58 @@ from consent.selectors.decisions import (
     paused_between,
     verdicts_for,
 )
+from consent.selectors.explain import Explanation, explain
+from consent.selectors.facts import cohort_facts, cohort_of, has_turned, midnight, next_turn
+from consent.selectors.history import verdicts_at
+from consent.selectors.impact import Impact
+from consent.selectors.proposals import missing_votes, proposal_view, seats_of
+from consent.selectors.readiness import Readiness, readiness
+from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
+from consent.selectors.settings import setting
 from consent.selectors.stops import is_stopped, stopped_between
 
 __all__ = [
+    "Attention",
+    "Explanation",
+    "Impact",
     "PairDecision",
+    "Published",
+    "Readiness",
+    "Review",
+    "Unadopted",
     "Verdicts",
+    "agreement_limits",
+    "attention",
     "cohort_document",
     "cohort_facts",
+    "cohort_of",
     "consent_valid_until",
     "current_cohort_policy",
     "current_notice",
     "decide_for",
+    "explain",
+    "has_turned",
     "is_paused",
+    "is_shortened",
     "is_stopped",
+    "midnight",
+    "missing_votes",
     "newest_event",
+    "next_shared_turn",
+    "next_turn",
     "offered_pairs",
     "paused_between",
+    "proposal_view",
+    "published",
+    "readiness",
+    "reviews_due",
     "scopes_of",
+    "seats_of",
+    "setting",
+    "standing_agreements",
     "standing_consents",
     "stopped_between",
+    "unadopted_rules",
+    "verdicts_at",
     "verdicts_for",
 ]

@@ -13,7 +13,7 @@ from consent.models import (
 )
 from consent.policy.evaluate import consent_ends
 from consent.policy.types import NEVER_CATEGORIES, Signal
-from consent.rules import rulebook
+from consent.rules import rulebook_of
 
 
 def newest_event(subject: Subject, purpose: Purpose) -> ConsentEvent | None:
@@ -67,7 +67,10 @@ def offered_pairs(purpose: Purpose) -> set[tuple[str, Signal]]:
 
 def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:
     """Return when a yes given at `at` lapses by itself; None where no law of the places ends it."""
-    codes = subject.cohort.facts["jurisdictions"] if subject.cohort else []
-    bounds = rulebook().law(codes, at.date()).bounds
+    policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
+    if policy is None:
+        return None
+    rules = rulebook_of(policy.document["rulebook"])
+    bounds = rules.law(policy.document["jurisdictions"], at.date()).bounds
     ends = consent_ends(at.date(), bounds) if bounds else None
     return datetime.combine(ends, time.min, tzinfo=UTC) if ends else None

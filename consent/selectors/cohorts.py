@@ -1,40 +1,52 @@
 """The shared half of every policy, computed from what is published, agreed and evidenced."""
 
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q
-
+from consent.catalogue import catalogue_digest
 from consent.models import (
     Agreement,
     AllowlistEntry,
     App,
+    AppMatcher,
     Cohort,
     CohortPolicy,
     GateEvidence,
     Purpose,
-    Subject,
-    SubjectFact,
+    SignalOverride,
 )
+from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
+from consent.selectors.settings import KNOBS, setting
+from consent.selectors.shared import kept_days, turning_days
 from consent.selectors.stops import is_stopped
 
 
-def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
-    """Return the facts that this subject shares with others; no place known means no jurisdiction.
+@dataclass(frozen=True)
+class Published:
+    """All that cohorts share, read once for any number of them."""
 
-    Nobody without a work location can be allowed anything: an empty list denies.
-    """
-    today = at.date()
-    facts = SubjectFact.objects.filter(
-        Q(valid_until__isnull=True) | Q(valid_until__gt=today),
-        subject=subject,
-        valid_from__lte=today,
-    )
-    jurisdictions = {f.value for f in facts if f.kind in SubjectFact.JURISDICTION_KINDS}
-    sites = {f.value for f in facts if f.kind == SubjectFact.Kind.SITE}
-    return {"jurisdictions": sorted(jurisdictions), "sites": sorted(sites)}
+    rules: Rulebook
+    apps: Mapping[str, Any]
+    purposes: tuple["PurposeInputs", ...]
+    agreements: tuple[Agreement, ...]
+    leases: Mapping[str, int]
+    """How long a policy lives, and how often agents ask: where that changes, all get a new one."""
+
+
+@dataclass(frozen=True)
+class PurposeInputs:
+    """One purpose and what is recorded about it, whomever it may be about."""
+
+    purpose: Purpose
+    terms: Mapping[str, Any]
+    """What holds for everybody alike."""
+    evidence: tuple[GateEvidence, ...]
+    overrides: tuple[SignalOverride, ...]
 
 
 def current_cohort_policy(cohort: Cohort) -> CohortPolicy | None:
@@ -42,16 +54,61 @@ def current_cohort_policy(cohort: Cohort) -> CohortPolicy | None:
     return cohort.policies.order_by("-revision").first()
 
 
-def cohort_document(cohort: Cohort, *, at: datetime) -> dict[str, Any]:
-    """Return what is decided for everyone in the cohort alike, as a JSON document."""
-    jurisdictions = cohort.facts["jurisdictions"]
+def published() -> Published:
+    """Return what is published, agreed and evidenced as it stands now."""
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
-    return {
+    return Published(
+        rules=rulebook(),
+        apps=_apps(),
+        purposes=tuple(_inputs(purpose) for purpose in purposes),
+        agreements=tuple(Agreement.objects.select_related("replaced_by").order_by("pk")),
+        leases={key: setting(key) for key in KNOBS},
+    )
+
+
+def cohort_document(
+    cohort: Cohort, *, at: datetime, shared: Published | None = None
+) -> dict[str, Any]:
+    """Return what is decided for everyone in the cohort alike, as a JSON document.
+
+    Evidence, agreements and exceptions stand in it with their days; whoever reads it looks at the
+    day. Only `kept`, how long what is recorded may be kept, is worked out for the day of `at`.
+    """
+    shared = shared or published()
+    jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
+    places = {row.code for code in jurisdictions for row in shared.rules.lineage(code)}
+    places |= set(jurisdictions)
+    bound = [a for a in shared.agreements if _binds(a, places, sites)]
+    document: dict[str, Any] = {
         "jurisdictions": jurisdictions,
-        "rulebook": rulebook().digest,
-        "apps": _apps(),
-        "purposes": {purpose.code: _purpose(purpose, jurisdictions) for purpose in purposes},
+        "rulebook": shared.rules.digest,
+        "leases": dict(shared.leases),
+        "catalogue": catalogue_digest(),
+        "apps": shared.apps,
+        "purposes": {
+            inputs.purpose.code: _purpose(inputs, places, bound) for inputs in shared.purposes
+        },
     }
+    for purpose in document["purposes"].values():
+        purpose["kept"] = kept_days(jurisdictions, purpose, shared.rules, at.date())
+    return document
+
+
+def next_shared_turn(document: Mapping[str, Any], rules: Rulebook, *, at: datetime) -> date | None:
+    """Return the next day on which something shared changes by itself; None when nothing does."""
+    return min((day for day in turning_days(document, rules) if day > at.date()), default=None)
+
+
+def is_shortened(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Say whether anything may be kept less long under one document than under an earlier one.
+
+    Where the earlier one names no term, as while a place's rules were unknown, any term is shorter.
+    """
+    return any(
+        days < before["purposes"].get(code, {}).get("kept", {}).get(signal, math.inf)
+        for code, purpose in after["purposes"].items()
+        for signal, days in purpose["kept"].items()
+    )
 
 
 def _apps() -> dict[str, Any]:
@@ -60,27 +117,57 @@ def _apps() -> dict[str, Any]:
             "name": app.name,
             "category": app.category,
             "data_of": app.data_of,
+            "counterparties": app.counterparties,
+            "counterparties_masked": app.counterparties_masked,
             "blocked": app.blocked_at is not None,
-            "matchers": [
-                {"platform": m.platform, "kind": m.kind, "value": m.value}
-                for m in sorted(app.matchers.all(), key=lambda m: (m.platform, m.kind, m.value))
-            ],
+            "matchers": [_mark(mark) for mark in _marks(app)],
+            "despite_catalogue": [_mark(m) for m in _marks(app) if m.despite_catalogue],
         }
         for app in App.objects.prefetch_related("matchers").order_by("code")
     }
 
 
-def _purpose(purpose: Purpose, jurisdictions: list[str]) -> dict[str, Any]:
+def _marks(app: App) -> list[AppMatcher]:
+    return sorted(app.matchers.all(), key=lambda m: (m.platform, m.kind, m.value))
+
+
+def _mark(mark: AppMatcher) -> dict[str, str]:
+    return {"platform": mark.platform, "kind": mark.kind, "value": mark.value}
+
+
+def _inputs(purpose: Purpose) -> PurposeInputs:
     notice = current_notice(purpose)
+    evidence = GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True)
+    overrides = SignalOverride.objects.filter(purpose=purpose, revocation__isnull=True)
+    return PurposeInputs(
+        purpose=purpose,
+        terms={
+            "title": purpose.title,
+            "stopped": is_stopped(purpose),
+            "retention_days": purpose.retention_days,
+            "notice_version": notice.version if notice else None,
+            "notice_on": _day(
+                notice.published_at.date() if notice and notice.published_at else None
+            ),
+            "allowlist": _allowlist(purpose),
+        },
+        evidence=tuple(evidence.order_by("pk")),
+        overrides=tuple(overrides.order_by("pk")),
+    )
+
+
+def _purpose(
+    inputs: PurposeInputs, places: set[str], agreements: Iterable[Agreement]
+) -> dict[str, Any]:
+    code = inputs.purpose.code
     return {
-        "title": purpose.title,
-        "stopped": is_stopped(purpose),
-        "retention_days": purpose.retention_days,
-        "notice_version": notice.version if notice else None,
-        "notice_on": _day(notice.published_at.date() if notice and notice.published_at else None),
-        "allowlist": _allowlist(purpose),
-        "gates": _gates(purpose),
-        "agreements": _agreements(purpose, jurisdictions),
+        **inputs.terms,
+        "gates": [_evidence(row) for row in inputs.evidence if row.jurisdiction in places],
+        "agreements": [
+            _agreement(row) for row in agreements if not row.purposes or code in row.purposes
+        ],
+        # Of every place: in content signals the places of others count as well.
+        "overrides": [_override(row) for row in inputs.overrides],
     }
 
 
@@ -92,33 +179,42 @@ def _allowlist(purpose: Purpose) -> dict[str, list[str]]:
     return listed
 
 
-def _gates(purpose: Purpose) -> list[dict[str, Any]]:
-    # Evidence that lapses later is kept with its dates; the evaluation looks at the day.
-    return [
-        {
-            "gate": evidence.gate,
-            "jurisdiction": evidence.jurisdiction,
-            "from": _day(evidence.valid_from),
-            "until": _day(evidence.valid_until),
-        }
-        for evidence in GateEvidence.objects.filter(purpose=purpose).order_by("pk")
-    ]
+def _evidence(row: GateEvidence) -> dict[str, Any]:
+    return {
+        "gate": row.gate,
+        "jurisdiction": row.jurisdiction,
+        "from": _day(row.valid_from),
+        "until": _day(row.valid_until),
+    }
 
 
-def _agreements(purpose: Purpose, jurisdictions: list[str]) -> list[dict[str, Any]]:
-    found = Agreement.objects.filter(jurisdictions__overlap=jurisdictions).order_by("pk")
-    return [
-        {
-            "code": agreement.code,
-            "apps": agreement.apps,
-            "signals": agreement.signals,
-            "retention_cap_days": agreement.retention_cap_days,
-            "from": _day(agreement.valid_from),
-            "until": _day(agreement.valid_until),
-        }
-        for agreement in found
-        if not agreement.purposes or purpose.code in agreement.purposes
-    ]
+def _binds(agreement: Agreement, places: set[str], sites: Iterable[str]) -> bool:
+    """Say whether an agreement speaks about people of these places and sites at all."""
+    if not places & set(agreement.jurisdictions):
+        return False
+    return not agreement.sites or not set(agreement.sites).isdisjoint(sites)
+
+
+def _agreement(row: Agreement) -> dict[str, Any]:
+    successor = getattr(row, "replaced_by", None)
+    return {
+        "code": row.code,
+        "apps": row.apps,
+        "signals": row.signals,
+        "retention_cap_days": row.retention_cap_days,
+        "from": _day(row.valid_from),
+        "until": _day(row.valid_until),
+        "replaced_on": _day(successor.valid_from if successor else None),
+    }
+
+
+def _override(row: SignalOverride) -> dict[str, Any]:
+    return {
+        "jurisdiction": row.jurisdiction,
+        "signal": row.signal,
+        "from": _day(row.valid_from),
+        "until": _day(row.valid_until),
+    }
 
 
 def _day(day: date | None) -> str | None:

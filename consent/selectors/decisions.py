@@ -1,10 +1,11 @@
 """Facts from the database into the pure core, and its decisions out again, with their reasons."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Q
 
@@ -17,20 +18,25 @@ from consent.models import (
     Subject,
 )
 from consent.policy.evaluate import Decision, evaluate_many, next_change
-from consent.policy.facts import ACTIVE, Agreement, AppFacts, PersonFacts
-from consent.policy.types import (
-    NEVER_CATEGORIES,
-    AppCategory,
-    ConsentState,
-    DataOf,
-    Signal,
-)
-from consent.rules import rulebook
+from consent.policy.facts import ACTIVE, AppFacts, PersonFacts
+from consent.policy.rulebook import Rulebook
+from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
+from consent.rules import rulebook_of
 from consent.selectors.choices import scopes_of, standing_consents
 from consent.selectors.cohorts import current_cohort_policy
+from consent.selectors.facts import cohort_of, midnight, next_turn
+from consent.selectors.never import is_closed, never_matchers
+from consent.selectors.shared import (
+    agreements_of,
+    closed_gates,
+    dated_in,
+    day_of,
+    lifted_signals,
+    overridden,
+    signed_off,
+)
 
-COUNSEL_GATE = "counsel_signoff"
-"""The gate by whose evidence counsel signs a jurisdiction of low confidence off."""
+NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,10 @@ class Verdicts:
     paused: bool
     next_change: datetime | None
     """The next instant at which some answer may change by itself."""
+    rulebook: Rulebook
+    """Exactly the rules that decided."""
+    reconstructed: bool = False
+    """Whether part of this was recorded only after the instant it is about, as in an import."""
 
     @cached_property
     def shared(self) -> dict[str, Any]:
@@ -106,63 +116,87 @@ class Verdicts:
         return {
             code: {"name": app["name"], "category": app["category"], "matchers": app["matchers"]}
             for code, app in self.shared.get("apps", {}).items()
-            if AppCategory(app["category"]) not in NEVER_CATEGORIES
+            if not is_closed(app)
         }
 
-    def never_matchers(self) -> list[dict[str, str]]:
-        """Return the matchers of apps that are never captured; an agent drops them unseen."""
-        return [
-            matcher
-            for app in self.shared.get("apps", {}).values()
-            if AppCategory(app["category"]) in NEVER_CATEGORIES or app["blocked"]
-            for matcher in app["matchers"]
-        ]
+    def never_matchers(self, platform: str | None = None) -> list[dict[str, Any]]:
+        """Return the marks of what is never captured; an agent drops it unseen.
+
+        Those of the registry, and of the catalogue those that an agent of this platform (of any,
+        without one) could meet where something is allowed.
+        """
+        allowed = {pair.app for pair in self._permitted()}
+        return never_matchers(self.shared.get("apps", {}), allowed=allowed, platform=platform)
 
     def _permitted(self) -> Iterator[PairDecision]:
         return (pair for pair in self.pairs if pair.decision.permitted)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """All that bears on one person's answers at one instant: what stands now, or what stood."""
+
+    cohort_policy: CohortPolicy | None
+    events: Mapping[str, ConsentEvent]
+    """Purpose code -> the person's newest decision."""
+    acknowledged: AbstractSet[tuple[int, int]]
+    paused: bool
+    agent: str
+    """The standing of the machine; without one, of some machine in good standing."""
+    turns_on: date | None
+    """The next day on which a fact about the person begins or ends."""
+    stopped: AbstractSet[str] | None = None
+    """The purposes stopped by a switch; None where the shared document says so."""
+    reconstructed: bool = False
+
+
 def verdicts_for(
     subject: Subject, *, at: datetime, agent: Agent | None = None, past: bool = False
 ) -> Verdicts:
-    """Decide every app and signal of every purpose for this person at `at`.
+    """Decide every app and signal of every purpose for this person at `at`, by what stands now.
 
     Without `agent` the question is about the person alone: some machine in good standing. With
     `past` the pauses of that instant count; else whichever pause stands, whatever clocks say.
     """
-    cohort_policy = current_cohort_policy(subject.cohort) if subject.cohort else None
-    shared = cohort_policy.document if cohort_policy else {"purposes": {}, "apps": {}}
-    paused = paused_between(subject, at, at) if past else is_paused(subject)
-    standing = ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked"
-    events = standing_consents(subject)
-    scopes = scopes_of(events.values())
-    acknowledged = _acknowledged(subject)
+    cohort = cohort_of(subject, at=at)
+    active = agent is None or agent.standing == Agent.Standing.ACTIVE
+    standing = Standing(
+        cohort_policy=current_cohort_policy(cohort) if cohort else None,
+        events=standing_consents(subject),
+        acknowledged=_acknowledged(subject),
+        paused=paused_between(subject, at, at) if past else is_paused(subject),
+        agent=ACTIVE if active else "revoked",
+        turns_on=next_turn(subject, at=at),
+    )
+    return decide(standing, at=at)
+
+
+def decide(standing: Standing, *, at: datetime) -> Verdicts:
+    """Decide every app and signal of every purpose by what stands, with the rules it names."""
+    policy = standing.cohort_policy
+    shared = policy.document if policy else NOTHING_SHARED
+    rules = rulebook_of(shared.get("rulebook"))
+    scopes = scopes_of(standing.events.values())
     pairs: list[PairDecision] = []
-    changes: list[datetime] = []
+    changes = [midnight(standing.turns_on)] if standing.turns_on else []
     for code, purpose in shared["purposes"].items():
-        event = events.get(code)
-        person = _person(
-            shared,
-            purpose,
-            event,
-            at=at,
-            paused=paused,
-            standing=standing,
-            acknowledged=acknowledged,
-        )
-        apps = _app_facts(shared, purpose)
+        event = standing.events.get(code)
+        person = person_facts(shared, code, event, standing, rules, at=at)
+        apps = app_facts(shared, purpose)
         chosen = _still_asked(scopes[event.pk] if event else set(), purpose)
-        decided = evaluate_many(person, apps, rulebook(), consented=chosen)
+        decided = evaluate_many(person, apps, rules, consented=chosen)
         pairs += (
             PairDecision(code, str(app), Signal(signal), decision)
             for (app, signal), decision in decided.items()
         )
-        changes += _changes(person, purpose, apps)
+        changes += _changes(person, purpose, apps, rules)
     return Verdicts(
         pairs=tuple(pairs),
-        cohort_policy=cohort_policy,
-        paused=paused,
+        cohort_policy=policy,
+        paused=standing.paused,
         next_change=min(changes, default=None),
+        rulebook=rules,
+        reconstructed=standing.reconstructed,
     )
 
 
@@ -190,49 +224,66 @@ def paused_between(subject: Subject, since: datetime, until: datetime) -> bool:
     )
 
 
-def _person(
-    shared: dict[str, Any],
-    purpose: dict[str, Any],
+def person_facts(
+    shared: Mapping[str, Any],
+    code: str,
     event: ConsentEvent | None,
+    standing: Standing,
+    rules: Rulebook,
     *,
     at: datetime,
-    paused: bool,
-    standing: str,
-    acknowledged: set[tuple[int, int]],
 ) -> PersonFacts:
+    """Return what the core is told about one person and one purpose of their cohort's document."""
+    purpose, places, today = shared["purposes"][code], shared["jurisdictions"], at.date()
     version = purpose["notice_version"]
+    exceptions = overridden(purpose, today)
+    stopped = purpose["stopped"] if standing.stopped is None else code in standing.stopped
     return PersonFacts(
-        jurisdictions=frozenset(shared["jurisdictions"]),
+        jurisdictions=frozenset(places),
         at=at,
         consent=ConsentState(event.state) if event else ConsentState.UNKNOWN,
         consent_given_on=event.event_time.date() if event else None,
-        notice_on=_day(purpose["notice_on"]),
+        notice_on=day_of(purpose["notice_on"]),
         notice_waived=False,
         notice_version_ok=bool(event and version and event.notice.version == version),
-        ack=bool(event and (event.notice.purpose_id, version) in acknowledged),
-        gates=_closed_gates(shared["jurisdictions"], purpose, at.date()),
+        ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
+        gates=closed_gates(places, purpose, rules, today),
+        overrides=lifted_signals(places, exceptions, rules),
+        exceptions=exceptions,
         in_hours=True,
-        paused=paused,
-        killed=purpose["stopped"],
-        agent_standing=standing,
-        agreements=tuple(_agreements(purpose)),
-        counsel_signed_off=_signed_off(purpose, at.date()),
+        paused=standing.paused,
+        killed=stopped,
+        agent_standing=standing.agent,
+        agreements=agreements_of(purpose, today),
+        counsel_signed_off=signed_off(purpose, today),
         own_retention_days=purpose["retention_days"],
     )
 
 
-def _app_facts(shared: dict[str, Any], purpose: dict[str, Any]) -> tuple[AppFacts, ...]:
+def app_facts(shared: dict[str, Any], purpose: dict[str, Any]) -> tuple[AppFacts, ...]:
+    """Return what the core is told about each app of a document, for one of its purposes."""
     return tuple(
         AppFacts(
             app=code,
-            app_allowed=code in purpose["allowlist"] and not app["blocked"],
+            app_allowed=code in purpose["allowlist"],
             app_category=AppCategory(app["category"]),
-            # An app that shows only one's own data shows nobody else's words; of any other it is
-            # not known whose, and a gap denies.
-            counterparties=frozenset() if app["data_of"] == DataOf.OWN else None,
+            app_reported=app["blocked"],
+            counterparties=_counterparties(app),
+            counterparty_masked=app.get("counterparties_masked"),
         )
         for code, app in shared["apps"].items()
     )
+
+
+def _counterparties(app: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the places of those whose words an app shows; None, a gap that denies, if not known.
+
+    An app that shows only one's own data shows nobody else's words. One that shows others' has
+    them somewhere: an empty list of places is no knowledge either.
+    """
+    if app["data_of"] == DataOf.OWN:
+        return frozenset()
+    return frozenset(app.get("counterparties") or ()) or None
 
 
 def _still_asked(
@@ -243,74 +294,15 @@ def _still_asked(
     return {(app, signal) for app, signal in chosen if signal in asked.get(app, ())}
 
 
-def _closed_gates(
-    jurisdictions: Iterable[str], purpose: dict[str, Any], today: date
-) -> dict[str, date]:
-    """Return the gates that are closed for these places, each with the day the last one was.
-
-    Every place that asks for a gate needs evidence of its own, or of the one above that asks:
-    what was assessed in one country closes nothing in another.
-    """
-    evidence = list(_valid(purpose["gates"], today))
-    closed: dict[str, date] = {}
-    still_open: set[str] = set()
-    for code in jurisdictions:
-        for row in rulebook().lineage(code):
-            for gate in row.own.gates:
-                days = [
-                    date.fromisoformat(item["from"])
-                    for item in evidence
-                    if item["gate"] == gate and item["jurisdiction"] in {row.code, code}
-                ]
-                if days:
-                    closed[gate] = max(min(days), closed.get(gate, date.min))
-                else:
-                    still_open.add(gate)
-    return {gate: day for gate, day in closed.items() if gate not in still_open}
-
-
-def _signed_off(purpose: dict[str, Any], today: date) -> frozenset[str]:
-    return frozenset(
-        evidence["jurisdiction"]
-        for evidence in _valid(purpose["gates"], today)
-        if evidence["gate"] == COUNSEL_GATE
-    )
-
-
-def _valid(evidence: Iterable[dict[str, Any]], today: date) -> Iterator[dict[str, Any]]:
-    for item in evidence:
-        until = _day(item["until"])
-        if date.fromisoformat(item["from"]) <= today and (until is None or today < until):
-            yield item
-
-
-def _agreements(purpose: dict[str, Any]) -> Iterator[Agreement]:
-    for item in purpose["agreements"]:
-        yield Agreement(
-            name=item["code"],
-            apps=frozenset(item["apps"]) or None,
-            signals=frozenset(Signal(s) for s in item["signals"]) or None,
-            retention_days=item["retention_cap_days"],
-            valid_from=_day(item["from"]),
-            valid_until=_day(item["until"]),
-        )
-
-
 def _acknowledged(subject: Subject) -> set[tuple[int, int]]:
     rows = Acknowledgement.objects.filter(subject=subject)
     return set(rows.values_list("notice__purpose_id", "notice__version"))
 
 
 def _changes(
-    person: PersonFacts, purpose: dict[str, Any], apps: tuple[AppFacts, ...]
+    person: PersonFacts, purpose: dict[str, Any], apps: tuple[AppFacts, ...], rules: Rulebook
 ) -> Iterator[datetime]:
-    if isinstance(change := next_change(person, rulebook(), apps), datetime):
+    if isinstance(change := next_change(person, rules, apps), datetime):
         yield change
-    # Evidence that lapses reopens its gate on that day.
-    for item in purpose["gates"]:
-        if (until := _day(item["until"])) and until > person.today:
-            yield datetime.combine(until, time.min, tzinfo=UTC)
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+    # Evidence, agreements and exceptions count from the first instant of a day, and until it.
+    yield from (midnight(day) for day in dated_in(purpose) if day > person.today)

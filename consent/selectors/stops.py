@@ -9,18 +9,22 @@ from consent.models import KillSwitch, Purpose
 
 def is_stopped(purpose: Purpose) -> bool:
     """Return whether a switch of this purpose, or the one for everything, is pulled now."""
-    return _over(purpose).filter(released_at__isnull=True).exists()
+    return _over(purpose.code).filter(released_at__isnull=True).exists()
 
 
-def stopped_between(purpose: Purpose, since: datetime, until: datetime) -> bool:
-    """Return whether a switch was pulled at some time of the interval; half-open as all are."""
+def stopped_between(purpose: Purpose | str, since: datetime, until: datetime) -> bool:
+    """Return whether a switch was pulled at some time of the interval; half-open as all are.
+
+    For a code that names no purpose only the switch for everything counts.
+    """
+    code = purpose if isinstance(purpose, str) else purpose.code
     return (
-        _over(purpose)
+        _over(code)
         .filter(pulled_at__lte=until)
         .filter(Q(released_at__isnull=True) | Q(released_at__gt=since))
         .exists()
     )
 
 
-def _over(purpose: Purpose) -> QuerySet[KillSwitch]:
-    return KillSwitch.objects.filter(Q(purpose=purpose) | Q(purpose__isnull=True))
+def _over(code: str) -> QuerySet[KillSwitch]:
+    return KillSwitch.objects.filter(Q(purpose__code=code) | Q(purpose__isnull=True))

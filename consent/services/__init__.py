@@ -1,7 +1,24 @@
 """What changes something: one verb each, one transaction, one ledger entry."""
 
 from consent.services.agents import acknowledge_policy, enrol_agent, revoke_agent
-from consent.services.cohorts import place_in_cohort, refresh_cohorts, refresh_once
+from consent.services.agreements import record_agreement
+from consent.services.apps import (
+    allow_in_purpose,
+    change_app,
+    disallow_in_purpose,
+    leaves_protection,
+    list_app,
+    report_app,
+    unblock_app,
+)
+from consent.services.cohorts import (
+    place_in_cohort,
+    place_turned,
+    refresh_cohorts,
+    refresh_once,
+    refresh_turned,
+)
+from consent.services.council import end_seat, give_seat
 from consent.services.decisions import (
     Pair,
     acknowledge_notice,
@@ -10,45 +27,77 @@ from consent.services.decisions import (
     withdraw_consent,
     withdraw_everything,
 )
+from consent.services.gates import close_gate, reopen_gate
+from consent.services.kill_switch import pull_kill_switch, release_kill_switch
+from consent.services.locks import no_change_meanwhile
+from consent.services.overrides import grant_override, revoke_override
 from consent.services.pauses import pause_capture, resume_capture
 from consent.services.policies import Lease, issue_policy, policy_in_force
-from consent.services.proposals import approve_proposal, propose, reject_proposal
-from consent.services.publishing import (
-    allow_in_purpose,
-    close_gate,
-    list_app,
-    publish_notice,
-    publish_purpose,
-    record_agreement,
+from consent.services.proposals import (
+    apply_due_proposals,
+    propose,
+    revert_proposal,
+    withdraw_proposal,
 )
-from consent.services.subjects import record_subject
+from consent.services.publishing import publish_notice, publish_purpose
+from consent.services.purposes import change_purpose, reopen_purpose, retire_purpose
+from consent.services.rehearsal import impact_of
+from consent.services.rules import adopt_first_rules, adopt_rules, follow_rules
+from consent.services.subjects import end_fact, record_fact, record_subject
+from consent.services.votes import vote
 
 __all__ = [
     "Lease",
     "Pair",
     "acknowledge_notice",
     "acknowledge_policy",
+    "adopt_first_rules",
+    "adopt_rules",
     "allow_in_purpose",
-    "approve_proposal",
+    "apply_due_proposals",
+    "change_app",
+    "change_purpose",
     "close_gate",
     "decline_consent",
+    "disallow_in_purpose",
+    "end_fact",
+    "end_seat",
     "enrol_agent",
+    "follow_rules",
     "give_consent",
+    "give_seat",
+    "grant_override",
+    "impact_of",
     "issue_policy",
+    "leaves_protection",
     "list_app",
+    "no_change_meanwhile",
     "pause_capture",
     "place_in_cohort",
+    "place_turned",
     "policy_in_force",
     "propose",
     "publish_notice",
     "publish_purpose",
+    "pull_kill_switch",
     "record_agreement",
+    "record_fact",
     "record_subject",
     "refresh_cohorts",
     "refresh_once",
-    "reject_proposal",
+    "refresh_turned",
+    "release_kill_switch",
+    "reopen_gate",
+    "reopen_purpose",
+    "report_app",
     "resume_capture",
+    "retire_purpose",
+    "revert_proposal",
     "revoke_agent",
+    "revoke_override",
+    "unblock_app",
+    "vote",
     "withdraw_consent",
     "withdraw_everything",
+    "withdraw_proposal",
 ]

@@ -10,6 +10,7 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.models import Agent, PolicyAcknowledgement, Subject
 from consent.policy.types import Platform
+from consent.services.personal import bump_personal_revision
 
 
 @transaction.atomic
@@ -53,6 +54,8 @@ def revoke_agent(
 
     Raises AgentUnknown for a machine that is not this person's.
     """
+    # First, in the order in which issuing locks: the other way round the two could deadlock.
+    bump_personal_revision(subject)
     agent = Agent.objects.select_for_update().filter(subject=subject, ref=ref).first()
     if agent is None:
         raise exceptions.AgentUnknown

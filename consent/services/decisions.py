@@ -183,7 +183,9 @@ def acknowledge_notice(
     Subject.objects.select_for_update().get(pk=subject.pk)
     if standing := Acknowledgement.objects.filter(subject=subject, notice=notice).first():
         return standing
-    acknowledgement = Acknowledgement.objects.create(subject=subject, notice=notice)
+    acknowledgement = Acknowledgement.objects.create(
+        subject=subject, notice=notice, acknowledged_at=event_time or timezone.now()
+    )
     bump_personal_revision(subject)
     ledger.append(
         events.NoticeAcknowledged(purpose=notice.purpose.code, notice_version=notice.version),

@@ -3,6 +3,7 @@
 from django.db.models import F
 from django.db.models.functions import Now
 
+from consent import hooks
 from consent.models import PersonalPolicy, Subject
 
 
@@ -11,3 +12,4 @@ def bump_personal_revision(subject: Subject) -> None:
     PersonalPolicy.objects.filter(subject=subject).update(
         revision=F("revision") + 1, changed_at=Now()
     )
+    hooks.policy_changing(subject=subject.pk)

@@ -14,6 +14,7 @@ from consent import selectors
 from consent.digests import digest
 from consent.models import Agent, IssuedPolicy, PersonalPolicy
 from consent.policy.types import NEVER_CATEGORIES, NeverSignal
+from consent.services.cohorts import place_if_turned
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def issue_policy(*, agent: Agent, at: datetime | None = None, imported: bool = F
     now = at or timezone.now()
     # Whole seconds, as the document says them: what an agent stamps by `iat` lies inside the lease.
     at = now.replace(microsecond=0)
+    if not imported:
+        place_if_turned(agent.subject, at=now)  # never a day late, even while no worker runs
     # Lock the personal half: a decision committing meanwhile must come wholly before or after.
     personal = PersonalPolicy.objects.select_for_update().get(subject_id=agent.subject_id)
     agent = (
@@ -91,7 +94,7 @@ def _unchanged(previous: IssuedPolicy | None, policy: IssuedPolicy) -> bool:
 
 def _lease_end(at: datetime, next_change: datetime | None) -> datetime:
     """A lease never outlives the next instant at which an answer changes by itself."""
-    longest = at + timedelta(seconds=settings.POLICY_LEASE_SECONDS)
+    longest = at + timedelta(seconds=selectors.setting("lease_seconds"))
     return min(longest, next_change) if next_change and next_change > at else longest
 
 
@@ -105,7 +108,7 @@ def _document(
         "version": version,
         "iat": int(at.timestamp()),
         "lease_until": int(lease_until.timestamp()),
-        "poll_after": settings.POLICY_POLL_SECONDS,
+        "poll_after": selectors.setting("poll_seconds"),
         "default": {"decision": "deny", "reasons": ["app_not_allowlisted"]},
         "apps": verdicts.apps(),
         "allow": verdicts.allowed(),
@@ -113,7 +116,7 @@ def _document(
         "never": {
             "categories": sorted(category.value for category in NEVER_CATEGORIES),
             "signals": sorted(signal.value for signal in NeverSignal),
-            "matchers": verdicts.never_matchers(),
+            "matchers": verdicts.never_matchers(agent.platform),
         },
         "paused": verdicts.paused,
         "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},

@@ -1,68 +1,252 @@
-"""Four eyes: one person proposes, another decides; the database refuses one who does both."""
+"""Four eyes: one person proposes a change, others decide; what tightens acts at once.
 
-from typing import Any
+What only takes away takes effect with its proposal and is looked at afterwards, so that nothing
+delays a stop. What widens waits for every vote it needs. The database refuses what skips one.
+"""
+
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
 from consent.digests import digest
-from consent.models import Proposal, ProposalVote
+from consent.models import Proposal
+from consent.selectors.proposals import standing_revert
+from consent.services.changes import Change, read_change, refuse_beyond, units_asked
+from consent.services.cohorts import refresh_once
+from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
+
+LOCK: Final = 7_215_004
+"""The advisory lock that lets one change at a time be made, so that `before` is what stands."""
+
+State = Proposal.State
 
 
 @transaction.atomic
-def propose(*, kind: str, payload: dict[str, Any], proposed_by: UUID) -> Proposal:
-    """Return an open proposal; nothing changes before somebody else approves it."""
+def propose(
+    *,
+    kind: str,
+    payload: dict[str, Any],
+    proposed_by: UUID,
+    effective_at: datetime | None = None,
+) -> Proposal:
+    """Return a proposal: made at once where it only tightens, else waiting for its votes.
+
+    Raises ChangeUnfit naming the key at fault, NeverCapturable, BeyondAgreement naming the
+    agreement, CouncilUnknown, or the refusal of the service that would make the change.
+    """
+    return _propose(kind, payload, proposed_by, effective_at=effective_at)
+
+
+@transaction.atomic
+def revert_proposal(*, proposal: UUID, by: UUID) -> Proposal:
+    """Return a new proposal back to what stood before; the one that is there on a repeat.
+
+    Raises NotInEffect where nothing was changed, and CannotRevert where no change leads back.
+    """
+    original = Proposal.objects.select_for_update().get(uuid=proposal)
+    if original.applied_at is None:
+        raise exceptions.NotInEffect
+    if standing := standing_revert(original):
+        return standing
+    kind, payload = read_change(original.kind, original.payload).inverse(original.before or {})
+    return _propose(kind, payload, by, reverts=original)
+
+
+@transaction.atomic
+def withdraw_proposal(*, proposal: UUID, by: UUID) -> Proposal:
+    """Take one's own proposal back before it takes effect; a repeat returns it as it stands.
+
+    Raises NotAuthor, ProposalDecided, or AlreadyInEffect for what must be reverted instead.
+    """
+    standing = Proposal.objects.select_for_update().get(uuid=proposal)
+    if standing.proposed_by != by:
+        raise exceptions.NotAuthor
+    if standing.state == State.WITHDRAWN:
+        return standing
+    if standing.applied_at is not None:
+        raise exceptions.AlreadyInEffect
+    if standing.state not in {State.OPEN, State.APPROVED}:
+        raise exceptions.ProposalDecided
+    standing.state = State.WITHDRAWN
+    standing.decided_by, standing.decided_at = by, timezone.now()
+    standing.save(update_fields=["state", "decided_by", "decided_at"])
+    ledger.append(
+        events.ProposalWithdrawn(
+            kind=standing.kind, digest=standing.payload_sha256, proposal=standing.uuid
+        ),
+        actor=Actor.staff(by),
+        covers=[standing],
+    )
+    return standing
+
+
+def apply_due_proposals() -> int:
+    """Make the changes whose hour has come, each in a transaction of its own; return how many.
+
+    One that no longer fits what stands becomes *failed*, visibly; nothing of it is made.
+    """
+    due = Proposal.objects.filter(state=State.APPROVED, effective_at__lte=timezone.now())
+    return sum(_apply_if_due(uuid) for uuid in due.order_by("pk").values_list("uuid", flat=True))
+
+
+@transaction.atomic
+def _apply_if_due(uuid: UUID) -> bool:
+    # Whoever holds the row is deciding about it now; the next round finds it if it stays due.
+    rows = Proposal.objects.select_for_update(skip_locked=True)
+    proposal = rows.filter(uuid=uuid, state=State.APPROVED).first()
+    if proposal is None:
+        return False
+    carry_out(proposal, actor=Actor.system("policy"))
+    return True
+
+
+def carry_out(proposal: Proposal, *, actor: Actor) -> None:
+    """Make an approved change, or say why it failed; the caller holds the proposal's row lock.
+
+    Checked again: the payload's hash, what stood, agreements and councils of today, and that the
+    change led exactly where those who decided were told that it would.
+    """
+    one_change_at_a_time()
+    reason = _make(proposal)
+    proposal.applied_at = None if reason else timezone.now()
+    proposal.state = State.FAILED if reason else State.APPLIED
+    proposal.save(update_fields=["applied_at", "state", "decided_by", "decided_at"])
+    if reason is None:
+        _say_applied(proposal, actor)
+        return
+    ledger.append(
+        events.ProposalFailed(
+            kind=proposal.kind,
+            digest=proposal.payload_sha256,
+            proposal=proposal.uuid,
+            reason=reason,
+        ),
+        actor=actor,
+        covers=[proposal],
+    )
+
+
+def one_change_at_a_time() -> None:
+    """Wait for whoever makes a change now; held until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _propose(
+    kind: str,
+    payload: dict[str, Any],
+    author: UUID,
+    *,
+    effective_at: datetime | None = None,
+    reverts: Proposal | None = None,
+) -> Proposal:
+    change = read_change(kind, payload)
+    one_change_at_a_time()
+    rehearsal = rehearse(change, author=author)
+    # Believed only where the rehearsal shows it, too: nothing that widens slips by as a tightening.
+    tightens = change.tightens() and not rehearsal.impact.widens
+    if not tightens:
+        refuse_beyond(change)
     proposal = Proposal.objects.create(
-        kind=kind, payload=payload, payload_sha256=digest(payload), proposed_by=proposed_by
+        kind=kind,
+        payload=payload,
+        payload_sha256=digest(payload),
+        before=rehearsal.before,
+        after=rehearsal.after,
+        impact=rehearsal.impact.document(),
+        tightens=tightens,
+        approvals_needed=1 if tightens else change.approvals(),
+        council_units=[] if tightens else units_asked(change),
+        effective_at=_hour(effective_at, tightens=tightens),
+        reverts=reverts,
+        proposed_by=author,
     )
     ledger.append(
         events.ProposalMade(kind=kind, digest=proposal.payload_sha256, proposal=proposal.uuid),
-        actor=Actor.staff(proposed_by),
+        actor=Actor.staff(author),
         covers=[proposal],
     )
+    if tightens:
+        _act_at_once(proposal, change)
     return proposal
 
 
-def approve_proposal(*, proposal: UUID, decided_by: UUID) -> Proposal:
-    """Approve exactly what was proposed; the caller applies it in the same transaction.
+def _hour(effective_at: datetime | None, *, tightens: bool) -> datetime | None:
+    """Return from when on it may take effect; None where that is as soon as it is decided."""
+    if effective_at is None:
+        return None
+    if timezone.is_naive(effective_at):
+        raise exceptions.ChangeUnfit("effective_at: must say in which time zone it is")
+    if effective_at <= timezone.now():
+        return None
+    if tightens:
+        raise exceptions.ChangeUnfit("effective_at: what only tightens acts at once")
+    return effective_at
 
-    Raises ApproverIsRequester, ProposalDecided or ProposalAltered; then nothing changed.
-    """
-    return _decide(proposal, decided_by, Proposal.State.APPROVED)
+
+def _act_at_once(proposal: Proposal, change: Change) -> None:
+    actor = Actor.staff(proposal.proposed_by)
+    with refresh_once():
+        change.apply(actor=actor)
+    proposal.applied_at = timezone.now()
+    proposal.save(update_fields=["applied_at"])
+    _say_applied(proposal, actor)
 
 
-def reject_proposal(*, proposal: UUID, decided_by: UUID) -> Proposal:
-    """Reject it; it stays on record and can be proposed anew."""
-    return _decide(proposal, decided_by, Proposal.State.REJECTED)
+def _make(proposal: Proposal) -> str | None:
+    """Make the change and return None, or make nothing and return the reason as a code."""
+    try:
+        with transaction.atomic():
+            _make_checked(proposal)
+    except _Refused as refusal:
+        return refusal.reason
+    except exceptions.ConsentError as refusal:
+        return refusal.code
+    except REFUSED_BY_DATABASE:
+        return "refused_by_database"
+    return None
 
 
-@transaction.atomic
-def _decide(uuid: UUID, decided_by: UUID, state: Proposal.State) -> Proposal:
-    proposal = Proposal.objects.select_for_update().get(uuid=uuid)
-    if proposal.state != Proposal.State.OPEN:
-        raise exceptions.ProposalDecided
-    if proposal.proposed_by == decided_by:
-        raise exceptions.ApproverIsRequester
+def _make_checked(proposal: Proposal) -> None:
     if digest(proposal.payload) != proposal.payload_sha256:
-        raise exceptions.ProposalAltered
-    approved = state == Proposal.State.APPROVED
-    vote = ProposalVote.objects.create(
-        proposal=proposal,
-        voter=decided_by,
-        vote=ProposalVote.Vote.APPROVE if approved else ProposalVote.Vote.REJECT,
-    )
-    proposal.state = state
-    proposal.decided_by = decided_by
-    proposal.decided_at = timezone.now()
-    proposal.save(update_fields=["state", "decided_by", "decided_at"])
-    said = events.ProposalApproved if approved else events.ProposalRejected
+        raise _Refused("payload_altered")
+    change = read_change(proposal.kind, proposal.payload)
+    if digest(change.standing()) != digest(proposal.before):
+        raise _Refused("before_changed")
+    change.check()
+    refuse_beyond(change)
+    if not set(units_asked(change)) <= set(proposal.council_units):
+        raise _Refused("council_not_asked")
+    if change.approvals() > proposal.approvals_needed:
+        raise _Refused("approval_missing")
+    with refresh_once():
+        change.apply(actor=Actor.staff(proposal.proposed_by))
+    if digest(change.standing()) != digest(proposal.after):
+        raise _Refused("after_differs")
+
+
+class _Refused(Exception):
+    """A reason, not an error: it undoes the savepoint."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _say_applied(proposal: Proposal, actor: Actor) -> None:
     ledger.append(
-        said(kind=proposal.kind, digest=proposal.payload_sha256, proposal=proposal.uuid),
-        actor=Actor.staff(decided_by),
-        covers=[proposal, vote],
+        events.ProposalApplied(
+            kind=proposal.kind,
+            digest=proposal.payload_sha256,
+            proposal=proposal.uuid,
+            tightens=proposal.tightens,
+        ),
+        actor=actor,
+        covers=[proposal],
     )
-    return proposal

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
@@ -29,7 +30,8 @@ def bearer_token(header: bytes) -> str | None:
 def agent_for(token: str | None) -> Agent:
     """Return the agent in good standing that holds the token.
 
-    Raises Problem 401 for an unknown token and 403 for a revoked agent: both end capture at once.
+    Raises Problem 401 for an unknown token, 403 for a revoked agent or one whose person has left:
+    each ends capture at once.
     """
     if not token or not token.startswith(PREFIX):
         raise unknown_token("A bearer token of an enrolled agent is needed.")
@@ -43,6 +45,14 @@ def agent_for(token: str | None) -> Agent:
             status_code=403,
             code="agent_revoked",
             detail="This machine was taken off the list by the person it belongs to.",
+            next_step="Stop capture at once and erase what was not handed in.",
+        )
+    departed = found.agent.subject.departed_at
+    if departed and departed <= timezone.now():
+        raise Problem(
+            status_code=403,
+            code="person_departed",
+            detail="The person this machine belongs to has left the organisation.",
             next_step="Stop capture at once and erase what was not handed in.",
         )
     return found.agent

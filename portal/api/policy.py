@@ -1,75 +1,24 @@
 """GET /api/v1/policy: the lease, or 304 while the one the agent has still says what is true.
 
-`answer` holds the whole decision and knows nothing of HTTP frameworks, so that the plain view and
-every faster way to it give the same answer.
+What is answered is decided in portal.endpoint; under ASGI polls do not come this far.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.authentication import get_authorization_header
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from consent import exceptions, services
-from portal.api.authentication import agent_for, agent_of, bearer_token
+from portal.api.authentication import agent_of, bearer_token
 from portal.api.errors import Problem
-from portal.api.signing import key_set, sign_policy
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Status, headers and body of one answer to a poll."""
-
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-def answer(
-    token: str | None, if_none_match: str | None, prefer: str | None, now: datetime
-) -> Answer:
-    """Return what the holder of `token` is told at `now`.
-
-    200 with a signed policy, or 304 when `if_none_match` names the policy in force. Raises the
-    API's problems for a token that is unknown (401) or an agent that is revoked (403).
-    `prefer` may ask to wait for a change (RFC 7240); it is answered at once.
-    """
-    agent = agent_for(token)
-    standing = services.policy_in_force(agent=agent, at=now)
-    headers = {
-        "Cache-Control": "private, no-cache",
-        "Vary": "Authorization",
-        "Policy-Poll": f"interval={settings.POLICY_POLL_SECONDS}, jitter=0.2",
-    }
-    if standing and if_none_match and etag(standing.version) in _tags(if_none_match):
-        return Answer(304, {**headers, "ETag": etag(standing.version)})
-    lease = services.issue_policy(agent=agent, at=now)
-    return Answer(
-        200,
-        {
-            **headers,
-            "ETag": etag(lease.policy.version),
-            "Content-Type": "application/policy+jwt",
-        },
-        sign_policy(lease.document).encode("ascii"),
-    )
-
-
-def etag(version: int) -> str:
-    """Return the entity tag of a policy; versions never repeat for an agent."""
-    return f'"{version}"'
-
-
-def _tags(header: str) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+from portal.api.signing import key_set
+from portal.endpoint.view import poll
 
 
 class PolicyView(APIView):
@@ -82,17 +31,23 @@ class PolicyView(APIView):
         responses={
             (200, "application/policy+jwt"): OpenApiResponse(str, "A signed policy (JWS, EdDSA)."),
             304: OpenApiResponse(description="The policy named by If-None-Match is in force."),
+            401: OpenApiResponse(description="No enrolled agent holds the token."),
+            403: OpenApiResponse(description="The agent is revoked, or its person has left."),
+            429: OpenApiResponse(description="Asked too often; see Retry-After."),
+            503: OpenApiResponse(description="Nothing that allows can be said now."),
         }
     )
     def get(self, request: Request) -> HttpResponse:
         """Return a signed policy, or 304."""
-        given = answer(
-            bearer_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")),
+        given = poll(
+            bearer_token(get_authorization_header(request)),
             request.META.get("HTTP_IF_NONE_MATCH"),
             request.META.get("HTTP_PREFER"),
-            timezone.now(),
         )
-        return HttpResponse(given.body, status=given.status, headers=given.headers)
+        response = HttpResponse(given.body, status=given.status)
+        for name, value in given.headers:
+            response[name.decode("ascii")] = value.decode("ascii")
+        return response
 
 
 class AcknowledgeIn(serializers.Serializer[dict[str, Any]]):

@@ -126,6 +126,15 @@ class AgreementData:
     days: int
     valid_days: int
     document: str
+    council_units: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProposalData:
+    """A change that waits for others when somebody first signs in."""
+
+    kind: str
+    payload: dict[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ class Programme:
 
     purposes: tuple[PurposeData, ...]
     agreement: AgreementData
+    proposal: ProposalData
     evidence: tuple[EvidenceData, ...]
 
 
@@ -185,6 +195,7 @@ def programme() -> Programme:
     return Programme(
         purposes=tuple(PurposeData(**one) for one in purposes),
         agreement=AgreementData(**_frozen(raw["agreement"])),
+        proposal=ProposalData(**raw["proposal"]),
         evidence=tuple(EvidenceData(**_frozen(one)) for one in raw["evidence"]),
     )
 

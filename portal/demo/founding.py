@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import services
-from consent.models import Agreement, App, GateEvidence, Purpose
+from consent.models import Agreement, App, CouncilSeat, GateEvidence, Proposal, Purpose
 from consent.policy.types import AppCategory, Signal
 from portal.demo.company import (
     AgreementData,
@@ -19,12 +19,13 @@ from portal.demo.company import (
     EvidenceData,
     NoticeData,
     Persona,
+    ProposalData,
     PurposeData,
     apps,
     company,
 )
 from portal.demo.notices import notice_texts
-from portal.demo.world import OFFICER, World
+from portal.demo.world import COUNCIL, OFFICER, World
 from portal.models import RoleGrant, User
 
 FOUNDING: Final = gettext_noop("Loading the demo: notices")
@@ -222,10 +223,55 @@ class Agree:
                 valid_until=self.at.date() + timedelta(days=self.data.valid_days),
                 document_sha256=_digest(self.data.document),
                 council_may_veto=True,
+                council_units=list(self.data.council_units),
             ),
             actor=world.officer,
             at=self.at,
             imported=True,
+        )
+
+
+@dataclass(frozen=True)
+class TakeSeats:
+    """Somebody to speak for the council of each unit that the agreement names."""
+
+    at: datetime
+    data: AgreementData
+    label: str = FOUNDING
+
+    def done(self, world: World) -> bool:
+        """Look for the seats."""
+        return CouncilSeat.objects.exists()
+
+    def do(self, world: World) -> None:
+        """Give them to the council's persona."""
+        for unit in self.data.council_units:
+            services.give_seat(
+                person=world.persona(COUNCIL).ref,
+                unit=unit,
+                valid_from=self.at.date(),
+                actor=world.officer,
+            )
+
+
+@dataclass(frozen=True)
+class ProposeChange:
+    """A change that waits for the second approver, and for the council."""
+
+    at: datetime
+    data: ProposalData
+    label: str = FOUNDING
+
+    def done(self, world: World) -> bool:
+        """Look for the proposal."""
+        return Proposal.objects.exists()
+
+    def do(self, world: World) -> None:
+        """Propose it as the privacy officer, now: a proposal is never imported."""
+        services.propose(
+            kind=self.data.kind,
+            payload=dict(self.data.payload),
+            proposed_by=world.persona(OFFICER).ref,
         )
 
 

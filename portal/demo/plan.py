@@ -15,8 +15,10 @@ from portal.demo.founding import (
     CloseGates,
     ListApp,
     OpenAccount,
+    ProposeChange,
     PublishNotice,
     PublishPurpose,
+    TakeSeats,
 )
 from portal.demo.hours import days_ago
 from portal.demo.month import machine_steps
@@ -65,6 +67,8 @@ def _founding(now: datetime) -> Iterator[Step]:
         purposes = evidence.purposes or tuple(one.code for one in programme().purposes)
         yield CloseGates(days_ago(now, evidence.days), purposes, evidence)
     yield Agree(days_ago(now, programme().agreement.days), programme().agreement)
+    yield TakeSeats(days_ago(now, programme().agreement.days, 1), programme().agreement)
+    yield ProposeChange(now, programme().proposal)
 
 
 def _joining(people: list[Person], now: datetime) -> Iterator[Step]:

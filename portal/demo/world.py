@@ -14,6 +14,7 @@ from portal.demo.people import Person
 from portal.models import User
 
 OFFICER = "privacy_officer"
+COUNCIL = "works_council"
 
 
 @dataclass

@@ -16,6 +16,8 @@ AREA_PAGES = (
     ("privacy", "privacy-home"),
     ("audit", "audit-entries"),
     ("council", "council-home"),
+    ("registry", "changes"),
+    ("stop", "stop"),
     ("releases", "releases-home"),
     ("manager", "manager-home"),
 )
@@ -42,6 +44,8 @@ def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
         "privacy": _("Privacy"),
         "audit": _("Ledger"),
         "council": _("Works council"),
+        "registry": _("Changes"),
+        "stop": _("Stop"),
         "releases": _("Releases"),
         "manager": _("Team"),
     }
@@ -57,6 +61,9 @@ def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
     pages += [(labels[area], reverse(name)) for area, name in AREA_PAGES if roles & AREAS[area]]
     if Role.PRIVACY_OFFICER in roles:
         pages.append((_("Reports"), reverse("privacy-reports")))
+    elif roles & AREAS["privacy/explain"]:
+        pages.append((_("Explain"), reverse("privacy-explain")))
+        pages.append((_("Rules"), reverse("rules-list")))
     here = request.path
     best = max((url for _label, url in pages if here.startswith(url)), key=len, default="")
     return [{"label": label, "url": url, "current": url == best} for label, url in pages]

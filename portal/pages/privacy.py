@@ -21,6 +21,8 @@ from audit import reports as reporting
 from consent import hooks
 from consent.models import Proposal
 from portal import figures
+from portal.pages.changes import views as changes
+from portal.pages.rooms import rooms_of
 from portal.people import for_area, roles_of, staff_ref
 from portal.reporting import SOURCES, TITLES, kinds_for
 
@@ -63,9 +65,10 @@ def home(request: HttpRequest) -> HttpResponse:
             "answers": figures.answers(),
             "deletions": figures.deletions_by_week(),
             "proposals": [
-                {"name": p.kind, "by": str(p.proposed_by), "at": p.proposed_at, "url": ""}
-                for p in Proposal.objects.filter(state=Proposal.State.OPEN).order_by("pk")
+                changes.line(proposal)
+                for proposal in Proposal.objects.filter(state=Proposal.State.OPEN).order_by("pk")
             ],
+            "rooms": rooms_of(request),
             "smallest_group": settings.SMALLEST_GROUP,
         },
     )

@@ -4,13 +4,15 @@ from django.conf import settings
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from consent import selectors
-from consent.models import Agreement, Purpose
+from consent.models import Proposal, Purpose
 from portal import figures
-from portal.people import for_area
+from portal.pages import agreements
+from portal.pages.changes import views as changes
+from portal.pages.rooms import rooms_of
+from portal.people import for_area, staff_ref
 from retention.models import Batch
 
 
@@ -18,28 +20,30 @@ from retention.models import Batch
 @require_safe
 def council(request: HttpRequest) -> HttpResponse:
     """What is agreed, and figures that name nobody."""
-    today = timezone.now().date()
     return render(
         request,
         "council/home.html",
         {
-            "agreements": [
-                {
-                    "name": f"{agreement.code}: {agreement.title}",
-                    "text": agreement.parties,
-                    "start": agreement.valid_from,
-                    "end": agreement.valid_until,
-                    "state": "in_force"
-                    if agreement.valid_from <= today
-                    and (agreement.valid_until is None or today < agreement.valid_until)
-                    else "ended",
-                }
-                for agreement in Agreement.objects.all()
-            ],
+            "proposals": [changes.line(proposal) for proposal in asked_of(request)],
+            "rooms": rooms_of(request),
+            "agreements": agreements.listing(),
             "figures": figures.overview(),
             "smallest_group": settings.SMALLEST_GROUP,
         },
     )
+
+
+def asked_of(request: HttpRequest) -> list[Proposal]:
+    """Return the open proposals about which a unit of this person's seats has not answered."""
+    units = set(changes.seats_of(request))
+    me = staff_ref(request)
+    waiting = Proposal.objects.filter(state=Proposal.State.OPEN, council_units__overlap=list(units))
+    return [
+        proposal
+        for proposal in waiting.order_by("pk")
+        if (units & set(proposal.council_units))
+        - set(proposal.votes.filter(voter=me).values_list("unit", flat=True))
+    ]
 
 
 @for_area("releases")

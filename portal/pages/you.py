@@ -17,7 +17,6 @@ from consent import exceptions, selectors, services
 from consent.models import Agent, ConsentEvent, Purpose, Subject
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
-from consent.rules import rulebook
 from portal.pages.capture import capture_of
 from portal.pages.words import to_you
 from portal.people import subject_of
@@ -117,7 +116,7 @@ def why(request: HttpRequest) -> HttpResponse:
     for pair in verdicts.pairs:
         for reason in pair.decision.reasons:
             if str(reason) not in found:
-                found[str(reason)] = _reason(explain(reason, rulebook()))
+                found[str(reason)] = _reason(explain(reason, verdicts.rulebook))
     allowed = verdicts.allowed()
     reasons = [_yes_reason(allowed)] if allowed else []
     return render(

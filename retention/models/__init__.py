@@ -1,6 +1,7 @@
-"""Batches and their admission, deletions and their certificates, holds."""
+"""Batches and their admission, deletions and their certificates, holds, shorter terms."""
 
 from retention.models.batches import Admission, Batch
 from retention.models.deletions import Certificate, DeletionCase, DeletionJob, Hold
+from retention.models.tightenings import Tightening
 
-__all__ = ["Admission", "Batch", "Certificate", "DeletionCase", "DeletionJob", "Hold"]
+__all__ = ["Admission", "Batch", "Certificate", "DeletionCase", "DeletionJob", "Hold", "Tightening"]

@@ -1,17 +1,21 @@
-"""What changes batches: letting them in, owing their deletion, erasing them with proof."""
+"""What changes batches: letting them in, shortening their terms, erasing them with proof."""
 
 from retention.services.admission import Manifest, announce_batch, receive_bytes
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
 from retention.services.owing import expand_cases, owe_deletion, owe_expired
+from retention.services.tightening import owe_after_move, owe_after_shortening, tighten_due
 
 __all__ = [
     "Manifest",
     "announce_batch",
     "expand_cases",
     "import_batches",
+    "owe_after_move",
+    "owe_after_shortening",
     "owe_deletion",
     "owe_expired",
     "receive_bytes",
     "run_due_jobs",
+    "tighten_due",
 ]

@@ -17,6 +17,7 @@ from consent import selectors as consent
 from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Subject
 from consent.policy.types import ConsentState, Signal
+from consent.services import no_change_meanwhile
 from retention.exceptions import (
     BatchRefused,
     BatchUnknown,
@@ -24,6 +25,7 @@ from retention.exceptions import (
 )
 from retention.models import Admission, Batch
 from retention.schedule import due_at
+from retention.services.tightening import Terms, shortest, terms_now
 from retention.stores import store_named
 
 
@@ -126,11 +128,12 @@ def receive_bytes(
 
 @dataclass(frozen=True)
 class Standing:
-    """What of a person's own decisions bears on one batch: the yes that stands, and a pause."""
+    """What bears on one batch: the yes that stands, a pause of the person's, a kill switch."""
 
     event: ConsentEvent | None
     covered: set[tuple[str, Signal]]
     paused: bool
+    stopped: bool
 
 
 def objections(
@@ -153,6 +156,8 @@ def objections(
     if manifest.captured_until > timezone.now() + timedelta(seconds=5):
         found.append("captured_in_the_future")
     found += _consent_objections(standing, manifest)
+    if standing.stopped:
+        found.append("kill_switch")
     return found
 
 
@@ -185,12 +190,15 @@ def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
 
 
 def standing_for(subject: Subject, manifest: Manifest) -> Standing:
-    """Return what the person's decisions say about the batch, as they stand now."""
+    """Return what the person's decisions and the switches say about the batch, as they stand."""
     event = standing_yes(subject, manifest.purpose)
     return Standing(
         event=event,
         covered=consent.scopes_of([event])[event.pk] if event else set(),
         paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
+        stopped=consent.stopped_between(
+            manifest.purpose, manifest.captured_from, manifest.captured_until
+        ),
     )
 
 
@@ -209,6 +217,7 @@ def standing_yes(subject: Subject, purpose: str) -> ConsentEvent | None:
 def _admit(
     agent: Agent, batch: UUID, manifest: Manifest, *, store: str, key: str, imported: bool
 ) -> Admission:
+    no_change_meanwhile()
     Subject.objects.select_for_update().get(pk=agent.subject_id)
     admission = Admission.objects.select_for_update().get(batch=batch)
     if admission.state != Admission.State.AWAITING_BYTES:
@@ -229,7 +238,17 @@ def _admit(
     admission.state = Admission.State.ADMITTED
     admission.save(update_fields=["state", "decided_at"])
     app = App.objects.get(code=manifest.app)
-    kept = batch_of(agent, policy, event, app, manifest, store=store, key=key, imported=imported)
+    kept = batch_of(
+        agent,
+        policy,
+        event,
+        app,
+        manifest,
+        terms=terms_now(agent.subject),
+        store=store,
+        key=key,
+        imported=imported,
+    )
     kept.save(force_insert=True)
     say_admitted(agent, admission, manifest, kept, at=at)
     return admission
@@ -273,12 +292,19 @@ def batch_of(
     app: App,
     manifest: Manifest,
     *,
+    terms: Terms,
     store: str,
     key: str,
     imported: bool,
 ) -> Batch:
-    """Return the batch to be stored, with the instant by which it must be gone; not saved yet."""
-    days = min(policy.allow[manifest.purpose][manifest.app][signal] for signal in manifest.signals)
+    """Return the batch to be stored, with the instant by which it must be gone; not saved yet.
+
+    That is the earliest by the policy it was captured under and by the rules that hold on arrival.
+    """
+    allowed = policy.allow[manifest.purpose][manifest.app]
+    days = min(allowed[signal] for signal in manifest.signals)
+    now = shortest(terms, manifest.purpose, manifest.signals)
+    days = days if now is None else min(days, now)
     captured_on = manifest.captured_from.astimezone(UTC).date()
     _ensure_partition(captured_on.replace(day=1).isoformat())
     return Batch(

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from consent import selectors as consent
 from consent.digests import digest
-from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Pause, Subject
+from consent.models import Agent, App, ConsentEvent, IssuedPolicy, KillSwitch, Pause, Subject
 from consent.policy.types import Signal
+from consent.services import no_change_meanwhile
 from retention.models import Admission, Batch
 from retention.services.admission import (
     Manifest,
@@ -25,6 +26,7 @@ from retention.services.admission import (
     standing_yes,
     unaltered,
 )
+from retention.services.tightening import terms_now
 from retention.stores import Store, store_named
 
 
@@ -67,6 +69,7 @@ def _take_in(
     agent: Agent, manifests: list[Manifest], *, store: Store, at: datetime
 ) -> list[Judged]:
     # Serialise per subject: a withdrawal comes wholly before all of these or after them.
+    no_change_meanwhile()
     subject = Subject.objects.select_for_update().get(pk=agent.subject_id)
     decisions = _Decisions(subject)
     versions = {manifest.policy_version for manifest in manifests}
@@ -105,6 +108,7 @@ def _judge(
 
 def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Batch]:
     apps = {app.code: app for app in App.objects.filter(code__in={j.manifest.app for j in judged})}
+    terms = terms_now(agent.subject)
     return {
         one.manifest.batch: batch_of(
             agent,
@@ -112,6 +116,7 @@ def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Bat
             one.event,
             apps[one.manifest.app],
             one.manifest,
+            terms=terms,
             store=store.name,
             key=key_of(one.manifest.batch),
             imported=True,
@@ -129,6 +134,7 @@ class _Decisions:
     _yes: dict[str, ConsentEvent | None] = field(default_factory=dict)
     _covered: dict[int, set[tuple[str, Signal]]] = field(default_factory=dict)
     _pauses: list[tuple[datetime, datetime | None]] | None = None
+    _switches: list[tuple[str | None, datetime, datetime | None]] | None = None
 
     def about(self, manifest: Manifest) -> Standing:
         """Return what bears on one batch."""
@@ -141,6 +147,7 @@ class _Decisions:
             event=event,
             covered=self._covered[event.pk] if event else set(),
             paused=self._paused(manifest.captured_from, manifest.captured_until),
+            stopped=self._stopped(manifest),
         )
 
     def _paused(self, since: datetime, until: datetime) -> bool:
@@ -149,4 +156,15 @@ class _Decisions:
             self._pauses = list(pauses.values_list("started_at", "ended_at"))
         return any(
             began <= until and (ended is None or ended > since) for began, ended in self._pauses
+        )
+
+    def _stopped(self, manifest: Manifest) -> bool:
+        if self._switches is None:
+            switches = KillSwitch.objects.values_list("purpose__code", "pulled_at", "released_at")
+            self._switches = list(switches)
+        return any(
+            code in {None, manifest.purpose}
+            and pulled <= manifest.captured_until
+            and (released is None or released > manifest.captured_from)
+            for code, pulled, released in self._switches
         )

@@ -7,15 +7,8 @@ import pytest
 from agent_helpers import AGENTKIT
 from hypothesis import given
 from hypothesis import strategies as st
-from sayso_agent.matching import (
-    App,
-    Matcher,
-    NoApp,
-    WindowFacts,
-    find_app,
-    host_fit,
-    normal_host,
-)
+from sayso_agent.marks import Matcher, host_fit, normal_host, signer_alone
+from sayso_agent.matching import App, NoApp, WindowFacts, find_app
 
 VECTORS = json.loads((AGENTKIT / "vectors" / "matching.json").read_text())
 APPS = {
@@ -34,12 +27,48 @@ def test_golden_vector(case: dict[str, Any]) -> None:
     assert (found.reason if isinstance(found, NoApp) else found.code) == case["expect"]
 
 
+@pytest.mark.parametrize("case", VECTORS["unreadable"], ids=lambda case: case["name"])
+def test_a_never_that_is_not_understood_denies_every_window(case: dict[str, Any]) -> None:
+    never = (*NEVER, *(Matcher(**mark) for mark in case["never"]))
+
+    for facts in [WindowFacts(platform="web", host="team.tracker.example"), CHAT]:
+        assert isinstance(find_app(facts, APPS, NEVER), App)
+        assert find_app(facts, APPS, never) == NoApp("policy_not_understood")
+
+
+def test_a_closed_app_with_a_mark_that_is_not_understood_denies_every_window() -> None:
+    marks = (Matcher("web", "domain", "pay.example"), Matcher("web", "title", "Payslip"))
+    apps = {**APPS, "pay": App("pay", "Pay", "hr", marks)}
+
+    assert find_app(CHAT, apps, NEVER) == NoApp("policy_not_understood")
+
+
+def test_a_signer_of_never_closes_and_opens_nothing() -> None:
+    without = tuple(mark for mark in NEVER if mark.kind != "signer")
+
+    assert len(without) < len(NEVER)
+    for case in VECTORS["cases"]:
+        facts = WindowFacts(**{**case["facts"], "aliases": ()})
+        assert find_app(facts, APPS, NEVER) == find_app(facts, APPS, without)
+
+
+def test_a_signer_needs_its_own_apps_program_on_its_own_platform() -> None:
+    signer = Matcher("windows", "signer", "Vault Makers Inc.", app="safe")
+
+    assert signer_alone([signer])
+    assert signer_alone([signer, Matcher("windows", "executable", "x.exe", app="other")])
+    assert signer_alone([signer, Matcher("linux", "executable", "x", app="safe")])
+    assert not signer_alone([signer, Matcher("windows", "executable", "x.exe", app="safe")])
+
+
+CHAT = WindowFacts(platform="windows", executable="chat.exe", signer="Example Chat Ltd")
 WORDS = st.sampled_from(
     ["", "chat.exe", "chat", "keepass.exe", "people.exe", "Example Chat Ltd", "Vault Makers Inc."]
 )
 HOSTS = st.sampled_from(
     ["", "team.tracker.example", "wiki.tracker.example", "a.bank.example", "people.tracker.example"]
 )
+SESSIONS = st.sampled_from(["", "own", "other", "OWN", "console"])
 FACTS = st.builds(
     WindowFacts,
     platform=st.sampled_from(["web", "macos", "windows", "linux", ""]),
@@ -50,6 +79,7 @@ FACTS = st.builds(
     aliases=st.lists(HOSTS, max_size=2).map(tuple),
     hint=st.sampled_from(["", "tracker", "people"]),
     private=st.booleans(),
+    session=SESSIONS,
 )
 
 
@@ -57,11 +87,11 @@ FACTS = st.builds(
 def test_one_fact_that_never_allows_beats_all_others(facts: WindowFacts) -> None:
     closed = (
         facts.private
+        or facts.session not in {"", "own"}
         or "bank.example" in facts.host
         or any("bank.example" in alias for alias in facts.aliases)
         or facts.executable in {"keepass.exe", "people.exe"}
         or facts.bundle_id == "com.1password.1password"
-        or facts.signer == "Vault Makers Inc."
         or "people." in facts.host
     )
 

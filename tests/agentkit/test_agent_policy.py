@@ -6,7 +6,8 @@ import pytest
 from fake_portal import allow, policy_document
 from hypothesis import given
 from hypothesis import strategies as st
-from sayso_agent import Policy, PolicyRefusedError
+from sayso_agent import Policy, PolicyRefusedError, WindowFacts
+from sayso_agent.matching import NoApp
 from sayso_agent.words import CATEGORIES, NEVER_CATEGORIES, NEVER_SIGNALS, PLAIN, SIGNALS
 
 MOMENT = {"iss": "i", "aud": "a", "version": 7, "iat": 1000, "lease_until": 1900}
@@ -138,6 +139,60 @@ def test_an_odd_policy_is_refused_whole(changes: dict[str, Any], code: str) -> N
         Policy.parse(document(**changes))
 
     assert refused.value.code == code
+
+
+PAIR = {"platform": "web", "kind": "domain"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ({**PAIR, "value": "*.example"}, "policy_not_understood"),
+        ({**PAIR, "value": "Bank.example"}, "policy_not_understood"),
+        ({**PAIR, "values": ["bank.example", "*bank.example"]}, "policy_not_understood"),
+        ({**PAIR, "kind": "title", "value": "Payslip"}, "policy_not_understood"),
+        ({"platform": "windows", "kind": "signer", "value": "V Ltd"}, "policy_not_understood"),
+        ({**PAIR}, "policy_malformed"),
+        ({**PAIR, "value": ""}, "policy_malformed"),
+        ({**PAIR, "values": []}, "policy_malformed"),
+        ({**PAIR, "values": ["a.example", ""]}, "policy_malformed"),
+        ({**PAIR, "values": ["a.example", 7]}, "policy_malformed"),
+        ({**PAIR, "values": "a.example"}, "policy_malformed"),
+        ({**PAIR, "value": "a.example", "values": ["b.example"]}, "policy_malformed"),
+        ({**PAIR, "value": "a.example", "app": "../x"}, "policy_malformed"),
+    ],
+)
+def test_a_never_that_cannot_be_read_refuses_the_policy(entry: dict[str, Any], code: str) -> None:
+    never = {"categories": [], "signals": [], "matchers": [entry]}
+
+    with pytest.raises(PolicyRefusedError) as refused:
+        Policy.parse(document(never=never))
+
+    assert refused.value.code == code
+
+
+def test_marks_that_differ_in_nothing_else_may_share_an_entry() -> None:
+    values = ["*.bank.example", "tracker.example.com"]
+    never = {"categories": [], "signals": [], "matchers": [{**PAIR, "values": values}]}
+
+    policy = Policy.parse(document(never=never))
+
+    for host in ("my.bank.example", "bank.example", "tracker.example.com"):
+        assert policy.find_app(WindowFacts(platform="web", host=host)) == NoApp("never")
+
+
+def test_a_policy_of_before_marks_had_apps_is_still_understood() -> None:
+    marks = [
+        {"platform": "windows", "kind": "executable", "value": "safe.exe"},
+        {"platform": "windows", "kind": "signer", "value": "Vault Makers Inc."},
+    ]
+
+    policy = Policy.parse(document(never={"categories": [], "signals": [], "matchers": marks}))
+
+    safe = WindowFacts(platform="windows", executable="safe.exe")
+    assert policy.find_app(safe) == NoApp("never")
+    other = WindowFacts(platform="windows", executable="x.exe", signer="Vault Makers Inc.")
+    assert policy.find_app(other) == NoApp("app_not_allowlisted")
 
 
 @pytest.mark.parametrize("name", [key for key in document() if key != "limits"])

@@ -375,6 +375,21 @@ def test_a_line_without_a_window_takes_what_was_told() -> None:
     assert found.window == WindowFacts(hint="tracker")
 
 
+@pytest.mark.parametrize(("session", "said"), [("own", "own"), ("other", "other"), ("", "")])
+def test_a_window_says_whose_session_it_is_of(session: str, said: str) -> None:
+    found = line(signal="scroll", window={"host": "tracker.example.com", "session": session})
+
+    assert isinstance(found, Event)
+    assert found.window.session == said
+
+
+@pytest.mark.parametrize("session", [True, None, 1, ["own"]])
+def test_a_session_that_is_no_word_is_no_event(session: object) -> None:
+    found = line(signal="scroll", window={"host": "tracker.example.com", "session": session})
+
+    assert found == Skipped("bad_event")
+
+
 @pytest.mark.parametrize("private", [True, None, "no", 0])
 def test_a_window_is_private_unless_it_clearly_is_not(private: object) -> None:
     found = line(signal="scroll", window={"host": "tracker.example.com", "private": private})

@@ -17,6 +17,7 @@ PUBLIC = ("/", "/accounts/login/", "/status", "/docs/", "/nowhere")
 OWN = (
     "/you/",
     "/you/why/",
+    "/you/explain/",
     "/you/history/",
     "/you/data/",
     "/you/machines/",
@@ -28,11 +29,37 @@ OWN = (
 STAFF = (
     "/privacy/",
     "/privacy/reports/",
+    "/privacy/explain/",
+    "/privacy/what-if/",
+    "/privacy/readiness/",
+    "/privacy/rules/",
+    "/privacy/rules/DE/",
+    "/privacy/changes/",
+    "/privacy/apps/",
+    "/privacy/gates/",
+    "/privacy/agreements/",
+    "/stop/",
     "/audit/",
     "/audit/entries/1/",
     "/audit/export/",
     "/council/",
     "/releases/",
+)
+
+
+KINDS = (
+    "purpose.publish",
+    "purpose.change",
+    "notice.publish",
+    "allowlist.change",
+    "app.list",
+    "app.change",
+    "agreement.record",
+    "gate.close",
+    "gate.reopen",
+    "override.grant",
+    "rules.adopt",
+    "setting.change",
 )
 
 
@@ -74,6 +101,61 @@ def test_every_page_is_fit_to_be_used(
                 else:
                     person.go(path)
             person.close()
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
+def test_a_change_is_proposed_and_shown(
+    installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
+) -> None:
+    with browser() as chromium:
+        person = Person(chromium, installation.url, viewport=viewport)
+        person.page.emulate_media(color_scheme=scheme)
+        person.sign_in(people["officer"], people["password"])
+        for kind in KINDS:
+            person.go(f"/privacy/changes/new/{kind}/")
+        person.go("/privacy/changes/new/purpose.change/")
+        person.page.get_by_label("Kept at most, in days").fill("90")
+        person.page.get_by_role("button", name="Propose").click()
+        person.page.wait_for_url("**/privacy/changes/*-*/")
+        person.check()
+        shown = person.page.locator("main").inner_text()
+        assert "90" in shown
+        assert "1 privacy officer other than the author" in shown
+        person.page.get_by_role("button", name="Take it back").click()
+        person.check()
+        person.close()
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
+def test_why_and_what_if_are_answered(
+    installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
+) -> None:
+    """Both answers, long as they are: no overflow, no violation, and what was asked stays."""
+    ((ref,),) = installation.sql(
+        "SELECT s.ref FROM consent_subject s JOIN portal_user u ON u.subject_id = s.id"
+        " WHERE u.email = 'employee@northwind.example'"
+    )
+    with browser() as chromium:
+        person = Person(chromium, installation.url, viewport=viewport)
+        person.page.emulate_media(color_scheme=scheme)
+        person.sign_in(people["officer"], people["password"])
+        person.go("/privacy/explain/")
+        person.page.get_by_label("Reference of the person").fill(ref)
+        person.page.get_by_label("App", exact=True).select_option("tracker")
+        person.page.get_by_label("Signal", exact=True).select_option("mouse_move")
+        person.page.get_by_role("button", name="Explain").click()
+        person.page.get_by_text("signal_restricted_no_override").wait_for()
+        person.check()
+        assert ref not in person.page.url
+        person.go("/privacy/what-if/")
+        person.page.get_by_label("Germany (DE)").first.check()
+        person.page.get_by_label("Poland (PL)").first.check()
+        person.page.get_by_label("Consent", exact=True).select_option("given")
+        person.page.get_by_role("button", name="Ask", exact=True).click()
+        person.page.get_by_text("This would not be allowed").wait_for()
+        person.check()
+        assert person.page.get_by_label("Poland (PL)").first.is_checked()
+        person.close()
 
 
 def test_the_answers_weigh_the_same(installation: Installation, people: dict[str, Any]) -> None:

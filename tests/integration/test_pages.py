@@ -9,10 +9,21 @@ from django.test import Client
 
 from tests import factories
 
-OWN = ("/you/", "/you/why/", "/you/history/", "/you/data/", "/you/machines/")
+OWN = ("/you/", "/you/why/", "/you/explain/", "/you/history/", "/you/data/", "/you/machines/")
 AREAS = {
     "/privacy/": {"privacy_officer"},
     "/privacy/reports/": {"privacy_officer"},
+    "/privacy/explain/": {"privacy_officer", "auditor"},
+    "/privacy/what-if/": {"privacy_officer"},
+    "/privacy/readiness/": {"privacy_officer"},
+    "/privacy/rules/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/rules/DE/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/changes/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/changes/new/purpose.publish/": {"privacy_officer"},
+    "/privacy/apps/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/gates/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/agreements/": {"privacy_officer", "works_council", "auditor"},
+    "/stop/": {"privacy_officer", "operator", "works_council"},
     "/audit/": {"privacy_officer", "auditor"},
     "/audit/export/": {"privacy_officer", "auditor"},
     "/council/": {"works_council", "privacy_officer"},

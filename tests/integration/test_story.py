@@ -88,7 +88,8 @@ def test_evidence_of_one_country_closes_no_gate_of_another(database: object) -> 
 
 def test_evidence_that_lapsed_closes_no_gate(database: object) -> None:
     from consent import selectors
-    from consent.selectors.decisions import _closed_gates
+    from consent.rules import rulebook
+    from consent.selectors.shared import closed_gates
 
     world = factories.make_world("IE")
     assert world.subject.cohort
@@ -96,9 +97,9 @@ def test_evidence_that_lapsed_closes_no_gate(database: object) -> None:
     assert shared
     purpose = shared.document["purposes"]["train-agents"]
     today = datetime.now(UTC).date()
-    assert _closed_gates(["IE"], purpose, today)
+    assert closed_gates(["IE"], purpose, rulebook(), today)
 
     for item in purpose["gates"]:
         item["until"] = today.isoformat()
 
-    assert _closed_gates(["IE"], purpose, today) == {}
+    assert closed_gates(["IE"], purpose, rulebook(), today) == {}

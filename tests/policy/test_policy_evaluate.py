@@ -147,6 +147,12 @@ def test_in_a_category_never_captured_that_is_all_that_is_said(category: AppCate
     assert decision.retention_days is None
 
 
+def test_of_a_reported_app_that_is_all_that_is_said() -> None:
+    assert codes(app_reported=False) == []
+    assert codes(app_reported=True) == ["never_category"]
+    assert codes(app_reported=True, paused=True, app_category=None) == ["never_category"]
+
+
 @pytest.mark.parametrize("state", sorted(ConsentState))
 def test_only_given_permits(state: ConsentState) -> None:
     expected = [] if state is ConsentState.GIVEN else [f"no_consent:{state}"]

@@ -16,7 +16,7 @@ from sayso_agent.machine import platform_name
 from sayso_agent.matching import WindowFacts
 from sayso_agent.recorders.source import parsed
 
-FACTS: Final = ("platform", "bundle_id", "executable", "signer", "aumid", "host")
+FACTS: Final = ("platform", "bundle_id", "executable", "signer", "aumid", "host", "session")
 _ABOUT: Final = frozenset({"t", "signal", "window", "secure", "field", "typing", "settles"})
 _TYPINGS: Final = {typing.value: typing for typing in Typing}
 
@@ -60,6 +60,7 @@ def window_facts(facts: Mapping[str, str], *, hint: str = "") -> WindowFacts:
         aumid=facts.get("aumid", ""),
         host=facts.get("host", ""),
         hint=hint,
+        session=facts.get("session", ""),
     )
 
 

@@ -38,6 +38,7 @@ BATCH_REASONS: Final = {
     "consent_does_not_stand": "On arrival no yes stood for the purpose.",
     "signal_not_consented": "On arrival the yes no longer covered the app and signal.",
     "paused": "A pause overlaps the interval.",
+    "kill_switch": "A kill switch over the purpose, or over everything, overlaps the interval.",
 }
 """Why admission refuses a batch; a contract test finds the same codes in retention."""
 
@@ -93,7 +94,8 @@ def errors() -> str:
 def _api_codes() -> Iterator[Code]:
     """Yield what the API itself says: its own problems, the framework's, those of retention."""
     found: dict[str, Code] = {}
-    for path in sorted((settings.BASE_DIR / "portal" / "api").glob("*.py")):
+    folders = (settings.BASE_DIR / "portal" / name for name in ("api", "endpoint"))
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for code in _raised(node):
                 known = found.setdefault(code.code, code)
@@ -125,13 +127,13 @@ TITLES_OF_FRAMEWORK: Final = {
 
 
 def _raised(node: ast.AST) -> Iterator[Code]:
-    """Yield the code that a call of `Problem` or `unknown_token` in the source names."""
+    """Yield the code that a call of `Problem`, `Refusal` or `unknown_token` in the source names."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         return
     if node.func.id == "unknown_token":
         yield Code("token_unknown", [ast.literal_eval(node.args[0])], NEXT_STEPS[401], 401)
     said = {word.arg: word.value for word in node.keywords}
-    if node.func.id == "Problem" and isinstance(said.get("detail"), ast.Constant):
+    if node.func.id in {"Problem", "Refusal"} and isinstance(said.get("detail"), ast.Constant):
         literal = {
             name: value.value
             for name, value in said.items()
@@ -141,7 +143,7 @@ def _raised(node: ast.AST) -> Iterator[Code]:
             str(literal["code"]),
             [str(literal["detail"])],
             str(literal["next_step"]),
-            int(str(literal["status_code"])),
+            int(str(literal.get("status_code") or literal["status"])),
         )
 
 

@@ -80,6 +80,21 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "Capture": (
         ("SAYSO_POLICY_LEASE_SECONDS", "900", "How long a policy lasts by itself; at least 10."),
         ("SAYSO_POLICY_POLL_SECONDS", "30", "How often agents are asked to poll."),
+        (
+            "SAYSO_POLICY_WAIT_SECONDS",
+            "30",
+            "How long a poll may wait for a change (`Prefer: wait`); 0 offers no waiting.",
+        ),
+        (
+            "SAYSO_POLICY_WAITING_LIMIT",
+            "10000",
+            "How many polls may wait in one web process; further ones are answered at once.",
+        ),
+        (
+            "SAYSO_POLICY_BURST",
+            "four times the polling interval",
+            "How many polls of one agent are answered at once; one a second is made up for.",
+        ),
         ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
         (
             "SAYSO_SMALLEST_GROUP",

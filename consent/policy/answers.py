@@ -1,0 +1,102 @@
+"""What `decide`, `bounds` and `due` answer, for the command line and the page alike. Pure."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from consent.policy.deadlines import Pause, Right, due
+from consent.policy.describe import describe_bounds, describe_decision, plain
+from consent.policy.evaluate import evaluate, next_change
+from consent.policy.facts import assume
+from consent.policy.factsfile import FactsError, facts_from
+from consent.policy.rulebook import Gap, Law, Rulebook
+
+OVERDUE = "review_overdue"
+"""The one gap that leaves the values readable: such a rule denies, but what it says is known."""
+
+
+class NoAnswerError(ValueError):
+    """What was asked for cannot be answered; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundsAnswer:
+    """The combined values as a table, the law they come from, and what its review lacks."""
+
+    table: dict[str, Any]
+    law: Law
+    overdue: tuple[Gap, ...]
+
+
+def read_facts(text: str) -> Any:
+    """Read JSON, or else YAML in which a bare NO is a text and a key stands once only."""
+    try:
+        return _read(text)
+    except FactsError:
+        raise
+    except (RecursionError, ValueError):  # brackets without end, a number of thousands of digits
+        raise FactsError("The facts are nested too deeply, or hold a number too long.") from None
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once_each)
+    except json.JSONDecodeError:
+        from consent.policy.plainyaml import read_plain_yaml  # start-up: most facts are JSON
+
+        return read_plain_yaml(text, _once_each)
+
+
+def _once_each(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    table: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise FactsError(f"The key '{key}' stands twice.")
+        table[key] = value
+    return table
+
+
+def decide_answer(table: Any, rulebook: Rulebook) -> dict[str, Any]:
+    """Return the decision about the facts of a table, and what it took for granted.
+
+    Raises FactsError, whose one sentence names the key, where the facts cannot be read.
+    """
+    known = assume(facts_from(table))
+    answer = describe_decision(evaluate(known.facts, rulebook), rulebook)
+    answer["assumed"] = list(known.assumed)
+    answer["not_asked"] = list(known.not_asked)
+    answer["next_change"] = plain(next_change(known.facts, rulebook))
+    return answer
+
+
+def bounds_answer(codes: Iterable[str], on: date, rulebook: Rulebook) -> BoundsAnswer:
+    """Return what the rules of some places come to together on a day.
+
+    Raises NoAnswerError where a place is unknown, not yet in force, or none was named.
+    """
+    law = rulebook.law(codes, on)
+    for gap in law.gaps:
+        if gap.why != OVERDUE:
+            raise NoAnswerError(f"No rule of '{gap.code}' can be applied: {gap.why}.")
+    if law.bounds is None:
+        raise NoAnswerError("No jurisdiction was named.")
+    return BoundsAnswer(describe_bounds(law, law.bounds, rulebook), law, law.gaps)
+
+
+def due_answer(
+    right: str,
+    codes: Iterable[str],
+    received: date,
+    rulebook: Rulebook,
+    *,
+    extended: bool = False,
+    pauses: Collection[Pause] = (),
+) -> dict[str, Any]:
+    """Return by when a request must be answered; `due` is null where no law read here says.
+
+    Raises UnknownJurisdictionError where no rules are known for a place.
+    """
+    end = due(Right(right), codes, received, rulebook, extended=extended, pauses=pauses)
+    return {"due": plain(end)}

@@ -1,0 +1,295 @@
+"""Why: the decision for a person, an app and a signal at an instant, with all that is behind it.
+
+The answer is that of `verdicts_at`, never a second opinion; this adds the rule, its sources and
+the papers to each reason. About an app that is never captured nothing is said but that.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from consent import exceptions
+from consent.models import Agent, App, IssuedPolicy, Purpose, Subject
+from consent.policy.bounds import AnySignal
+from consent.policy.describe import describe_bounds, plain
+from consent.policy.evaluate import Decision
+from consent.policy.reasons import Explanation as RuleText
+from consent.policy.reasons import Reason, ReasonCode
+from consent.policy.reasons import explain as explain_reason
+from consent.policy.rulebook import Law, Rulebook
+from consent.policy.schema import EVIDENCE
+from consent.policy.types import Signal
+from consent.selectors import grounds
+from consent.selectors.decisions import Verdicts
+from consent.selectors.grounds import Ground
+from consent.selectors.history import verdicts_at
+from consent.selectors.papers import Case, papers_of, stands
+
+NEVER: Final = (ReasonCode.NEVER_CATEGORY.value,)
+NOT_LISTED: Final = Reason(ReasonCode.APP_NOT_ALLOWLISTED)
+"""What is not known to have been listed then is denied by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the file of one place says under the key a reason comes from."""
+
+    jurisdiction: str
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reason against: its words, its rule and sources, and the papers about it."""
+
+    text: RuleText
+    rules: tuple[Rule, ...] = ()
+    grounds: tuple[Ground, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The decision for one purpose. No step against it is what permits."""
+
+    purpose: str
+    title: str
+    decision: Decision
+    steps: tuple[Step, ...]
+    stands: tuple[Ground, ...] = ()
+    """The papers that stood for it: consent, notice, evidence, agreements, exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyThen:
+    """The policy that a machine held at the instant, and whether it allowed this."""
+
+    policy: IssuedPolicy
+    allowed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Everything said about one person, app and signal at one instant."""
+
+    app: str
+    signal: AnySignal
+    at: datetime
+    answers: tuple[Answer, ...]
+    places: tuple[str, ...]
+    policies: tuple[PolicyThen, ...]
+    rulebook: Rulebook
+    reconstructed: bool
+    """Part of this was recorded only after the instant, as in an import."""
+
+    @property
+    def permitted(self) -> bool:
+        """Say whether any purpose may record it."""
+        return any(answer.decision.permitted for answer in self.answers)
+
+
+def explain(
+    subject: Subject,
+    *,
+    purpose: str | None,
+    app: str,
+    signal: AnySignal,
+    at: datetime,
+    agent: Agent | None = None,
+) -> Explanation:
+    """Return why the signal may or may not be recorded in the app at that instant.
+
+    Without `purpose` every purpose answers. Raises NotKnownHere for an app or a purpose that the
+    portal never heard of; what it knows now but did not then was denied.
+    """
+    registered = App.objects.filter(code=app).first()
+    if registered is None:
+        raise exceptions.NotKnownHere(f"No app '{app}' is known here.")
+    if purpose is not None and not Purpose.objects.filter(code=purpose).exists():
+        raise exceptions.NotKnownHere(f"No purpose '{purpose}' is known here.")
+    verdicts = verdicts_at(subject, at=at, agent=agent)
+    decided = _decisions(verdicts, purpose, app, signal)
+    closed = registered.never or registered.blocked_at is not None
+    unheard_of = closed and app not in verdicts.shared.get("apps", {})
+    if unheard_of or any(decision.codes == NEVER for decision in decided.values()):
+        return _never(verdicts, app, signal, at)
+    cases = {code: _case(subject, agent, code, app, signal, at, verdicts) for code in decided}
+    return Explanation(
+        app=app,
+        signal=signal,
+        at=at,
+        answers=tuple(_answer(cases[code], decision) for code, decision in decided.items()),
+        places=tuple(verdicts.shared.get("jurisdictions", ())),
+        policies=_policies(subject, agent, purpose, app, signal, at),
+        rulebook=verdicts.rulebook,
+        reconstructed=verdicts.reconstructed,
+    )
+
+
+def _decisions(
+    verdicts: Verdicts, purpose: str | None, app: str, signal: AnySignal
+) -> dict[str, Decision]:
+    """Return purpose -> its decision; what the verdicts do not speak of is denied by default."""
+    version = verdicts.rulebook.version
+    if not isinstance(signal, Signal):
+        never = {p.decision.codes for p in verdicts.pairs if p.app == app} == {NEVER}
+        params = (("signal", signal.value),)
+        reason = ReasonCode.NEVER_CATEGORY if never else ReasonCode.SIGNAL_PROHIBITED
+        denied = Decision((Reason(reason, params=() if never else params),), None, version)
+        return {purpose or "": denied}
+    found = {
+        pair.purpose: pair.decision
+        for pair in verdicts.pairs
+        if pair.app == app and pair.signal == signal and purpose in {None, pair.purpose}
+    }
+    return found or {purpose or "": Decision((NOT_LISTED,), None, version)}
+
+
+def _never(verdicts: Verdicts, app: str, signal: AnySignal, at: datetime) -> Explanation:
+    """Say of an app that is never captured only that: not whose, what for, or what else stood."""
+    reason = Reason(ReasonCode.NEVER_CATEGORY)
+    decision = Decision((reason,), None, verdicts.rulebook.version)
+    step = Step(explain_reason(reason, verdicts.rulebook))
+    return Explanation(
+        app=app,
+        signal=signal,
+        at=at,
+        answers=(Answer("", "", decision, (step,)),),
+        places=(),
+        policies=(),
+        rulebook=verdicts.rulebook,
+        reconstructed=False,
+    )
+
+
+def _case(
+    subject: Subject,
+    agent: Agent | None,
+    purpose: str,
+    app: str,
+    signal: AnySignal,
+    at: datetime,
+    verdicts: Verdicts,
+) -> Case:
+    return Case(
+        subject=subject,
+        agent=agent,
+        purpose=purpose,
+        app=app,
+        signal=signal,
+        at=at,
+        shared=verdicts.shared,
+        rules=verdicts.rulebook,
+        event=grounds.consent_then(subject, purpose, at),
+    )
+
+
+def _answer(case: Case, decision: Decision) -> Answer:
+    return Answer(
+        purpose=case.purpose,
+        title=case.terms.get("title", ""),
+        decision=decision,
+        steps=tuple(_step(case, reason) for reason in decision.reasons),
+        stands=tuple(stands(case)),
+    )
+
+
+def _step(case: Case, reason: Reason) -> Step:
+    text = explain_reason(reason, case.rules)
+    return Step(text, tuple(_rules(case, text)), tuple(papers_of(case, reason)))
+
+
+def _rules(case: Case, text: RuleText) -> Iterator[Rule]:
+    """Yield what the file of each place behind the reason says under its key."""
+    for code in text.jurisdictions if text.rule else ():
+        if row := case.rules.rows.get(code):
+            law = Law(row.own, (), prohibited=False)
+            said = describe_bounds(law, row.own, case.rules)
+            yield Rule(code, str(text.rule), said.get(str(text.rule)))
+
+
+def _policies(
+    subject: Subject,
+    agent: Agent | None,
+    purpose: str | None,
+    app: str,
+    signal: AnySignal,
+    at: datetime,
+) -> tuple[PolicyThen, ...]:
+    """Return the policy each machine held then, and whether it allowed this for the purpose.
+
+    A lease that had ended allowed nothing, so it is left out.
+    """
+    found = IssuedPolicy.objects.filter(
+        agent__subject=subject, issued_at__lte=at, lease_until__gt=at
+    )
+    if agent is not None:
+        found = found.filter(agent=agent)
+    newest = found.select_related("agent").order_by("agent_id", "-version").distinct("agent_id")
+    return tuple(PolicyThen(one, _allowed(one, purpose, app, signal)) for one in newest)
+
+
+def _allowed(policy: IssuedPolicy, purpose: str | None, app: str, signal: AnySignal) -> bool:
+    wanted = policy.allow.values() if purpose is None else [policy.allow.get(purpose, {})]
+    return any(signal.value in apps.get(app, {}) for apps in wanted)
+
+
+def as_json(explanation: Explanation) -> dict[str, Any]:
+    """Return the explanation ready for JSON; whom it is about is left to who asked."""
+    return {
+        "app": explanation.app,
+        "signal": explanation.signal.value,
+        "at": explanation.at.isoformat(),
+        "decision": "allow" if explanation.permitted else "deny",
+        "answers": [_answer_json(answer) for answer in explanation.answers],
+        "jurisdictions": list(explanation.places),
+        "policies": [_policy_json(then) for then in explanation.policies],
+        "pack_version": explanation.rulebook.version,
+        "pack_digest": explanation.rulebook.digest,
+        "reconstructed": explanation.reconstructed,
+        "disclaimer": "What stands about the law is not legal advice.",
+    }
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "purpose": answer.purpose,
+        "title": answer.title,
+        "decision": "allow" if answer.decision.permitted else "deny",
+        "reasons": list(answer.decision.codes),
+        "explanations": [step_json(step) for step in answer.steps],
+        "stands": [ground.as_json() for ground in answer.stands],
+        "retention_days": answer.decision.retention_days,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """Return one reason as `decide` prints it, with its rules and papers beside it."""
+    return {
+        "code": step.text.code,
+        "title": step.text.title,
+        "rule": step.text.rule,
+        "jurisdictions": list(step.text.jurisdictions),
+        "rules": [
+            {"jurisdiction": rule.jurisdiction, "key": rule.key, "value": plain(rule.value)}
+            for rule in step.rules
+        ],
+        "citations": [
+            {"jurisdiction": c.jurisdiction, "ref": c.ref, "v": EVIDENCE[c.evidence]}
+            for c in step.text.citations
+        ],
+        "params": plain(step.text.params),
+        "grounds": [ground.as_json() for ground in step.grounds],
+    }
+
+
+def _policy_json(then: PolicyThen) -> dict[str, Any]:
+    return {
+        "agent": str(then.policy.agent.ref),
+        "version": then.policy.version,
+        "issued_at": then.policy.issued_at.isoformat(),
+        "lease_until": then.policy.lease_until.isoformat(),
+        "sha256": then.policy.sha256,
+        "allowed": then.allowed,
+    }

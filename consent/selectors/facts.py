@@ -1,0 +1,64 @@
+"""The dated facts about a person, and the cohort that they call for on a day."""
+
+from datetime import UTC, date, datetime, time
+
+from django.db.models import Q
+
+from consent.digests import digest
+from consent.models import Cohort, Subject, SubjectFact
+
+
+def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
+    """Return the facts that this subject shares with others.
+
+    Nobody without a work location can be allowed anything: no jurisdiction comes back, and an
+    empty list denies.
+    """
+    today = at.date()
+    facts = SubjectFact.objects.filter(
+        Q(valid_until__isnull=True) | Q(valid_until__gt=today),
+        subject=subject,
+        valid_from__lte=today,
+    )
+    kinds = {fact.kind for fact in facts}
+    jurisdictions = {f.value for f in facts if f.kind in SubjectFact.JURISDICTION_KINDS}
+    if SubjectFact.Kind.WORK_LOCATION not in kinds:
+        jurisdictions = set()
+    sites = {f.value for f in facts if f.kind == SubjectFact.Kind.SITE}
+    return {"jurisdictions": sorted(jurisdictions), "sites": sorted(sites)}
+
+
+def next_turn(subject: Subject, *, at: datetime) -> date | None:
+    """Return the next day on which a fact begins or ends; None when none is known to."""
+    today = at.date()
+    rows = SubjectFact.objects.filter(
+        Q(valid_from__gt=today) | Q(valid_until__gt=today), subject=subject
+    )
+    days = {
+        day
+        for row in rows.values_list("valid_from", "valid_until")
+        for day in row
+        if day and day > today
+    }
+    return min(days, default=None)
+
+
+def cohort_of(subject: Subject, *, at: datetime) -> Cohort | None:
+    """Return the cohort in which the subject's facts put them at `at`, were it ahead or now.
+
+    None, which denies everything, where nobody was in such a cohort yet: until the subject is
+    placed there, nothing is known of what it shares.
+    """
+    if not has_turned(subject, at=at):
+        return subject.cohort
+    return Cohort.objects.filter(digest=digest(cohort_facts(subject, at=at))).first()
+
+
+def has_turned(subject: Subject, *, at: datetime) -> bool:
+    """Return whether a day has come on which the subject's facts call for another look."""
+    return subject.turns_on is not None and subject.turns_on <= at.date()
+
+
+def midnight(day: date) -> datetime:
+    """Return the instant at which a day begins; days are counted in UTC."""
+    return datetime.combine(day, time.min, tzinfo=UTC)

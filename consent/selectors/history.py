@@ -1,0 +1,99 @@
+"""How it stood at a past instant, by the records: the same decision, from what counted then."""
+
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils import timezone
+
+from consent.models import (
+    Acknowledgement,
+    Agent,
+    Cohort,
+    CohortMembership,
+    CohortPolicy,
+    ConsentEvent,
+    KillSwitch,
+    Purpose,
+    Subject,
+)
+from consent.policy.facts import ACTIVE
+from consent.selectors.decisions import (
+    Standing,
+    Verdicts,
+    decide,
+    paused_between,
+    verdicts_for,
+)
+from consent.selectors.facts import next_turn
+
+
+def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -> Verdicts:
+    """Decide everything for this person as it stood at `at`; from now on, as it stands.
+
+    What counts is what was recorded by then: the shared half in force, the decisions made, the
+    pauses and switches, and the rules of that very day. What was imported later is pieced
+    together from when it happened; then the answer says that it is `reconstructed`. Before the
+    person was known nothing was allowed, and nothing comes back.
+    """
+    if at >= timezone.now():
+        return verdicts_for(subject, at=at, agent=agent)
+    membership = _membership(subject, at)
+    policy, reconstructed = _revision(membership.cohort, at) if membership else (None, False)
+    late = membership is not None and membership.recorded_at > at
+    standing = Standing(
+        cohort_policy=policy,
+        events=_events(subject, at),
+        acknowledged=_acknowledged(subject, at),
+        paused=paused_between(subject, at, at),
+        agent=_standing_of(agent, at),
+        turns_on=next_turn(subject, at=at),
+        stopped=_stopped(at),
+        reconstructed=reconstructed or late,
+    )
+    return decide(standing, at=at)
+
+
+def _membership(subject: Subject, at: datetime) -> CohortMembership | None:
+    moves = CohortMembership.objects.select_related("cohort").filter(subject=subject)
+    return moves.filter(since__lte=at).order_by("-pk").first()
+
+
+def _revision(cohort: Cohort, at: datetime) -> tuple[CohortPolicy | None, bool]:
+    """Return the revision in force, and whether it was recorded only later, as in an import."""
+    newest_first = cohort.policies.order_by("-revision")
+    if recorded := newest_first.filter(recorded_at__lte=at).first():
+        return recorded, False
+    return newest_first.filter(since__lte=at).first() or newest_first.last(), True
+
+
+def _events(subject: Subject, at: datetime) -> dict[str, ConsentEvent]:
+    events = (
+        ConsentEvent.objects.filter(subject=subject, event_time__lte=at)
+        .select_related("notice", "purpose")
+        .order_by("purpose_id", "-position")
+        .distinct("purpose_id")
+    )
+    return {event.purpose.code: event for event in events}
+
+
+def _acknowledged(subject: Subject, at: datetime) -> set[tuple[int, int]]:
+    rows = Acknowledgement.objects.filter(subject=subject, acknowledged_at__lte=at)
+    return set(rows.values_list("notice__purpose_id", "notice__version"))
+
+
+def _stopped(at: datetime) -> set[str]:
+    """Return the purposes that a switch stopped at that instant."""
+    pulled = KillSwitch.objects.filter(pulled_at__lte=at).filter(
+        Q(released_at__isnull=True) | Q(released_at__gt=at)
+    )
+    codes = set(pulled.values_list("purpose__code", flat=True))
+    everything = None in codes
+    return set(Purpose.objects.values_list("code", flat=True)) if everything else codes
+
+
+def _standing_of(agent: Agent | None, at: datetime) -> str:
+    if agent is None:
+        return ACTIVE
+    enrolled = agent.standing != Agent.Standing.PENDING and agent.enrolled_at <= at
+    revoked = agent.revoked_at is not None and agent.revoked_at <= at
+    return ACTIVE if enrolled and not revoked else "revoked"

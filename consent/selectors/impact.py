@@ -1,0 +1,327 @@
+"""What a change would mean for whom: the shared half before and after, and counts of groups.
+
+Work grows with the cohorts, not with the people: each kind of answer is decided once by the pure
+core, and how many gave it is counted by the database.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+from consent.models import Cohort
+from consent.policy.evaluate import Decision, evaluate_many
+from consent.policy.facts import ACTIVE
+from consent.policy.reasons import Reason
+from consent.policy.rulebook import Rulebook
+from consent.policy.types import ConsentState, Signal
+from consent.selectors.affected import (
+    Answer,
+    Effect,
+    answers_among,
+    count_people,
+    population,
+    spans_of,
+)
+from consent.selectors.cohorts import cohort_document, published
+from consent.selectors.decisions import Standing, app_facts, person_facts
+
+LOSE, GAIN, SHORTER, LONGER = "lose", "gain", "shorter", "longer"
+ASKED, UNASKED = "asked", "unasked"
+EFFECTS: Final = (LOSE, GAIN, SHORTER, LONGER, ASKED, UNASKED)
+
+_ORDER: Final = {signal.value: place for place, signal in enumerate(Signal)}
+
+Pair = tuple[str, str]
+Decisions = Mapping[Pair, Decision]
+
+_ANYBODY: Final = Standing(
+    cohort_policy=None,
+    events={},
+    acknowledged=frozenset(),
+    paused=False,
+    agent=ACTIVE,
+    turns_on=None,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What all cohorts share at one moment, and the rules that decide by it."""
+
+    documents: Mapping[int, dict[str, Any]]
+    rules: Rulebook
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Line:
+    """One signal of a purpose: how many people it concerns, and how.
+
+    None stands for fewer than the smallest group that may be spoken of; 0 says that the change
+    does this to nobody, whatever anybody chose. A person counts once, in however many apps.
+    """
+
+    purpose: str
+    signal: str
+    lose: int | None
+    """People whose yes covers it, and where it is recorded no longer."""
+    gain: int | None
+    """People whose yes covers it, and where it is recorded from then on."""
+    shorter: int | None
+    longer: int | None
+    """People whose yes covers it, and of whom it is kept more shortly, or longer."""
+    asked: int | None
+    unasked: int | None
+    """People who may be asked for it from then on, or no longer, whatever they answered."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """What the change would allow, were it not for something else that stands in some places."""
+
+    jurisdictions: tuple[str, ...]
+    purpose: str
+    signals: tuple[str, ...]
+    reason: str
+    agreement: str | None
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What a change would do, for groups of people; frozen into the proposal it comes with."""
+
+    lines: tuple[Line, ...]
+    blocked: tuple[Blocked, ...]
+    lose: int | None
+    gain: int | None
+    """People who lose or gain anything at all."""
+    widens: bool
+    """Whether anything at all is allowed that was not, or kept longer, for whatever answer."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON, to be frozen."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Impact":
+        """Return the impact that `document` was made from."""
+        return cls(
+            lines=tuple(Line(**line) for line in document["lines"]),
+            blocked=tuple(
+                Blocked(
+                    **{
+                        **row,
+                        "jurisdictions": tuple(row["jurisdictions"]),
+                        "signals": tuple(row["signals"]),
+                    }
+                )
+                for row in document["blocked"]
+            ),
+            lose=document["lose"],
+            gain=document["gain"],
+            widens=document["widens"],
+        )
+
+
+def take_snapshot(at: datetime) -> Snapshot:
+    """Return what all cohorts share as it stands in this transaction."""
+    shared = published()
+    cohorts = Cohort.objects.order_by("pk")
+    documents = {cohort.pk: cohort_document(cohort, at=at, shared=shared) for cohort in cohorts}
+    return Snapshot(documents, shared.rules, at)
+
+
+def compare(before: Snapshot, after: Snapshot) -> Impact:
+    """Return what lies between two snapshots, for the people there are."""
+    places = list(_changed(before, after))
+    spans = spans_of((before.rules, after.rules), before.at.date())
+    answers = answers_among({cohort for cohort, _ in places}, spans)
+    found = _Found()
+    for cohort, purpose in places:
+        here = _Place(before, after, cohort, purpose)
+        found.add_shared(here)
+        for answer in answers.get((cohort, purpose), ()):
+            found.effects += here.effects(answer)
+        for answer in here.thinkable(spans):
+            found.possible |= {(one.effect, purpose, one.signal) for one in here.effects(answer)}
+    return found.impact(spans)
+
+
+def _changed(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, str]]:
+    """Yield (cohort, purpose) wherever a decision could differ."""
+    for cohort, old in before.documents.items():
+        new = after.documents[cohort]
+        everywhere = any(old[key] != new[key] for key in ("apps", "rulebook", "jurisdictions"))
+        for purpose in {**old["purposes"], **new["purposes"]}:
+            if everywhere or old["purposes"].get(purpose) != new["purposes"].get(purpose):
+                yield cohort, purpose
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One purpose in one cohort, before and after."""
+
+    before: Snapshot
+    after: Snapshot
+    cohort: int
+    purpose: str
+
+    def thinkable(self, spans: Sequence[date]) -> Iterator[Answer]:
+        """Yield answers that people may have given, so that no line tells that somebody did."""
+        purpose = self.before.documents[self.cohort]["purposes"].get(self.purpose, {})
+        if not (version := purpose.get("notice_version")):
+            return
+        today = self.before.at.date()
+        yield Answer(version, acknowledged=True, span=-1, given_on=today)
+        if self.before.rules.digest != self.after.rules.digest:
+            # Only other rules can tell by age or acknowledgement what they did not tell before.
+            for given_on in (spans[0] - timedelta(days=1), *spans[:-1]):
+                for acknowledged in (True, False):
+                    yield Answer(version, acknowledged, -1, given_on)
+
+    def effects(self, answer: Answer) -> list[Effect]:
+        """Return what the change does to those who gave this answer."""
+        old, new = self._decided(self.before, answer), self._decided(self.after, answer)
+        return [
+            Effect(self.cohort, self.purpose, answer, app, signal, effect)
+            for (app, signal) in {**old, **new}
+            if (effect := _effect(old.get((app, signal)), new.get((app, signal))))
+        ]
+
+    def shared(self) -> tuple[Decisions, Decisions]:
+        """Return what is decided for whoever says yes, by the newest notice, to all there is."""
+        return self._decided(self.before, None), self._decided(self.after, None)
+
+    def asked(self) -> set[Pair]:
+        """Return the pairs that the purpose asks for afterwards."""
+        purpose = self.after.documents[self.cohort]["purposes"].get(self.purpose, {})
+        listed = purpose.get("allowlist", {})
+        return {(app, signal) for app in listed for signal in listed[app]}
+
+    def _decided(self, snapshot: Snapshot, answer: Answer | None) -> Decisions:
+        document = snapshot.documents[self.cohort]
+        if self.purpose not in document["purposes"]:
+            return {}
+        asked = document["purposes"][self.purpose]["allowlist"]
+        version = document["purposes"][self.purpose]["notice_version"]
+        facts = person_facts(document, self.purpose, None, _ANYBODY, snapshot.rules, at=snapshot.at)
+        person = replace(
+            facts,
+            consent=ConsentState.GIVEN,
+            consent_given_on=answer.given_on if answer else snapshot.at.date(),
+            notice_version_ok=version is not None and (answer is None or answer.version == version),
+            ack=version is not None and (answer is None or answer.acknowledged),
+        )
+        apps = app_facts(document, document["purposes"][self.purpose])
+        decided = evaluate_many(
+            person,
+            [app for app in apps if app.app in asked],
+            snapshot.rules,
+            consented={(app, Signal(signal)) for app in asked for signal in asked[app]},
+        )
+        return {(str(app), signal.value): found for (app, signal), found in decided.items()}
+
+
+@dataclass
+class _Found:
+    """What was found so far, over all places."""
+
+    effects: list[Effect] = field(default_factory=list)
+    possible: set[tuple[str, str, str]] = field(default_factory=set)
+    """(effect, purpose, signal) that could concern somebody, whether or not it does."""
+    cohorts: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
+    """(effect, purpose, signal) -> the cohorts whose people may be asked anew, or no longer."""
+    blocked: dict[tuple[tuple[str, ...], str, str, str | None], set[str]] = field(
+        default_factory=dict
+    )
+    widens: bool = False
+
+    def add_shared(self, here: _Place) -> None:
+        """Take in what everybody in a place shares."""
+        old, new = here.shared()
+        for app, signal in {**old, **new}:
+            before, after = old.get((app, signal)), new.get((app, signal))
+            effect = _effect(before, after)
+            self.widens |= effect in {GAIN, LONGER}
+            if effect in {GAIN, LOSE}:
+                kind = ASKED if effect == GAIN else UNASKED
+                key = (kind, here.purpose, signal)
+                self.cohorts.setdefault(key, set()).add(here.cohort)
+        for app, signal in here.asked():
+            self._add_blocked(here, signal, old.get((app, signal)), new.get((app, signal)))
+
+    def _add_blocked(
+        self, here: _Place, signal: str, old: Decision | None, new: Decision | None
+    ) -> None:
+        """Note what the change would have allowed, had nothing else stood against it."""
+        if new is None or new.permitted:
+            return
+        left = {_name(reason) for reason in new.reasons}
+        if old is not None and not left < {_name(reason) for reason in old.reasons}:
+            return
+        places = tuple(here.after.documents[here.cohort]["jurisdictions"])
+        for reason, agreement in left:
+            key = (places, here.purpose, reason, agreement)
+            self.blocked.setdefault(key, set()).add(signal)
+
+    def impact(self, spans: Sequence[date]) -> Impact:
+        """Count the people and sum up."""
+        counts = count_people(self.effects, spans)
+        possible = self.possible | {(e.effect, e.purpose, e.signal) for e in self.effects}
+        people = population({cohort for cohorts in self.cohorts.values() for cohort in cohorts})
+        reached = {key: sum(people.get(c, 0) for c in cs) for key, cs in self.cohorts.items()}
+        numbers = {key: counts.get(key, 0) for key in possible} | reached
+        anybody = {effect for effect, _, _ in possible}
+        lines = sorted({key[1:] for key in numbers}, key=lambda line: (line[0], _ORDER[line[1]]))
+        return Impact(
+            lines=tuple(_line(numbers, purpose, signal) for purpose, signal in lines),
+            blocked=tuple(
+                Blocked(places, purpose, _in_order(signals), reason, agreement)
+                for (places, purpose, reason, agreement), signals in sorted(
+                    self.blocked.items(), key=str
+                )
+            ),
+            lose=_shown(counts.get((LOSE, None, None), 0)) if LOSE in anybody else 0,
+            gain=_shown(counts.get((GAIN, None, None), 0)) if GAIN in anybody else 0,
+            widens=self.widens or bool(anybody & {GAIN, LONGER}),
+        )
+
+
+def _line(numbers: Mapping[tuple[str, str, str], int], purpose: str, signal: str) -> Line:
+    told = {
+        effect: _shown(numbers[effect, purpose, signal])
+        if (effect, purpose, signal) in numbers
+        else 0
+        for effect in EFFECTS
+    }
+    return Line(purpose=purpose, signal=signal, **told)
+
+
+def _in_order(signals: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(signals, key=_ORDER.__getitem__))
+
+
+def _shown(people: int) -> int | None:
+    """Return the count, or None where it would speak of too few; none at all is too few, too."""
+    return people if people >= settings.SMALLEST_GROUP else None
+
+
+def _effect(old: Decision | None, new: Decision | None) -> str | None:
+    """Return what it means that one decision takes the place of another; None for nothing."""
+    before, after = bool(old and old.permitted), bool(new and new.permitted)
+    if before != after:
+        return GAIN if after else LOSE
+    if not (old and new) or old.retention_days is None or new.retention_days is None:
+        return None
+    if old.retention_days == new.retention_days:
+        return None
+    return SHORTER if new.retention_days < old.retention_days else LONGER
+
+
+def _name(reason: Reason) -> tuple[str, str | None]:
+    """Return a reason as its code and, where one stands against it, the agreement's number."""
+    agreement = dict(reason.params).get("agreement")
+    return str(reason), str(agreement) if agreement else None

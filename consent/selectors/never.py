@@ -1,0 +1,88 @@
+"""What a policy tells an agent to drop unseen: the registry's part, and the catalogue's.
+
+Where nothing is allowed nothing is captured, so a mark of the catalogue matters only beside an app
+that is: marks of programs on the agent's own platform where a program may be recorded there, hosts
+where pages may be. Of the registry everything is told. Reads no database: a cohort's document in.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from consent import catalogue
+from consent.policy.matching import parents, same
+from consent.policy.types import NEVER_CATEGORIES, AppCategory, MatcherKind, Platform
+
+Shared = Mapping[str, Any]
+"""One app of a cohort's document."""
+
+NATIVE: Final = frozenset(Platform) - {Platform.WEB}
+
+
+def is_closed(app: Shared) -> bool:
+    """Return whether an app is captured for nobody: its category says so, or a report does."""
+    return app["blocked"] or AppCategory(app["category"]) in NEVER_CATEGORIES
+
+
+def never_matchers(
+    apps: Mapping[str, Shared], *, allowed: Collection[str], platform: str | None
+) -> list[dict[str, Any]]:
+    """Return the entries of a policy's `never.matchers`; `app` says which belong together.
+
+    A signer is no part of them: by itself it would close everything its vendor ever made, and
+    beside a program it could only open what the program's own mark closes.
+    """
+    listed = [
+        {"app": code, **mark}
+        for code, app in apps.items()
+        if is_closed(app)
+        for mark in app["matchers"]
+        if mark["kind"] != MatcherKind.SIGNER
+    ]
+    reachable = _reachable([apps[code] for code in allowed if code in apps], platform)
+    return listed + list(_catalogued(reachable, _let_out(apps.values())))
+
+
+def _reachable(allowed: Iterable[Shared], platform: str | None) -> frozenset[Platform]:
+    """Return the platforms on which an agent may record any window at all."""
+    own = NATIVE if platform is None else {Platform(platform)} & NATIVE
+    found: set[Platform] = set()
+    for app in allowed:
+        here = {Platform(mark["platform"]) for mark in app["matchers"]}
+        found |= here & (own | {Platform.WEB})
+        if app["category"] == AppCategory.BROWSER and here & own:
+            found.add(Platform.WEB)
+    return frozenset(found)
+
+
+def _let_out(apps: Iterable[Shared]) -> frozenset[tuple[MatcherKind, str]]:
+    """Return the marks of the catalogue that all who must agree have let a standing app out of."""
+    marks = (
+        mark for app in apps if not is_closed(app) for mark in app.get("despite_catalogue", ())
+    )
+    return frozenset(
+        (kind, wider) for mark in marks for kind, wider in _wider(mark["kind"], mark["value"])
+    )
+
+
+def _wider(kind: str, value: str) -> Iterator[tuple[MatcherKind, str]]:
+    known = MatcherKind(kind)
+    if known is MatcherKind.DOMAIN:
+        yield from ((known, pattern) for pattern in parents(value))
+    else:
+        yield known, same(known, value)
+
+
+@cache
+def _catalogued(
+    platforms: frozenset[Platform], let_out: frozenset[tuple[MatcherKind, str]]
+) -> tuple[dict[str, Any], ...]:
+    """Return the catalogue's marks on these platforms, all of one kind in one entry."""
+    found: dict[tuple[Platform, MatcherKind], list[str]] = {}
+    for platform, kind, value in catalogue.never_matchers():
+        if platform in platforms and (kind, same(kind, value)) not in let_out:
+            found.setdefault((platform, kind), []).append(value)
+    return tuple(
+        {"platform": platform.value, "kind": kind.value, "values": values}
+        for (platform, kind), values in sorted(found.items())
+    )

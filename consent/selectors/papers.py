@@ -1,0 +1,119 @@
+"""Which papers stand behind each reason of an answer, and which stood for the recording."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from consent.models import Agent, ConsentEvent, Subject
+from consent.policy.bounds import AnySignal
+from consent.policy.reasons import Reason, ReasonCode
+from consent.policy.rulebook import Rulebook
+from consent.policy.types import ConsentState
+from consent.selectors import grounds
+from consent.selectors.grounds import Ground
+from consent.selectors.shared import COUNSEL_GATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One answer: who, for which purpose, what and when, and what the records of then say."""
+
+    subject: Subject
+    agent: Agent | None
+    purpose: str
+    app: str
+    signal: AnySignal
+    at: datetime
+    shared: Mapping[str, Any]
+    rules: Rulebook
+    event: ConsentEvent | None
+
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """The purpose in the cohort's document; empty where it was not published then."""
+        found: Mapping[str, Any] = self.shared.get("purposes", {}).get(self.purpose, {})
+        return found
+
+    @property
+    def lineage(self) -> list[str]:
+        """The places that apply and those above them."""
+        codes = self.shared.get("jurisdictions", ())
+        found = [row.code for code in codes for row in self.rules.lineage(code)]
+        return list(dict.fromkeys([*codes, *found]))
+
+
+def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
+    """Return what is recorded about a reason: the decision, a lapsed document, the switch."""
+    params: dict[str, Any] = dict(reason.params)
+    version = case.terms.get("notice_version") or 0
+    match reason.code:
+        case (
+            ReasonCode.NO_CONSENT
+            | ReasonCode.SIGNAL_NOT_CONSENTED
+            | ReasonCode.CONSENT_NOT_YET_GIVEN
+            | ReasonCode.CONSENT_EXPIRED
+        ):
+            return grounds.consent(case.event)
+        case ReasonCode.NOTICE_CHANGED_RECONSENT:
+            return [*grounds.consent(case.event), *grounds.notice(case.purpose, version)]
+        case ReasonCode.NOTICE_PERIOD_RUNNING | ReasonCode.ACKNOWLEDGEMENT_MISSING:
+            return grounds.notice(case.purpose, version)
+        case ReasonCode.GATES_OPEN:
+            return _documents(case, params["gates"])
+        case ReasonCode.COUNSEL_SIGNOFF_MISSING:
+            return _documents(case, (COUNSEL_GATE,))
+        case ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE:
+            return grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at)
+        case ReasonCode.AGREEMENT_DOES_NOT_COVER:
+            return grounds.agreements(_agreement(case, params["agreement"]), case.at.date())
+        case ReasonCode.APP_NOT_ALLOWLISTED:
+            return grounds.listing(case.purpose, case.app, case.at)
+        case ReasonCode.PAUSED:
+            return grounds.pauses(case.subject, case.at)
+        case ReasonCode.KILL_SWITCH:
+            return grounds.switches(case.purpose, case.at)
+        case ReasonCode.AGENT_NOT_ACTIVE:
+            return grounds.machine(case.agent)
+        case _:
+            return ()
+
+
+def _documents(case: Case, gates: Iterable[str]) -> list[Ground]:
+    """Return every document for these gates, counting or not, and those taken back."""
+    wanted = set(gates)
+    items = [item for item in case.terms.get("gates", ()) if item["gate"] in wanted]
+    back = grounds.taken_back(case.purpose, wanted, case.lineage, case.at)
+    return [*grounds.evidence(case.purpose, items, case.at), *back]
+
+
+def _agreement(case: Case, code: str) -> list[Mapping[str, Any]]:
+    return [item for item in case.terms.get("agreements", ()) if item["code"] == code]
+
+
+def stands(case: Case) -> Iterator[Ground]:
+    """Yield what stood for the person's recording that day, whether or not it was enough."""
+    today, terms = case.at.date(), case.terms
+    if not terms:
+        return
+    if case.event and case.event.state == ConsentState.GIVEN:
+        yield from grounds.consent(case.event)
+    if version := terms["notice_version"]:
+        yield from grounds.notice(case.purpose, version)
+        yield from grounds.acknowledgement(case.subject, case.purpose, version)
+    asked = {
+        gate for code in case.lineage if code in case.rules.rows for gate in _gates(case, code)
+    }
+    papers: list[Ground] = [
+        *grounds.evidence(case.purpose, [i for i in terms["gates"] if i["gate"] in asked], case.at),
+        *grounds.agreements(terms["agreements"], today),
+        *grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at),
+    ]
+    yield from (paper for paper in papers if paper.counts is grounds.Counts.YES)
+
+
+def _gates(case: Case, code: str) -> frozenset[str]:
+    """Return the gates a place asks for; none where it has no rules."""
+    if (row := case.rules.rows.get(code)) is None:
+        return frozenset()
+    return row.own.gates | {COUNSEL_GATE} if row.own.needs_counsel else row.own.gates

@@ -1,0 +1,172 @@
+"""Proposals as those see them who decide: what differs, whom it concerns, who must still speak."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from consent.models import CouncilSeat, Proposal, ProposalVote
+from consent.selectors.impact import Impact, Line
+
+OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Whose agreement a proposal lacks; nobody's where both are empty."""
+
+    approvals: int
+    units: tuple[str, ...]
+
+    @property
+    def nobody(self) -> bool:
+        """Say whether everybody who must has agreed."""
+        return not self.approvals and not self.units
+
+
+@dataclass(frozen=True)
+class DiffRow:
+    """One thing that the change alters; for lists also what comes and goes."""
+
+    field: str
+    before: Any
+    after: Any
+    added: tuple[Any, ...] = ()
+    removed: tuple[Any, ...] = ()
+
+
+def missing_votes(proposal: Proposal) -> Missing:
+    """Return who still must agree; silence is no agreement."""
+    agreed = proposal.votes.filter(vote=ProposalVote.Vote.APPROVE)
+    officers = agreed.filter(unit="").aggregate(n=Count("voter", distinct=True))["n"]
+    heard = set(agreed.exclude(unit="").values_list("unit", flat=True))
+    return Missing(
+        approvals=max(proposal.approvals_needed - officers, 0),
+        units=tuple(unit for unit in proposal.council_units if unit not in heard),
+    )
+
+
+def seats_of(person: UUID, *, on: date) -> list[str]:
+    """Return the units whose council the person speaks for on that day."""
+    seats = CouncilSeat.objects.filter(person=person, valid_from__lte=on, ended_at__isnull=True)
+    return sorted(seats.values_list("unit", flat=True))
+
+
+def proposal_view(proposal: Proposal) -> dict[str, Any]:
+    """Return all that a page says of a proposal.
+
+    `diff` is what stood when it was made against what will stand, `impact` as frozen then and
+    `impact_lines` the same in words; `missing` says whose agreement it lacks, decided or not.
+    """
+    votes = proposal.votes.order_by("pk")
+    impact = Impact.of(proposal.impact) if proposal.impact else None
+    return {
+        "uuid": proposal.uuid,
+        "kind": proposal.kind,
+        "state": proposal.state,
+        "tightens": proposal.tightens,
+        "in_effect": in_effect(proposal),
+        "proposed_by": proposal.proposed_by,
+        "proposed_at": proposal.proposed_at,
+        "effective_at": proposal.effective_at,
+        "applied_at": proposal.applied_at,
+        "decided_by": proposal.decided_by,
+        "decided_at": proposal.decided_at,
+        "reverts": proposal.reverts.uuid if proposal.reverts else None,
+        "reverted_by": _reverted_by(proposal),
+        "diff": diff(proposal.before, proposal.after),
+        "impact": impact,
+        "impact_lines": impact_lines(impact) if impact else [],
+        "approvals_needed": proposal.approvals_needed,
+        "council_units": list(proposal.council_units),
+        "votes": [
+            {"voter": v.voter, "unit": v.unit, "vote": v.vote, "recorded_at": v.recorded_at}
+            for v in votes
+        ],
+        "missing": missing_votes(proposal),
+    }
+
+
+def impact_lines(impact: Impact) -> list[str]:
+    """Return the impact in words, such as `412 people lose key_timing, 0 gain`; never empty."""
+    several = len({line.purpose for line in impact.lines}) > 1
+    told = [
+        f"{f'{line.purpose}: ' if several else ''}{words}"
+        for line in impact.lines
+        for words in _line_in_words(line)
+    ]
+    told += [
+        f"{'+'.join(row.jurisdictions) or 'no place'}: blocked by "
+        f"{f'agreement {row.agreement}' if row.agreement else row.reason}"
+        f" ({', '.join(row.signals)})"
+        for row in impact.blocked
+    ]
+    return told or ["Nobody is concerned today"]
+
+
+def _line_in_words(line: Line) -> Iterator[str]:
+    if line.lose != 0 or line.gain != 0:
+        yield f"{_people(line.lose)} people lose {line.signal}, {_people(line.gain)} gain"
+    for count, words in (
+        (line.shorter, "people: {} is kept more shortly"),
+        (line.longer, "people: {} is kept longer"),
+        (line.asked, "people may be asked for {} from then on"),
+        (line.unasked, "people may be asked for {} no longer"),
+    ):
+        if count != 0:
+            yield f"{_people(count)} {words.format(line.signal)}"
+
+
+def _people(count: int | None) -> str:
+    return f"fewer than {settings.SMALLEST_GROUP}" if count is None else str(count)
+
+
+def in_effect(proposal: Proposal) -> bool:
+    """Say whether the change was made; a later one may have changed the same things again."""
+    return proposal.applied_at is not None
+
+
+def standing_revert(proposal: Proposal) -> Proposal | None:
+    """Return the proposal that goes back on this one, made or still to be decided; else None."""
+    made = Q(applied_at__isnull=False) | Q(state__in=OPEN_STATES)
+    return proposal.reverted_by.filter(made).order_by("pk").first()
+
+
+def diff(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[DiffRow]:
+    """Return what differs, tables inside tables by their dotted names, in the order of names."""
+    old, new = dict(_flat(before or {})), dict(_flat(after or {}))
+    return [
+        _row(name, old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _row(name: str, old: Any, new: Any) -> DiffRow:
+    if not isinstance(old, list) and not isinstance(new, list):
+        return DiffRow(name, old, new)
+    left, right = list(old or ()), list(new or ())
+    return DiffRow(
+        name,
+        old,
+        new,
+        added=tuple(item for item in right if item not in left),
+        removed=tuple(item for item in left if item not in right),
+    )
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _reverted_by(proposal: Proposal) -> UUID | None:
+    found = standing_revert(proposal)
+    return found.uuid if found else None

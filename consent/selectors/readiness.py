@@ -1,0 +1,258 @@
+"""Who may be asked today, and who waits for what: one decision per cohort, one count of people.
+
+Somebody may be asked when nothing but their own answer stands against at least one listed signal
+of one app. Only what people share decides here, so no figure tells what anybody answered.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count
+
+from consent.digests import digest
+from consent.models import CohortPolicy, Purpose, Subject
+from consent.policy.facts import ACTIVE
+from consent.policy.reasons import ORDER, Reason, ReasonCode
+from consent.selectors.decisions import NOTHING_SHARED, Standing, Verdicts, decide
+
+OWN_ANSWER: Final = frozenset(
+    {
+        ReasonCode.NO_CONSENT,
+        ReasonCode.SIGNAL_NOT_CONSENTED,
+        ReasonCode.NOTICE_CHANGED_RECONSENT,
+        ReasonCode.ACKNOWLEDGEMENT_MISSING,
+    }
+)
+"""What stands against anybody who has not answered, and goes away with their own answer."""
+
+NO_NOTICE: Final = "notice_missing"
+NOTHING_LISTED: Final = "nothing_listed"
+NO_PLACE: Final = "no_work_location"
+
+CHUNK: Final = 50
+"""So many cohorts are read at a time."""
+
+HORIZON: Final = timedelta(days=730)
+MOST_STEPS: Final = 60
+"""So far, and over so many turns of the calendar, a first day is looked for."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Blocker:
+    """One thing that stands in the way of people, whatever they answer."""
+
+    place: int
+    """Where its code stands in the order of reasons."""
+    code: str
+    detail: str = ""
+    """The gate, the agreement or the signal it is about."""
+    jurisdictions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People of the same places who wait for the same, or for nothing."""
+
+    jurisdictions: tuple[str, ...]
+    people: int
+    blockers: tuple[Blocker, ...] = ()
+    """Nothing: these may be asked."""
+    asked_from: date | None = None
+    """The first day on which time alone lets them be asked; None when none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeReadiness:
+    """One purpose: everybody stands in exactly one of its groups."""
+
+    purpose: str
+    title: str
+    groups: tuple[Group, ...]
+
+    @property
+    def people(self) -> int:
+        """Return how many people there are."""
+        return sum(group.people for group in self.groups)
+
+    @property
+    def may_be_asked(self) -> int:
+        """Return how many may be asked."""
+        return sum(group.people for group in self.groups if not group.blockers)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Who may be asked on a day, by what is recorded now."""
+
+    at: datetime
+    purposes: tuple[PurposeReadiness, ...]
+
+
+def readiness(at: datetime) -> Readiness:
+    """Return, per purpose, how many may be asked and what the others wait for.
+
+    `at` may lie ahead: then it is told what the calendar alone will have changed by then. Who has
+    left is not counted; who is in no cohort, or has no place of work, waits for that.
+    """
+    people, titles = _people(), _titles()
+    counts: dict[str, dict[_Row, int]] = {code: defaultdict(int) for code in titles}
+    judge = _Judge(at)
+    for document, count in _documents(people):
+        places = tuple(document["jurisdictions"])
+        for code, rows in counts.items():
+            rows[places, judge.outcome(document, code)] += count
+    purposes = (
+        PurposeReadiness(code, title, _groups(counts[code])) for code, title in titles.items()
+    )
+    return Readiness(at, tuple(purposes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    blockers: tuple[Blocker, ...]
+    asked_from: date | None
+
+
+_Row = tuple[tuple[str, ...], _Outcome]
+
+
+class _Judge:
+    """Decides once for all cohorts whose shared half says the same about a purpose."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        self.known: dict[str, _Outcome] = {}
+
+    def outcome(self, document: Mapping[str, Any], code: str) -> _Outcome:
+        trimmed = _trimmed(document, code)
+        key = digest(trimmed)
+        if key not in self.known:
+            self.known[key] = _outcome(trimmed, code, self.at)
+        return self.known[key]
+
+
+def _outcome(document: Mapping[str, Any], code: str, at: datetime) -> _Outcome:
+    verdicts = _verdicts(document, code, at)
+    blockers, may_turn = _blockers(verdicts, document, code)
+    return _Outcome(blockers, _first_day(document, code, verdicts, at) if may_turn else None)
+
+
+def _first_day(
+    document: Mapping[str, Any], code: str, verdicts: Verdicts, at: datetime
+) -> date | None:
+    """Walk from turn to turn of the calendar until nothing stands in the way."""
+    end = at + HORIZON
+    for _ in range(MOST_STEPS):
+        change = verdicts.next_change
+        if change is None or change > end:
+            return None
+        verdicts = _verdicts(document, code, change)
+        if not _blockers(verdicts, document, code)[0]:
+            return change.date()
+    return None
+
+
+def _verdicts(document: Mapping[str, Any], code: str, at: datetime) -> Verdicts:
+    """Decide about nobody in particular, by the shared half alone."""
+    nobody = Standing(
+        cohort_policy=CohortPolicy(document=_trimmed(document, code)),
+        events={},
+        acknowledged=frozenset(),
+        paused=False,
+        agent=ACTIVE,
+        turns_on=None,
+    )
+    return decide(nobody, at=at)
+
+
+def _trimmed(document: Mapping[str, Any], code: str) -> dict[str, Any]:
+    """Return what decides about one purpose: its own part, and the apps it lists."""
+    purpose = document["purposes"].get(code)
+    listed = purpose["allowlist"] if purpose else {}
+    return {
+        "jurisdictions": document["jurisdictions"],
+        "rulebook": document.get("rulebook"),
+        "apps": {app: facts for app, facts in document.get("apps", {}).items() if app in listed},
+        "purposes": {code: purpose} if purpose else {},
+    }
+
+
+def _blockers(
+    verdicts: Verdicts, document: Mapping[str, Any], code: str
+) -> tuple[tuple[Blocker, ...], bool]:
+    """Return what stands in the way of the signal nearest to being asked for.
+
+    And whether time alone could change it: an app, a notice or a place that is missing stays so.
+    """
+    if not document["jurisdictions"]:
+        return (_named(ReasonCode.UNKNOWN_JURISDICTION, NO_PLACE),), False
+    purpose = document["purposes"].get(code)
+    if purpose is None or purpose["notice_version"] is None:
+        return (_named(ReasonCode.NOTICE_CHANGED_RECONSENT, NO_NOTICE),), False
+    listed = {(app, signal) for app, signals in purpose["allowlist"].items() for signal in signals}
+    nearest = min(
+        (
+            tuple(_expanded(pair.decision.reasons))
+            for pair in verdicts.pairs
+            if (pair.app, pair.signal.value) in listed
+        ),
+        key=lambda blockers: (len(blockers), blockers),
+        default=(_named(ReasonCode.APP_NOT_ALLOWLISTED, NOTHING_LISTED),),
+    )
+    return nearest, bool(nearest)
+
+
+def _expanded(reasons: Iterable[Reason]) -> Iterator[Blocker]:
+    """Yield what stands in the way beside the person's own answer; each open gate by itself."""
+    others = [reason for reason in reasons if reason.code not in OWN_ANSWER]
+    # Where nothing is permitted at all, nothing else is worth waiting for.
+    closed = [r for r in others if r.code is ReasonCode.JURISDICTION_PROHIBITED]
+    for reason in closed or others:
+        params: dict[str, Any] = dict(reason.params)
+        if reason.code is ReasonCode.GATES_OPEN:
+            details = [str(gate) for gate in params["gates"]]
+        else:
+            details = [str(params.get("agreement") or params.get("signal") or reason.detail)]
+        for detail in details:
+            yield Blocker(ORDER[reason.code], reason.code.value, detail, reason.jurisdictions)
+
+
+def _named(near: ReasonCode, code: str) -> Blocker:
+    return Blocker(ORDER[near], code)
+
+
+def _people() -> dict[int | None, int]:
+    """Return cohort -> how many people are in it now: the one count over people."""
+    rows = Subject.objects.filter(departed_at__isnull=True).values_list("cohort")
+    return dict(rows.annotate(n=Count("pk")).order_by("cohort"))
+
+
+def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """Yield what each cohort shares, and how many people that is; one at a time, they are long."""
+    newest = (
+        CohortPolicy.objects.filter(cohort__in=[cohort for cohort in people if cohort is not None])
+        .order_by("cohort_id", "-revision")
+        .distinct("cohort_id")
+    )
+    left = dict(people)
+    for policy in newest.iterator(chunk_size=CHUNK):
+        yield policy.document, left.pop(policy.cohort_id)
+    if nowhere := sum(left.values()):
+        yield NOTHING_SHARED, nowhere
+
+
+def _titles() -> dict[str, str]:
+    purposes = Purpose.objects.filter(published_at__isnull=False)
+    return dict(purposes.values_list("code", "title"))
+
+
+def _groups(counts: Mapping[_Row, int]) -> tuple[Group, ...]:
+    """Return the groups: who may be asked first, then the largest first."""
+    found = (
+        Group(places, people, outcome.blockers, outcome.asked_from)
+        for (places, outcome), people in counts.items()
+    )
+    return tuple(sorted(found, key=lambda g: (bool(g.blockers), -g.people, g.jurisdictions)))

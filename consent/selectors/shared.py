@@ -1,0 +1,171 @@
+"""What a cohort's document says on a day: gates closed, agreements in force, exceptions, terms.
+
+No database: a document and its rulebook in, facts for the pure core out.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any, Final
+
+from consent.policy.evaluate import retention_days
+from consent.policy.facts import Agreement, PersonFacts
+from consent.policy.rulebook import Rulebook
+from consent.policy.types import Signal
+
+Purposed = Mapping[str, Any]
+"""One purpose of a cohort's document."""
+
+COUNSEL_GATE: Final = "counsel_signoff"
+"""The gate by whose evidence counsel signs a jurisdiction of low confidence off."""
+
+
+def closed_gates(
+    jurisdictions: Iterable[str], purpose: Purposed, rules: Rulebook, today: date
+) -> dict[str, date]:
+    """Return the gates that are closed for these places, each with the day the last one was.
+
+    Every place that asks for a gate needs evidence of its own, or of the one above that asks:
+    what was assessed in one country closes nothing in another.
+    """
+    closed: dict[str, date] = {}
+    still_open: set[str] = set()
+    for code in jurisdictions:
+        for row in rules.lineage(code):
+            for gate in row.own.gates:
+                since = covered_since(_spans(purpose, gate, {row.code, code}), today)
+                if since:
+                    closed[gate] = max(since, closed.get(gate, date.min))
+                else:
+                    still_open.add(gate)
+    return {gate: since for gate, since in closed.items() if gate not in still_open}
+
+
+def covered_since(spans: Iterable[tuple[date, date | None]], today: date) -> date | None:
+    """Return since when half-open spans cover every day up to `today`; None if not today.
+
+    Evidence renewed before it lapses closes its gate without a break, so no lead time runs anew.
+    """
+    begun: date | None = None
+    reach: date = date.min
+    for since, until in sorted(spans, key=lambda span: span[0]):
+        if since > today:
+            break
+        if begun is None or since > reach:
+            begun, reach = since, date.min
+        reach = max(reach, until or date.max)
+    return begun if today < reach else None
+
+
+def signed_off(purpose: Purposed, today: date) -> frozenset[str]:
+    """Return the jurisdictions of low confidence that counsel has signed off, as of today."""
+    return frozenset(
+        item["jurisdiction"]
+        for item in _in_force(purpose["gates"], today)
+        if item["gate"] == COUNSEL_GATE
+    )
+
+
+def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
+    """Return the agreements that bind: begun, and not replaced by one that has begun.
+
+    One whose last day is over and that nothing replaced still binds, and covers nothing.
+    """
+    return tuple(
+        Agreement(
+            name=item["code"],
+            apps=frozenset(item["apps"]) or None,
+            signals=frozenset(Signal(s) for s in item["signals"]) or None,
+            retention_days=item["retention_cap_days"],
+            valid_from=day_of(item["from"]),
+            valid_until=day_of(item["until"]),
+        )
+        for item in purpose["agreements"]
+        if _begun(item["from"], today) and not _begun(item["replaced_on"], today)
+    )
+
+
+def overridden(purpose: Purposed, today: date) -> frozenset[tuple[str, Signal]]:
+    """Return the exceptions in force today, each with the place whose rule it names."""
+    return frozenset(
+        (item["jurisdiction"], Signal(item["signal"]))
+        for item in _in_force(purpose["overrides"], today)
+    )
+
+
+def lifted_signals(
+    jurisdictions: Iterable[str], granted: frozenset[tuple[str, Signal]], rules: Rulebook
+) -> frozenset[Signal]:
+    """Return the signals whose restriction is lifted in every one of the places that has it.
+
+    For a place's own rule the exception names it; for a parent's rule, the place or the parent.
+    """
+    codes = tuple(jurisdictions)
+    return frozenset(
+        signal
+        for signal in {signal for _, signal in granted}
+        if all(
+            (row.code, signal) in granted or (code, signal) in granted
+            for code in codes
+            for row in rules.lineage(code)
+            if signal in row.own.restricted_signals
+        )
+    )
+
+
+def kept_days(
+    jurisdictions: Iterable[str], purpose: Purposed, rules: Rulebook, today: date
+) -> dict[str, int]:
+    """Return how long each signal may be kept at most, whoever may record it today.
+
+    Empty where no rule of the places is known: then nothing new may be recorded, and there is no
+    shorter term for what is held.
+    """
+    codes = frozenset(jurisdictions)
+    person = PersonFacts(
+        jurisdictions=codes,
+        at=today,
+        agreements=agreements_of(purpose, today),
+        own_retention_days=purpose["retention_days"],
+    )
+    bounds = rules.law(codes, today).bounds
+    found = {signal: retention_days(person, bounds, signal, rules) for signal in Signal}
+    return {signal.value: days for signal, days in found.items() if days is not None}
+
+
+def turning_days(document: Mapping[str, Any], rules: Rulebook) -> Iterator[date]:
+    """Yield the days, past ones included, on which something shared changes by itself."""
+    yield from rules.turning_days(document["jurisdictions"])
+    for purpose in document["purposes"].values():
+        yield from dated_in(purpose)
+
+
+def dated_in(purpose: Purposed) -> Iterator[date]:
+    """Yield the days on which evidence, agreements and exceptions of a purpose begin or end."""
+    for item in (*purpose["gates"], *purpose["agreements"], *purpose["overrides"]):
+        for key in ("from", "until", "replaced_on"):
+            if day := day_of(item.get(key)):
+                yield day
+
+
+def day_of(text: str | None) -> date | None:
+    """Read a day as the document has it."""
+    return date.fromisoformat(text) if text else None
+
+
+def _spans(purpose: Purposed, gate: str, places: set[str]) -> list[tuple[date, date | None]]:
+    return [
+        (date.fromisoformat(item["from"]), day_of(item["until"]))
+        for item in purpose["gates"]
+        if item["gate"] == gate and item["jurisdiction"] in places
+    ]
+
+
+def _in_force(items: Iterable[dict[str, Any]], today: date) -> Iterator[dict[str, Any]]:
+    for item in items:
+        until = day_of(item["until"])
+        if _begun(item["from"], today) and (until is None or today < until):
+            yield item
+
+
+def _begun(text: str | None, today: date) -> bool:
+    return text is not None and date.fromisoformat(text) <= today

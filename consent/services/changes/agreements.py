@@ -1,0 +1,146 @@
+"""Changes to agreements: a new one, as caps that nobody can publish beyond."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar, Final, Self
+
+from audit.ledger import Actor
+from consent.exceptions import ChangeUnfit
+from consent.models import Agreement
+from consent.policy.types import Signal
+from consent.rules import rulebook
+from consent.services.agreements import record_agreement
+from consent.services.changes.given import PLACE, SHA256, Given
+from consent.services.changes.kind import Change, Reach, Standing
+
+NUMBER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
+LISTS: Final = ("jurisdictions", "sites", "purposes", "apps", "signals", "council_units")
+
+
+@dataclass(frozen=True)
+class AgreementRecord(Change):
+    """A works agreement. One that replaces another may cap less, so that one waits for votes."""
+
+    kind: ClassVar[str] = "agreement.record"
+
+    code: str
+    title: str
+    parties: str
+    jurisdictions: tuple[str, ...]
+    sites: tuple[str, ...]
+    purposes: tuple[str, ...]
+    apps: tuple[str, ...]
+    signals: tuple[Signal, ...]
+    retention_cap_days: int | None
+    valid_from: date
+    valid_until: date | None
+    document_sha256: str
+    council_may_veto: bool
+    council_units: tuple[str, ...]
+    replaces: str | None
+
+    @classmethod
+    def read(cls, given: Given) -> Self:
+        """Read it."""
+        agreement = cls(
+            code=given.matching("code", NUMBER, "letters, digits and _.:-, 60 at most"),
+            title=given.text("title", longest=200),
+            parties=given.text("parties", longest=200),
+            jurisdictions=given.names("jurisdictions", longest=8),
+            sites=given.names("sites"),
+            purposes=given.names("purposes", longest=60),
+            apps=given.names("apps", longest=60),
+            signals=given.words("signals", Signal),
+            retention_cap_days=(
+                None
+                if given.is_null("retention_cap_days")
+                else given.whole("retention_cap_days", least=1, most=3650)
+            ),
+            valid_from=given.day("valid_from"),
+            valid_until=None if given.is_null("valid_until") else given.day("valid_until"),
+            document_sha256=given.matching("document_sha256", SHA256, "a SHA-256 in small hex"),
+            council_may_veto=given.flag("council_may_veto"),
+            council_units=given.names("council_units"),
+            replaces=(
+                None
+                if given.is_null("replaces")
+                else given.matching("replaces", NUMBER, "the number of an agreement, or null")
+            ),
+        )
+        agreement.refuse_odd(given)
+        return agreement
+
+    def refuse_odd(self, given: Given) -> None:
+        """Refuse what no agreement says: no place, an end before its beginning, no unit to ask."""
+        if not self.jurisdictions:
+            given.refuse("jurisdictions", "must have one place at least")
+        if wrong := [code for code in self.jurisdictions if not PLACE.fullmatch(code)]:
+            given.refuse("jurisdictions", f"{wrong[0]!r} is no code of a place")
+        if self.valid_until and self.valid_until <= self.valid_from:
+            given.refuse("valid_until", "must lie after valid_from")
+        if self.council_may_veto and not self.council_units:
+            given.refuse("council_units", "must name a unit where the council may veto")
+
+    def check(self) -> None:
+        """Refuse a number that is taken, an unknown place, and what was replaced already."""
+        if Agreement.objects.filter(code=self.code).exists():
+            raise ChangeUnfit("code: is taken by another agreement")
+        if unknown := sorted(set(self.jurisdictions) - set(rulebook().rows)):
+            raise ChangeUnfit(f"jurisdictions: no rules are known for {unknown[0]}")
+        if self.replaces:
+            replaced = self._replaced()
+            if replaced is None or Agreement.objects.filter(replaces=replaced).exists():
+                raise ChangeUnfit("replaces: there is no such agreement to be replaced")
+
+    def standing(self) -> Standing:
+        """Return the agreement of this number, all of it null where there is none."""
+        row = Agreement.objects.select_related("replaces").filter(code=self.code).first()
+        return {
+            "title": row and row.title,
+            "parties": row and row.parties,
+            **{name: row and list(getattr(row, name)) for name in LISTS},
+            "retention_cap_days": row and row.retention_cap_days,
+            "valid_from": row and row.valid_from.isoformat(),
+            "valid_until": row and row.valid_until and row.valid_until.isoformat(),
+            "document_sha256": row and row.document_sha256,
+            "council_may_veto": row and row.council_may_veto,
+            "replaces": row and row.replaces and row.replaces.code,
+        }
+
+    def tightens(self) -> bool:
+        """Say whether it comes on top of what stands: an agreement can only narrow."""
+        return self.replaces is None
+
+    def reach(self) -> Reach:
+        """Return what the replaced agreement is about, besides what this one is."""
+        replaced = self._replaced()
+        places = set(self.jurisdictions) | set(replaced.jurisdictions if replaced else ())
+        return Reach(jurisdictions=frozenset(places))
+
+    def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
+        """Record it."""
+        record_agreement(
+            agreement=Agreement(
+                code=self.code,
+                title=self.title,
+                parties=self.parties,
+                jurisdictions=list(self.jurisdictions),
+                sites=list(self.sites),
+                purposes=list(self.purposes),
+                apps=list(self.apps),
+                signals=[signal.value for signal in self.signals],
+                retention_cap_days=self.retention_cap_days,
+                valid_from=self.valid_from,
+                valid_until=self.valid_until,
+                document_sha256=self.document_sha256,
+                council_may_veto=self.council_may_veto,
+                council_units=list(self.council_units),
+                replaces=self._replaced(),
+            ),
+            actor=actor,
+            at=at,
+        )
+
+    def _replaced(self) -> Agreement | None:
+        return Agreement.objects.filter(code=self.replaces).first() if self.replaces else None

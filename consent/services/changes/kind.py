@@ -1,0 +1,99 @@
+"""What a kind of change is: it reads its payload, says what stands, and applies itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final, Self
+
+from audit.ledger import Actor
+from consent.exceptions import CannotRevert, ChangeUnfit
+from consent.models import App, Purpose
+from consent.services.changes.given import Given
+
+Payload = dict[str, Any]
+Standing = dict[str, Any]
+"""What stands of the things a change is about, as JSON; equal before and after: nothing changed."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a change touches, in the terms of an agreement; None means all there is."""
+
+    jurisdictions: frozenset[str] | None = None
+    purposes: frozenset[str] | None = None
+    apps: frozenset[str] | None = None
+
+
+NOTHING: Final = Reach(frozenset(), frozenset(), frozenset())
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a change would newly let a purpose do; agreements in force are held against it."""
+
+    purpose: str
+    jurisdictions: frozenset[str] | None = None
+    app: str | None = None
+    signals: frozenset[str] = frozenset()
+    retention_days: int | None = None
+
+
+class Change(ABC):
+    """One change, read from its payload. Nothing here decides who must agree to it."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def read(cls, given: Given) -> Self:
+        """Return the change that a payload describes; raises ChangeUnfit naming the key."""
+
+    def check(self) -> None:
+        """Refuse a change that cannot be, as things stand now; ChangeUnfit or NeverCapturable."""
+        self.standing()
+
+    @abstractmethod
+    def standing(self) -> Standing:
+        """Return what stands now of the things it changes; raises ChangeUnfit if one is unknown."""
+
+    @abstractmethod
+    def tightens(self) -> bool:
+        """Say whether it can only take away: no doubt counts as widening."""
+
+    def approvals(self) -> int:
+        """Return how many privacy officers other than the author must approve."""
+        return 1
+
+    def council_always(self) -> bool:
+        """Say whether every council known must agree, whatever the agreements say."""
+        return False
+
+    def reach(self) -> Reach:
+        """Return what it touches; that decides which councils are asked."""
+        return NOTHING
+
+    def ask(self) -> Ask | None:
+        """Return what it would newly allow; None where it allows nothing by itself."""
+        return None
+
+    @abstractmethod
+    def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
+        """Make the change, through the services, in the caller's transaction."""
+
+    def inverse(self, before: Standing) -> tuple[str, Payload]:
+        """Return kind and payload of the change back to `before`; raises CannotRevert."""
+        raise CannotRevert
+
+
+def purpose_of(code: str) -> Purpose:
+    """Return the purpose; raises ChangeUnfit where there is none."""
+    if purpose := Purpose.objects.filter(code=code).first():
+        return purpose
+    raise ChangeUnfit("purpose: there is none with this code")
+
+
+def app_of(code: str) -> App:
+    """Return the app; raises ChangeUnfit where there is none."""
+    if app := App.objects.filter(code=code).first():
+        return app
+    raise ChangeUnfit("app: there is none with this code")

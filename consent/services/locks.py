@@ -1,0 +1,33 @@
+"""One advisory lock around what cohorts share: changed by one at a time, read in peace by many.
+
+Taken before a subject's row, never after it, so that nobody waits for it with that row in hand:
+a withdrawal needs the row, and is not to wait for a change of rules.
+"""
+
+from typing import Final
+
+from django.db import connection
+
+SHARED_HALVES: Final = 7_215_003
+
+
+def one_change_at_a_time() -> None:
+    """Let nobody else compute what is shared, or rely on it, until this transaction ends.
+
+    Two changes at once must not each write a document without the other's, and a cohort that is
+    only being made must not be left out of a refresh.
+    """
+    _lock("SELECT pg_advisory_xact_lock(%s)")
+
+
+def no_change_meanwhile() -> None:
+    """Rely on what is shared until this transaction ends; whoever changes it waits for that.
+
+    So nobody comes under rules, or hands something in under them, that are being replaced.
+    """
+    _lock("SELECT pg_advisory_xact_lock_shared(%s)")
+
+
+def _lock(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [SHARED_HALVES])

@@ -1,0 +1,72 @@
+"""Terms of a purpose that change after it was published, and purposes that stop asking."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import events, ledger
+from audit.ledger import Actor
+from consent.digests import digest
+from consent.models import Purpose
+from consent.services.cohorts import refresh_cohorts
+
+TERMS = ("title", "description", "retention_days")
+
+
+@transaction.atomic
+def change_purpose(
+    *,
+    purpose: Purpose,
+    fields: Mapping[str, str | int],
+    actor: Actor,
+    at: datetime | None = None,
+) -> Purpose:
+    """Change title, description or retention_days; who said yes to the notice keeps their yes."""
+    changed = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    for name in fields:
+        if name not in TERMS:
+            raise ValueError(f"{name} is not a term of a purpose that changes")
+        setattr(changed, name, fields[name])
+    changed.save(update_fields=list(fields))
+    _say(changed, tuple(sorted(fields)), actor=actor, at=at)
+    return changed
+
+
+@transaction.atomic
+def retire_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None) -> Purpose:
+    """Ask nobody any more and record nothing for it; answers stay on record. Repeats are quiet."""
+    retired = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    if retired.published_at is None:
+        return retired
+    retired.published_at = None
+    retired.save(update_fields=["published_at"])
+    _say(retired, ("published",), actor=actor, at=at)
+    return retired
+
+
+@transaction.atomic
+def reopen_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None) -> Purpose:
+    """Ask again for a purpose that was retired: who still says yes is recorded again."""
+    reopened = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    if reopened.published_at is not None:
+        return reopened
+    reopened.published_at = at or timezone.now()
+    reopened.save(update_fields=["published_at"])
+    _say(reopened, ("published",), actor=actor, at=at)
+    return reopened
+
+
+def _say(purpose: Purpose, fields: tuple[str, ...], *, actor: Actor, at: datetime | None) -> None:
+    published = purpose.published_at is not None
+    terms = [purpose.title, purpose.description, purpose.retention_days, published]
+    ledger.append(
+        events.PurposeChanged(
+            purpose=purpose.code, fields=fields, digest=digest([purpose.code, *terms])
+        ),
+        actor=actor,
+        covers=[purpose],
+        event_time=at,
+    )
+    refresh_cohorts(at=at or timezone.now())

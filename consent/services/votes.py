@@ -1,0 +1,110 @@
+"""Votes on proposals: privacy officers approve or reject, works councils agree or veto."""
+
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import events, ledger
+from audit.ledger import Actor
+from consent import exceptions
+from consent.models import CouncilSeat, Proposal, ProposalVote
+from consent.selectors.proposals import missing_votes
+from consent.services.proposals import carry_out
+
+OFFICERS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.REJECT}
+COUNCILS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.VETO}
+
+
+@transaction.atomic
+def vote(*, proposal: UUID, voter: UUID, vote: str, unit: str = "") -> Proposal:
+    """Record a vote, as a privacy officer or for the council of `unit`; return what then stands.
+
+    With the last vote it needs the change is made at once, or waits for its hour. A rejection and
+    a veto end it. The same vote again returns what stands. Raises VoteUnclear, ProposalDecided,
+    ApproverIsRequester, AlreadyVoted, UnitNotAsked or SeatMissing; then nothing changed.
+    """
+    said = _said(vote, unit)
+    # Two last votes at once: one waits here, and then finds the change made.
+    standing = Proposal.objects.select_for_update().get(uuid=proposal)
+    if standing.votes.filter(voter=voter, unit=unit, vote=said).exists():
+        return standing
+    _refuse_unheard(standing, voter, said, unit)
+    cast = ProposalVote.objects.create(proposal=standing, voter=voter, unit=unit, vote=said)
+    _say_cast(standing, cast)
+    _settle(standing, cast)
+    return standing
+
+
+def _said(vote: str, unit: str) -> ProposalVote.Vote:
+    said = COUNCILS_SAY if unit else OFFICERS_SAY
+    if vote not in {word.value for word in said}:
+        raise exceptions.VoteUnclear
+    return ProposalVote.Vote(vote)
+
+
+def _refuse_unheard(proposal: Proposal, voter: UUID, said: ProposalVote.Vote, unit: str) -> None:
+    """Refuse who may not speak here, and what comes too late; the last word is a no."""
+    may_still = (
+        {Proposal.State.OPEN}
+        if said == ProposalVote.Vote.APPROVE
+        else {Proposal.State.OPEN, Proposal.State.APPROVED}
+    )
+    if proposal.state not in may_still:
+        raise exceptions.ProposalDecided
+    if proposal.proposed_by == voter:
+        raise exceptions.ApproverIsRequester
+    spoken = set(proposal.votes.filter(voter=voter).values_list("unit", flat=True))
+    # One person is one pair of eyes: not an officer's here and a council's there.
+    if unit in spoken or any(bool(other) != bool(unit) for other in spoken):
+        raise exceptions.AlreadyVoted
+    if unit and unit not in proposal.council_units:
+        raise exceptions.UnitNotAsked
+    if unit and not _holds_seat(voter, unit, on=timezone.now().date()):
+        raise exceptions.SeatMissing
+
+
+def _holds_seat(person: UUID, unit: str, *, on: date) -> bool:
+    # Locked: whoever ends the seat in this moment comes before the vote or after it.
+    seats = CouncilSeat.objects.select_for_update().filter(person=person, unit=unit)
+    return seats.filter(valid_from__lte=on, ended_at__isnull=True).first() is not None
+
+
+def _settle(proposal: Proposal, cast: ProposalVote) -> None:
+    """Draw what follows from the votes there are."""
+    proposal.decided_by, proposal.decided_at = cast.voter, timezone.now()
+    if cast.vote in {ProposalVote.Vote.REJECT, ProposalVote.Vote.VETO}:
+        _decide(
+            proposal,
+            Proposal.State.REJECTED
+            if cast.vote == ProposalVote.Vote.REJECT
+            else Proposal.State.VETOED,
+        )
+    elif not missing_votes(proposal).nobody:
+        proposal.decided_by = proposal.decided_at = None
+    elif proposal.applied_at is not None:  # it tightened at once, and this is the look afterwards
+        _decide(proposal, Proposal.State.APPLIED)
+    elif proposal.effective_at and proposal.effective_at > timezone.now():
+        _decide(proposal, Proposal.State.APPROVED)
+    else:
+        carry_out(proposal, actor=Actor.staff(cast.voter))
+
+
+def _decide(proposal: Proposal, state: Proposal.State) -> None:
+    proposal.state = state
+    proposal.save(update_fields=["state", "decided_by", "decided_at"])
+
+
+def _say_cast(proposal: Proposal, cast: ProposalVote) -> None:
+    kind, sha256, uuid = proposal.kind, proposal.payload_sha256, proposal.uuid
+    officers = {"approve": events.ProposalApproved, "reject": events.ProposalRejected}
+    councils = {"approve": events.ProposalAgreed, "veto": events.ProposalVetoed}
+    ledger.append(
+        councils[cast.vote](kind=kind, digest=sha256, proposal=uuid, unit=cast.unit)
+        if cast.unit
+        else officers[cast.vote](kind=kind, digest=sha256, proposal=uuid),
+        actor=Actor.staff(cast.voter),
+        covers=[proposal, cast],
+    )

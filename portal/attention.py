@@ -1,0 +1,117 @@
+"""What will need somebody soon, in words, each with the page where it can be seen to."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from consent.policy.rulebook import Rulebook
+from consent.rules import rulebook
+from consent.selectors.attention import Attention, Matter, Severity, attention
+from portal.pages.rulewords import day_words, gate_title
+from portal.templatetags.words import signal_name
+
+TONES: Final[Mapping[Severity, str]] = {
+    Severity.NOW: "bad",
+    Severity.SOON: "warn",
+    Severity.LATER: "info",
+}
+
+
+def coming(at: datetime) -> list[dict[str, Any]]:
+    """Return what needs somebody, most urgent first: a text, a tag with its tone, and a page."""
+    pack, today = rulebook(), at.date()
+    return [
+        {
+            "text": SENTENCES[one.matter](one, pack),
+            "count": _when(one.due, today),
+            "tone": TONES[one.severity],
+            "url": _page(one),
+        }
+        for one in attention(at)
+    ]
+
+
+def _page(one: Attention) -> str:
+    match one.matter:
+        case Matter.REVIEW if len(one.codes) == 1:
+            return reverse("rules-place", args=[one.codes[0]])
+        case Matter.REVIEW:
+            return reverse("rules-list")
+        case Matter.AGREEMENT:
+            return reverse("agreements")
+        case Matter.FLOOR_ABOVE_CAP:
+            return reverse("rules-place", args=[one.codes[0]])
+        case Matter.ADOPTION:
+            return reverse("change-new", args=["rules.adopt"])
+        case Matter.EVIDENCE | Matter.EXCEPTION | Matter.COUNSEL:
+            return reverse("gates")
+
+
+def _when(due: date | None, today: date) -> str:
+    if due is None:
+        return _("open")
+    left = (due - today).days
+    if left <= 0:
+        return _("over")
+    return _("%(n)d d") % {"n": left}
+
+
+def _review(one: Attention, _pack: Rulebook) -> str:
+    words = {"places": ", ".join(one.codes), "day": _day(one)}
+    return _("The rules of %(places)s must be reviewed by %(day)s") % words
+
+
+def _agreement(one: Attention, _pack: Rulebook) -> str:
+    words = {"code": one.codes[0], "day": _day(one)}
+    return _("Agreement %(code)s ends on %(day)s, and nothing replaces it") % words
+
+
+def _evidence(one: Attention, pack: Rulebook) -> str:
+    words = {"gate": gate_title(one.codes[0], pack), "place": one.jurisdictions[0]}
+    words |= {"purpose": one.purpose, "day": _day(one)}
+    return _("%(gate)s (%(place)s, %(purpose)s): the evidence lapses on %(day)s") % words
+
+
+def _exception(one: Attention, _pack: Rulebook) -> str:
+    words = {"signal": signal_name(one.codes[0]), "place": one.jurisdictions[0]}
+    words |= {"purpose": one.purpose, "day": _day(one)}
+    return _("The exception for %(signal)s (%(place)s, %(purpose)s) ends on %(day)s") % words
+
+
+def _floor(one: Attention, _pack: Rulebook) -> str:
+    words = {"place": one.codes[0], "purpose": one.purpose, "days": one.days, "cap": one.cap_days}
+    return (
+        _(
+            "%(place)s asks to keep something for %(days)s days; %(purpose)s may keep"
+            " recordings for %(cap)s at most: keep that apart, and train on nothing of it"
+        )
+        % words
+    )
+
+
+def _counsel(one: Attention, _pack: Rulebook) -> str:
+    words = {"place": one.jurisdictions[0], "purpose": one.purpose}
+    return _("Counsel has not signed off the rules of %(place)s for %(purpose)s") % words
+
+
+def _adoption(one: Attention, _pack: Rulebook) -> str:
+    words = {"codes": ", ".join(one.codes)}
+    return _("Shipped rules wait to be adopted: %(codes)s") % words
+
+
+def _day(one: Attention) -> str:
+    return day_words(one.due) if one.due else ""
+
+
+SENTENCES: Final[Mapping[Matter, Callable[[Attention, Rulebook], str]]] = {
+    Matter.REVIEW: _review,
+    Matter.AGREEMENT: _agreement,
+    Matter.EVIDENCE: _evidence,
+    Matter.EXCEPTION: _exception,
+    Matter.FLOOR_ABOVE_CAP: _floor,
+    Matter.COUNSEL: _counsel,
+    Matter.ADOPTION: _adoption,
+}

@@ -1,0 +1,268 @@
+"""What the holder of a token is told when it polls. Pure: all it needs comes as arguments.
+
+The one place where a poll is decided. Whoever serves polls brings a `Source`: the plain view one
+that asks PostgreSQL, the process under ASGI one that asks Redis first. Both get the same answers.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
+
+PREFIX: Final = "sat_"
+JITTER: Final = 0.2
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """Status, headers and body of one answer to a poll."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is a problem (RFC 9457)."""
+
+    status: int
+    code: str
+    detail: str
+    next_step: str
+    retry_after: int = 0
+
+
+class Unavailable(Exception):
+    """What is true cannot be known now; carries the refusal to answer with."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+NO_TOKEN: Final = Refusal(
+    status=401,
+    code="token_unknown",
+    detail="A bearer token of an enrolled agent is needed.",
+    next_step="Stop capture at once, then enrol again.",
+)
+UNKNOWN: Final = Refusal(
+    status=401,
+    code="token_unknown",
+    detail="No enrolled agent holds this token.",
+    next_step="Stop capture at once, then enrol again.",
+)
+REVOKED: Final = Refusal(
+    status=403,
+    code="agent_revoked",
+    detail="This machine was taken off the list by the person it belongs to.",
+    next_step="Stop capture at once and erase what was not handed in.",
+)
+DEPARTED: Final = Refusal(
+    status=403,
+    code="person_departed",
+    detail="The person this machine belongs to has left the organisation.",
+    next_step="Stop capture at once and erase what was not handed in.",
+)
+NO_DATABASE: Final = Refusal(
+    status=503,
+    code="database_unavailable",
+    detail="The database cannot be reached, so nothing that allows can be said.",
+    next_step="Keep to the lease you have and ask again later.",
+    retry_after=10,
+)
+BUSY: Final = Refusal(
+    status=503,
+    code="too_busy",
+    detail="More is being asked right now than can be answered.",
+    next_step="Keep to the lease you have and ask again later.",
+    retry_after=5,
+)
+
+
+class Known(NamedTuple):
+    """Whose token it is, and the newest policy if nothing changed since it was issued."""
+
+    agent: int
+    subject: int
+    cohort: int
+    version: int = 0
+    etag: str = ""
+    """Empty where the newest policy no longer says what is true, or there is none."""
+    issued: int = 0
+    fresh_until: int = 0
+
+    def is_in_force(self, now: float) -> bool:
+        """Return whether the policy may be named in an answer at `now`.
+
+        Not before it was issued either: after a clock was set back by no more than half a lease
+        a policy is answered for no longer than its lease, and after a longer way back not at all.
+        """
+        return bool(self.etag) and self.issued <= now < self.fresh_until
+
+
+class Issued(NamedTuple):
+    """A policy that was issued just now, signed."""
+
+    etag: str
+    body: bytes
+
+
+class Source(Protocol):
+    """Where an answer gets what it needs. Each call may raise `Unavailable`."""
+
+    @property
+    def interval(self) -> int:
+        """The seconds from one poll to the next."""
+
+    @property
+    def offer(self) -> int:
+        """The longest wait in seconds that is offered; 0 where waiting is not possible now."""
+
+    def meter(self, digest: bytes) -> int:
+        """Count a request; return the seconds to wait where it was one too many, else 0."""
+
+    async def look(self, digest: bytes, now: float) -> Known | Refusal:
+        """Return what is true at some instant after the call, which `now` is the time of."""
+
+    async def hold(self, known: Known, seconds: float) -> bool:
+        """Wait for a change, at most so long; False, at once, where no more can wait."""
+
+    async def body(self, digest: bytes, known: Known) -> bytes | None:
+        """Return the signed policy that `known` names, if it is at hand."""
+
+    async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
+        """Issue, sign and return the agent's next policy."""
+
+
+async def answer(
+    source: Source,
+    token: str | None,
+    if_none_match: str | None,
+    prefer: str | None,
+    now: Callable[[], float],
+) -> Answer | Refusal:
+    """Return what the holder of `token` is told.
+
+    304 while the policy that `if_none_match` names is in force; 200 with a signed policy as soon
+    as it is not, or none is named. `prefer` may ask to wait for that (RFC 7240): `wait=30`.
+    """
+    if not token or not token.startswith(PREFIX):
+        return NO_TOKEN
+    digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    if pause := source.meter(digest):
+        return _too_many(pause)
+    try:
+        known = await source.look(digest, now())
+        if isinstance(known, Refusal):
+            return known
+        waited = 0
+        if prefer and (waited := await _wait(source, known, if_none_match, prefer, now())):
+            known = await source.look(digest, now())
+            if isinstance(known, Refusal):
+                return known
+        if _is_current(if_none_match, known, now()):
+            return Answer(304, _headers(source, known.etag, waited))
+        return await _policy(source, digest, known, if_none_match, waited, now())
+    except Unavailable as away:
+        return away.refusal
+
+
+async def _wait(
+    source: Source, known: Known, if_none_match: str | None, prefer: str, now: float
+) -> int:
+    """Wait for a change as the caller asked to; return the seconds granted, 0 for no wait."""
+    wanted = min(wished(prefer), source.offer)
+    if not wanted or not _is_current(if_none_match, known, now):
+        return 0
+    # Never past the instant from which the policy is not answered for any more.
+    return wanted if await source.hold(known, min(wanted, known.fresh_until - now)) else 0
+
+
+async def _policy(
+    source: Source, digest: bytes, known: Known, named: str | None, waited: int, now: float
+) -> Answer:
+    """Return the signed policy in force where it is at hand, else a new one."""
+    etag, body = known.etag, None
+    if known.is_in_force(now) and named_version(named) <= known.version:
+        body = await source.body(digest, known)
+    if body is None:
+        issued = await source.issue(digest, known, now)
+        etag, body = issued.etag, issued.body
+    headers = _headers(source, etag, waited)
+    headers += [
+        (b"content-type", b"application/policy+jwt"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    return Answer(200, headers, body)
+
+
+def etag_of(*, version: int, cohort: int, revision: int, personal: int, fresh_until: int) -> str:
+    """Return a policy's entity tag: all that its body depends on, and its half of the lease.
+
+    `fresh_until` bounds what the tag is good for: from then on nothing is answered 304.
+    """
+    return f'"{version}.{cohort}-{revision}.{personal}.{fresh_until}"'
+
+
+def fresh_until(issued: float, lease_until: float) -> int:
+    """Return until when a policy is answered for: the first half of its lease, no fraction more."""
+    return int(issued + (lease_until - issued) / 2)
+
+
+def wished(prefer: str) -> int:
+    """Return the seconds that a Prefer header asks to wait (RFC 7240 section 4.3); 0 for none."""
+    for preference in prefer.split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            number = value.strip().strip('"')
+            return int(number[:9]) if number.isascii() and number.isdigit() else 0
+    return 0
+
+
+def named_version(if_none_match: str | None) -> int:
+    """Return the highest version that the caller has seen, as far as it says so; else 0."""
+    versions = [tag.strip('"').partition(".")[0] for tag in _tags(if_none_match or "")]
+    return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
+
+
+def _is_current(if_none_match: str | None, known: Known, now: float) -> bool:
+    if not if_none_match or not known.is_in_force(now):
+        return False
+    return if_none_match == known.etag or known.etag in _tags(if_none_match)
+
+
+def _tags(header: str) -> list[str]:
+    """Return the listed tags; weak comparison, as RFC 9110 section 13.1.2 asks."""
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def _too_many(pause: int) -> Refusal:
+    return Refusal(
+        status=429,
+        code="too_many_requests",
+        detail="This agent asks more often than its policy says.",
+        next_step="Wait as long as Retry-After says.",
+        retry_after=pause,
+    )
+
+
+def _headers(source: Source, etag: str, waited: int) -> Headers:
+    headers = [(b"etag", etag.encode("ascii")), *_general(source.interval, source.offer)]
+    if waited:
+        headers.append((b"preference-applied", b"wait=%d" % waited))
+    return headers
+
+
+@lru_cache(maxsize=8)
+def _general(interval: int, offer: int) -> Headers:
+    """Return what every answer says: keep it to yourself, and when to ask again."""
+    pace = f"interval={interval}, jitter={JITTER}" + (f", wait={offer}" if offer else "")
+    return [
+        (b"cache-control", b"private, no-cache"),
+        (b"vary", b"Authorization"),
+        (b"policy-poll", pace.encode("ascii")),
+    ]

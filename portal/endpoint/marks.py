@@ -1,0 +1,160 @@
+"""The writer's side of the fence: before it commits, a change says in Redis *ask PostgreSQL*.
+
+It waits for Redis for BUDGET seconds and no longer. What it cannot mark it leaves as a row in
+PostgreSQL, in the same transaction, and every reader marks that before it answers anything else.
+"""
+
+import logging
+import os
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from portal.endpoint import record
+from portal.endpoint.models import Unmarked
+
+logger = logging.getLogger(__name__)
+BUDGET: Final = 0.05
+PAUSE: Final = 0.5
+"""How long Redis is left alone after it did not answer: many changes must not each wait for it."""
+BUCKETS: Final = 1024
+LOCKS: Final = {"s": 7_215_010, "c": 7_215_011}
+"""Advisory locks, a class each for subjects and cohorts: held by whoever changes something of
+theirs, from before the mark until the commit is visible."""
+
+
+def lock_of(name: str) -> tuple[int, int]:
+    """Return the advisory lock of a name; several names share one, so that none runs out."""
+    kind, _, number = name.partition(":")
+    return LOCKS[kind], int(number) % BUCKETS
+
+
+def policy_changing(*, subject: int = 0, cohort: int = 0) -> None:
+    """Let no cached answer for this subject or cohort outlive the commit that is about to come.
+
+    To be called inside the transaction of the change; never fails it, never waits for long.
+    """
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("a policy changes inside a transaction only")
+    name = record.subject_key(subject) if subject else record.cohort_key(cohort)
+    with connection.cursor() as cursor:
+        # Shared: writers do not wait for each other. A reader that finds it held keeps nothing.
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", lock_of(name))
+        # Only then: a reader under an epoch that begins after this look finds the lock held.
+        cursor.execute("SELECT epoch, server FROM portal_fence")
+        epoch, server = cursor.fetchone()
+    if not epoch:  # nobody has read from Redis yet, so there is nothing in it to outdate
+        return
+    if not _speaker().mark(epoch, server, name):
+        logger.warning("change_not_marked_in_redis")
+        Unmarked.objects.create(key=name)
+    transaction.on_commit(partial(_speaker().tell, name))
+
+
+def outdate(subject: int) -> None:
+    """Outdate what Redis holds about a person, who was issued a policy by another way.
+
+    Nothing unsafe follows where it fails: a machine refuses a policy older than one it has seen.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT epoch, server FROM portal_fence")
+        epoch, server = cursor.fetchone()
+    if epoch:
+        _speaker().mark(epoch, server, record.subject_key(subject))
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    epoch: str = ""
+    server: str = ""
+    done: "Future[bool]" = field(default_factory=Future)
+
+
+class _Speaker:
+    """The one thread of a process that speaks to Redis for its writers.
+
+    A thread, because only so is the budget kept whatever hangs: a name server, TLS, a full pipe.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._silent_until = 0.0
+        threading.Thread(target=self._work, name="marks", daemon=True).start()
+
+    def mark(self, epoch: str, server: str, name: str) -> bool:
+        """Return whether that very server holds a new nonce for the name, within the budget."""
+        if time.monotonic() < self._silent_until:
+            return False
+        job = _Job(name, epoch, server)
+        self._jobs.put(job)
+        try:
+            return job.done.result(timeout=BUDGET)
+        except TimeoutError:  # the mark may still arrive; it then does no harm
+            self._silent_until = time.monotonic() + PAUSE
+            return False
+
+    def tell(self, name: str) -> None:
+        """Tell whoever waits for a change of this, after the commit; nobody waits for it."""
+        if time.monotonic() >= self._silent_until:
+            self._jobs.put(_Job(name))
+
+    def _work(self) -> None:
+        client: redis.Redis | None = None
+        while True:
+            job = self._jobs.get()
+            try:
+                client = client or _connect()
+                job.done.set_result(_do(client, job))
+            except Exception:  # noqa: BLE001  whatever Redis does, the change commits all the same
+                self._silent_until = time.monotonic() + PAUSE
+                job.done.set_result(False)
+
+
+def _speaker() -> _Speaker:
+    return _speaker_of(os.getpid())  # a fork has none of its parent's threads
+
+
+@lru_cache(maxsize=1)
+def _speaker_of(process: int) -> _Speaker:
+    return _Speaker()
+
+
+def _connect() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=BUDGET,
+        socket_connect_timeout=BUDGET,
+        retry=Retry(NoBackoff(), 1),  # once: the server may have been started anew meanwhile
+    )
+
+
+def _do(client: redis.Redis, job: _Job) -> bool:
+    if not job.epoch:
+        client.eval(record.TELL.decode(), 2, record.SEQUENCE, record.CHANNEL, job.name)
+        return True
+    # One MULTI: the server that says who it is, is the one that takes the mark.
+    together = client.pipeline(transaction=True)
+    together.info("server")
+    together.info("replication")
+    together.set(
+        record.key(job.epoch.encode(), job.name), record.new_nonce(), ex=record.NONCE_SECONDS
+    )
+    server, replication, _ = together.execute()
+    return identity(server, replication) == job.server
+
+
+def identity(server: dict[str, Any], replication: dict[str, Any]) -> str:
+    """Return who a Redis server is: another process, or another role, is another server."""
+    return f"{server['run_id']}:{replication['master_replid']}"

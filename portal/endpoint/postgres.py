@@ -1,0 +1,138 @@
+"""What PostgreSQL says of a token's holder: the truth that everything faster must agree with."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from consent import services
+from consent.models import Agent, IssuedPolicy
+from portal.api.signing import sign_policy
+from portal.endpoint import answer, marks, record
+from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.limits import Buckets
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOOK: Final = """
+SELECT t.revoked_at IS NOT NULL OR a.standing = 'revoked',
+       s.departed_at, a.id, s.id, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.lease_until,
+       coalesce(c.revision, 0), i.personal_revision,
+       i.personal_revision = p.revision AND i.cohort_policy_id IS NOT DISTINCT FROM c.id
+FROM portal_agenttoken t
+JOIN consent_agent a ON a.id = t.agent_id
+JOIN consent_subject s ON s.id = a.subject_id
+JOIN consent_personalpolicy p ON p.subject_id = s.id
+LEFT JOIN LATERAL (
+  SELECT id, revision FROM consent_cohortpolicy
+  WHERE cohort_id = s.cohort_id ORDER BY revision DESC LIMIT 1) c ON true
+LEFT JOIN LATERAL (
+  SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id
+  FROM consent_issuedpolicy WHERE agent_id = a.id ORDER BY version DESC LIMIT 1) i ON true
+WHERE t.sha256 = %s
+"""
+"""One statement, so that all of it held at one instant. The last column: whether the newest policy
+still says what is true."""
+
+QUIET: Final = """
+SELECT pg_try_advisory_xact_lock(%s, %s) AND pg_try_advisory_xact_lock(%s, %s)
+"""
+"""True where nobody is between marking and committing a change. As a statement of its own it lets
+go of the locks at once, so that it cannot keep a writer waiting, whatever becomes of us."""
+
+
+def look(digest: bytes) -> Known | Refusal:
+    """Return whose token it is and which policy is in force, as it stands now."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK, [digest])
+        row = cursor.fetchone()
+    if row is None:
+        return answer.UNKNOWN
+    revoked, departed, agent, subject, cohort, version, issued, until, revision, personal, holds = (
+        row
+    )
+    if revoked:
+        return answer.REVOKED
+    if departed and departed <= timezone.now():
+        return answer.DEPARTED
+    if not holds:
+        return Known(agent, subject, cohort, version or 0)
+    half = answer.fresh_until(issued.timestamp(), until.timestamp())
+    etag = answer.etag_of(
+        version=version, cohort=cohort, revision=revision, personal=personal, fresh_until=half
+    )
+    return Known(
+        agent, subject, cohort, version, etag, int(issued.timestamp()), _until(half, departed)
+    )
+
+
+def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known | Refusal]:
+    """Return whether what is found may be kept under nonces read earlier, and what is found.
+
+    It may if nobody was then changing anything of the subject or the cohort. The order matters:
+    a change that had ended by the first question is seen by the second.
+    """
+    return _is_quiet(subject, cohort), look(digest)
+
+
+def _is_quiet(subject: int, cohort: int) -> bool:
+    if connection.in_atomic_block:
+        raise RuntimeError("the locks of a look must end with its statement")
+    names = record.subject_key(subject), record.cohort_key(cohort)
+    with connection.cursor() as cursor:
+        cursor.execute(QUIET, [number for name in names for number in marks.lock_of(name)])
+        return bool(cursor.fetchone()[0])
+
+
+def issue(known: Known, now: float) -> tuple[Issued, Known]:
+    """Issue the agent's next policy; return it signed, and what is known from then on."""
+    agent = Agent.objects.select_related("subject").get(pk=known.agent)
+    lease = services.issue_policy(agent=agent, at=datetime.fromtimestamp(now, UTC))
+    after = _known(known, agent, lease.policy)
+    return Issued(after.etag, sign_policy(lease.document).encode("ascii")), after
+
+
+def issue_quietly(known: Known, now: float) -> tuple[bool, Issued, Known]:
+    """Issue the agent's next policy; also return whether it may be kept, as `look_quietly` does."""
+    quiet = _is_quiet(known.subject, known.cohort)
+    return quiet, *issue(known, now)
+
+
+def _known(known: Known, agent: Agent, policy: IssuedPolicy) -> Known:
+    shared = policy.cohort_policy
+    issued, until = policy.issued_at.timestamp(), policy.lease_until.timestamp()
+    half = answer.fresh_until(issued, until)
+    cohort = shared.cohort_id if shared else 0
+    etag = answer.etag_of(
+        version=policy.version,
+        cohort=cohort,
+        revision=shared.revision if shared else 0,
+        personal=policy.personal_revision,
+        fresh_until=half,
+    )
+    until_then = _until(half, agent.subject.departed_at)
+    return Known(known.agent, known.subject, cohort, policy.version, etag, int(issued), until_then)
+
+
+def _until(half: int, departed: datetime | None) -> int:
+    """A departure that is ahead ends what may be answered, as the lease does."""
+    return min(half, int(departed.timestamp())) if departed else half
+
+
+def asked(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function above; a database that is away becomes the refusal that says so."""
+    try:
+        return function(*args, **kwargs)
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable(answer.NO_DATABASE) from error
+
+
+@lru_cache(maxsize=1)
+def buckets() -> Buckets:
+    """Return the one set of token buckets of this process."""
+    return Buckets(settings.POLICY_BURST)

@@ -1,0 +1,111 @@
+"""How things are named and laid out in Redis. Pure; the writers and the readers share it."""
+
+import secrets
+import struct
+from typing import Final, NamedTuple
+
+from portal.endpoint.answer import Known
+
+CHANNEL: Final = b"sayso:changed"
+SEQUENCE: Final = b"sayso:sequence"
+NONCE_BYTES: Final = 8
+NONCE_SECONDS: Final = 86_400
+BODY_SECONDS: Final = 60
+_HEAD: Final = struct.Struct(">8s8sQQQQQQ")
+
+
+class Nonces(NamedTuple):
+    """What stood for a subject and their cohort in Redis when a record was made.
+
+    A mark replaces a nonce by another, never the same: a record whose nonces are not those that
+    stand now is out of date, or may be about to be.
+    """
+
+    subject: bytes
+    cohort: bytes
+
+
+def subject_key(subject: int) -> str:
+    """Return the name under which a person's nonce lies."""
+    return f"s:{subject}"
+
+
+def cohort_key(cohort: int) -> str:
+    """Return the name under which a cohort's nonce lies; 0 stands for no cohort."""
+    return f"c:{cohort}"
+
+
+def key(epoch: bytes, name: str) -> bytes:
+    """Return the key of a nonce under an epoch."""
+    return b"sayso:%b:%b" % (epoch, name.encode("ascii"))
+
+
+def nonce_keys(epoch: bytes, subject: int, cohort: int) -> tuple[bytes, bytes]:
+    """Return the keys of both nonces that a record is good under."""
+    return b"sayso:%b:s:%d" % (epoch, subject), b"sayso:%b:c:%d" % (epoch, cohort)
+
+
+def record_key(epoch: bytes, digest: bytes) -> bytes:
+    """Return the key of what is known of a token's holder."""
+    return b"sayso:%b:a:%b" % (epoch, digest)
+
+
+def body_key(epoch: bytes, digest: bytes) -> bytes:
+    """Return the key of the signed policy of a token's holder."""
+    return b"sayso:%b:b:%b" % (epoch, digest)
+
+
+def new_nonce() -> bytes:
+    """Return what no mark or reader ever wrote before."""
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+def pack(nonces: Nonces, known: Known) -> bytes:
+    """Return a record as it lies in Redis."""
+    head = _HEAD.pack(
+        nonces.subject,
+        nonces.cohort,
+        known.agent,
+        known.subject,
+        known.cohort,
+        known.version,
+        known.issued,
+        known.fresh_until,
+    )
+    return head + known.etag.encode("ascii")
+
+
+def unpack(raw: bytes | None) -> tuple[Nonces, Known] | None:
+    """Return the record and the nonces under which it is good; None for what is no record."""
+    try:
+        of_subject, of_cohort, agent, subject, cohort, version, issued, until = _HEAD.unpack_from(
+            raw or b""
+        )
+        etag = (raw or b"")[_HEAD.size :].decode("ascii")
+    except (struct.error, UnicodeDecodeError):
+        return None
+    known = Known(agent, subject, cohort, version, etag, issued, until)
+    return Nonces(of_subject, of_cohort), known
+
+
+FILL: Final = b"""
+-- Keeps a record only under the nonces it was made from, and never in place of a newer one.
+if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('GET', KEYS[3]) ~= ARGV[3] then return 0 end
+local standing = redis.call('GET', KEYS[1])
+if standing then
+  local version = string.match(standing, '^"(%d+)', 65)
+  if version and tonumber(version) > tonumber(ARGV[4]) then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[5])
+redis.call('EXPIRE', KEYS[2], ARGV[8])
+redis.call('EXPIRE', KEYS[3], ARGV[8])
+if ARGV[6] ~= '' then redis.call('SET', KEYS[4], ARGV[6], 'EX', ARGV[7]) end
+return 1
+"""
+"""KEYS: record, subject's nonce, cohort's nonce, body. ARGV: record, the two nonces, version,
+seconds to keep the record, body (or nothing), seconds to keep the body, and the nonces."""
+
+TELL: Final = b"""
+return redis.call('PUBLISH', KEYS[2], redis.call('INCR', KEYS[1]) .. ' ' .. ARGV[1])
+"""
+"""KEYS: sequence, channel. ARGV: the names of what changed. Each message has the next number."""

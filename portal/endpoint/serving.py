@@ -1,0 +1,64 @@
+"""What answers polls in one event loop: the poll itself, and the tasks behind it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from portal.api.authentication import bearer_token
+from portal.endpoint.answer import Refusal, answer
+from portal.endpoint.hearing import Hearing
+from portal.endpoint.problems import delivered
+from portal.endpoint.source import FastSource, Shared
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Endpoint:
+    """What answers polls in one event loop, and the tasks that keep it true."""
+
+    def __init__(self) -> None:
+        self.shared = Shared()
+        hearing = Hearing(self.shared.room, self.shared.watch)
+        # Held here: the event loop itself keeps only weak references to its tasks.
+        self._tasks = [
+            asyncio.create_task(self.shared.watch.run(), name="policy watch"),
+            asyncio.create_task(hearing.run(), name="policy hearing"),
+        ]
+
+    async def poll(self, scope: MutableMapping[str, Any], send: Send) -> None:
+        """Answer one poll."""
+        token, named, prefer = _read(scope["headers"])
+        said = await answer(FastSource(self.shared), token, named, prefer, time.time)
+        if isinstance(said, Refusal):
+            said = delivered(said)
+        await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
+        await send({"type": "http.response.body", "body": said.body})
+
+    def let_go(self) -> None:
+        """Answer everybody who waits, now: the server is about to stop."""
+        self.shared.room.close()
+
+    async def close(self) -> None:
+        """End the tasks and the threads."""
+        self.let_go()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.shared.close()
+
+
+def _read(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, str | None, str | None]:
+    """Return the token, If-None-Match and Prefer; a header said twice counts as one list."""
+    credentials, named, prefer = b"", None, None
+    for name, value in headers:
+        if name == b"authorization":
+            credentials = credentials + b"," + value if credentials else value
+        elif name == b"if-none-match":
+            said = value.decode("latin-1")
+            named = said if named is None else f"{named},{said}"
+        elif name == b"prefer":
+            said = value.decode("latin-1")
+            prefer = said if prefer is None else f"{prefer},{said}"
+    return bearer_token(credentials), named, prefer

@@ -1,0 +1,236 @@
+"""The fast way: a source that asks Redis as long as that may be believed, else PostgreSQL."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Final, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from portal.endpoint import answer, postgres, record
+from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.record import Nonces
+from portal.endpoint.waiting import Room, Waiter
+from portal.endpoint.watch import Watch
+from portal.endpoint.wire import RedisAway, Wire
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS: Final = 6
+"""Questions to PostgreSQL at once; the rest of the pool is for people's pages."""
+MOST_QUEUED: Final = 400
+HINTS: Final = 200_000
+_VERSION: Final = struct.Struct(">Q")
+
+
+class Shared:
+    """What all polls of one process share."""
+
+    def __init__(self) -> None:
+        self.room = Room(settings.POLICY_WAITING_LIMIT)
+        self.watch = Watch(self.room)
+        self.interval: int = settings.POLICY_POLL_SECONDS
+        self.longest_wait: int = settings.POLICY_WAIT_SECONDS
+        # Whose token it is never changes, only the cohort: a wrong hint costs one more look-up.
+        self.hints: dict[bytes, tuple[int, int]] = {}
+        self.buckets = postgres.buckets()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
+        self._queued = 0
+
+    async def ask_postgres(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function of `postgres` in a thread; raises Unavailable where too many wait."""
+        if self._queued >= MOST_QUEUED:
+            raise Unavailable(answer.BUSY)
+        self._queued += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: _in_thread(function, *args, **kwargs)
+            )
+        finally:
+            self._queued -= 1
+
+    def remember(self, digest: bytes, known: Known) -> None:
+        """Keep under which names a holder's nonces lie."""
+        if len(self.hints) >= HINTS:
+            self.hints.clear()
+        self.hints[digest] = (known.subject, known.cohort)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class FastSource:
+    """The source of one poll."""
+
+    __slots__ = ("_asked", "_epoch", "_nonces", "_shared")
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._epoch = b""
+        self._nonces: Nonces | None = None
+        self._asked = 0.0
+
+    @property
+    def interval(self) -> int:
+        """The seconds from one poll to the next."""
+        return self._shared.interval
+
+    @property
+    def offer(self) -> int:
+        """The longest wait; none while there is no space."""
+        return self._shared.longest_wait if self._shared.room.has_space() else 0
+
+    def meter(self, digest: bytes) -> int:
+        """Count a request against the agent's bucket in this process."""
+        return self._shared.buckets.take(digest, monotonic())
+
+    async def look(self, digest: bytes, now: float) -> Known | Refusal:
+        """Return what stands: by Redis where that is beyond doubt, else by PostgreSQL."""
+        self._asked, self._nonces = monotonic(), None
+        watch = self._shared.watch
+        if (wire := watch.usable()) is None:
+            return await self._plainly(digest)
+        self._epoch = watch.epoch
+        try:
+            hint = self._shared.hints.get(digest) or await self._find(wire, digest)
+            if hint is None:
+                return await self._first(wire, digest)
+            names = record.nonce_keys(self._epoch, *hint)
+            raw, *standing = await wire.call(
+                b"MGET", record.record_key(self._epoch, digest), *names
+            )
+            if None in standing:
+                standing = await self._begin(wire, *names)
+        except RedisAway:
+            self._nonces = None
+            return await self._plainly(digest)
+        self._nonces = Nonces(*standing)
+        known = self._believed(wire, raw, hint)
+        # One whose time is over is looked up anew: what ended it may be more than the lease.
+        if known and known.is_in_force(now):
+            return known
+        return await self._carefully(digest, hint)
+
+    async def hold(self, known: Known, seconds: float) -> bool:
+        """Wait for a change of what was found."""
+        waiter = Waiter(known, self._epoch, self._nonces)
+        return await self._shared.room.hold(waiter, self._asked, seconds)
+
+    async def body(self, digest: bytes, known: Known) -> bytes | None:
+        """Return the signed policy, where Redis has the very one and nothing changed meanwhile."""
+        nonces, wire = self._nonces, self._shared.watch.usable()
+        if wire is None or nonces is None:
+            return None
+        names = record.nonce_keys(self._epoch, known.subject, known.cohort)
+        try:
+            raw, *standing = await wire.call(b"MGET", record.body_key(self._epoch, digest), *names)
+        except RedisAway:
+            return None
+        if raw is None or Nonces(*standing) != nonces or not self._holds(wire):
+            return None
+        is_it = _VERSION.unpack_from(raw)[0] == known.version
+        return bytes(raw[_VERSION.size :]) if is_it else None
+
+    async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
+        """Issue a policy; keep it in Redis where that is beyond doubt."""
+        quiet, issued, after = await self._shared.ask_postgres(postgres.issue_quietly, known, now)
+        if quiet and after.cohort == known.cohort:
+            self._keep(digest, after, issued.body)
+        return issued
+
+    # --- how a look goes ------------------------------------------------------------------------
+
+    async def _plainly(self, digest: bytes) -> Known | Refusal:
+        return await self._shared.ask_postgres(postgres.look, digest)
+
+    async def _find(self, wire: Wire, digest: bytes) -> tuple[int, int] | None:
+        """Return the names under which another process kept the nonces of this holder."""
+        kept = record.unpack(await wire.call(b"GET", record.record_key(self._epoch, digest)))
+        if kept is None:
+            return None
+        self._shared.remember(digest, kept[1])
+        return kept[1].subject, kept[1].cohort
+
+    def _believed(self, wire: Wire, raw: bytes | None, hint: tuple[int, int]) -> Known | None:
+        """Return what a record says if it is good; None if it is not."""
+        if (kept := record.unpack(raw)) is None:
+            return None
+        nonces, known = kept
+        is_good = nonces == self._nonces and (known.subject, known.cohort) == hint
+        # Asked last: whatever held us up meanwhile, the fence must hold now.
+        return known if is_good and self._holds(wire) else None
+
+    def _holds(self, wire: Wire) -> bool:
+        """Return whether what this connection said under this epoch may be believed."""
+        watch = self._shared.watch
+        return watch.usable() is wire and watch.epoch == self._epoch
+
+    async def _begin(self, wire: Wire, subject: bytes, cohort: bytes) -> list[bytes]:
+        """Make the nonces that are not there; return those that stand."""
+        for name in (subject, cohort):
+            wire.send(b"SET", name, record.new_nonce(), b"NX", b"EX", record.NONCE_SECONDS)
+        standing: list[bytes] = await wire.call(b"MGET", subject, cohort)
+        if None in standing:
+            raise RedisAway("a nonce did not stay")
+        return standing
+
+    async def _carefully(self, digest: bytes, hint: tuple[int, int]) -> Known | Refusal:
+        """Return what PostgreSQL says, and keep it if nobody is about to change it."""
+        quiet, known = await self._shared.ask_postgres(postgres.look_quietly, digest, *hint)
+        if isinstance(known, Refusal):
+            self._shared.hints.pop(digest, None)
+            return known
+        if (known.subject, known.cohort) != hint:
+            self._nonces = None
+            self._shared.remember(digest, known)
+        elif quiet and known.etag:
+            self._keep(digest, known)
+        return known
+
+    async def _first(self, wire: Wire, digest: bytes) -> Known | Refusal:
+        """Return what PostgreSQL says of a holder nobody has asked about; remember the names."""
+        known = await self._plainly(digest)
+        if isinstance(known, Refusal):
+            return known
+        self._shared.remember(digest, known)
+        hint = known.subject, known.cohort
+        self._nonces = Nonces(*await self._begin(wire, *record.nonce_keys(self._epoch, *hint)))
+        # Asked again, now that the nonces are known: only that answer may be kept or waited on.
+        return await self._carefully(digest, hint) if known.etag else known
+
+    def _keep(self, digest: bytes, known: Known, body: bytes = b"") -> None:
+        """Fill Redis, unless a mark came in between; nobody waits for it."""
+        wire, nonces = self._shared.watch.usable(), self._nonces
+        if wire is None or nonces is None or not self._holds(wire):
+            return
+        subject, cohort = record.nonce_keys(self._epoch, known.subject, known.cohort)
+        seconds = max(1, known.fresh_until - known.issued)
+        wire.send(
+            b"EVAL",
+            record.FILL,
+            4,
+            record.record_key(self._epoch, digest),
+            subject,
+            cohort,
+            record.body_key(self._epoch, digest),
+            record.pack(nonces, known),
+            nonces.subject,
+            nonces.cohort,
+            known.version,
+            seconds,
+            _VERSION.pack(known.version) + body if body else b"",
+            record.BODY_SECONDS,
+            record.NONCE_SECONDS,
+        )
+
+
+def _in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return postgres.asked(function, *args, **kwargs)
+    finally:
+        close_old_connections()

@@ -1,0 +1,60 @@
+"""The plain way: a source that asks PostgreSQL at every poll, for the Django view."""
+
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from portal.endpoint import marks, postgres
+from portal.endpoint.answer import Answer, Issued, Known, Refusal, answer
+from portal.endpoint.problems import delivered
+
+R = TypeVar("R")
+
+
+class PostgresSource:
+    """Knows nothing but what PostgreSQL says now; nobody can wait here."""
+
+    offer = 0
+
+    def __init__(self) -> None:
+        self.interval: int = settings.POLICY_POLL_SECONDS
+
+    def meter(self, digest: bytes) -> int:
+        """Count a request against the agent's bucket in this process."""
+        return postgres.buckets().take(digest, time.monotonic())
+
+    async def look(self, digest: bytes, now: float) -> Known | Refusal:
+        """Return what stands in PostgreSQL."""
+        return postgres.asked(postgres.look, digest)
+
+    async def hold(self, known: Known, seconds: float) -> bool:
+        """Refuse: a thread that waits would be one that does not answer."""
+        return False
+
+    async def body(self, digest: bytes, known: Known) -> bytes | None:
+        """Return None: signed policies are not kept in PostgreSQL."""
+        return None
+
+    async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
+        """Issue a policy, and outdate what faster ways may remember of an older one."""
+        issued, _ = postgres.asked(postgres.issue, known, now)
+        postgres.asked(marks.outdate, known.subject)
+        return issued
+
+
+def poll(token: str | None, if_none_match: str | None, prefer: str | None) -> Answer:
+    """Answer one poll from PostgreSQL."""
+    return delivered(at_once(answer(PostgresSource(), token, if_none_match, prefer, time.time)))
+
+
+def at_once(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Return the result of a coroutine that never waits, without an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: R = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a source of the plain view waited")

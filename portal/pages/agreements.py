@@ -1,0 +1,124 @@
+"""Agreements with employees' representatives, as the caps that nobody can publish beyond."""
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from consent.models import Agreement
+from portal.models import Role
+from portal.pages.crumbs import crumb
+from portal.people import for_area, roles_of
+from portal.templatetags.words import SIGNALS
+
+
+@for_area("registry")
+@require_safe
+def agreements(request: HttpRequest) -> HttpResponse:
+    """List the agreements, those in force first."""
+    officer = Role.PRIVACY_OFFICER in roles_of(request)
+    listed = sorted(listing(), key=lambda item: (item["state"] != "in_force", item["name"]))
+    context = {
+        "title": _("Agreements"),
+        "lead": _("An agreement only narrows what is recorded. When it ends, so does recording."),
+        "caption": _("Agreements"),
+        "empty": _("No agreement was recorded yet."),
+        "add_url": reverse("change-new", args=["agreement.record"]) if officer else "",
+        "add": _("Record an agreement"),
+        "crumbs": [crumb("privacy")] if officer else [],
+        "columns": [
+            {"label": _("Agreement")},
+            {"label": _("From")},
+            {"label": _("Until")},
+            {"label": _("State")},
+        ],
+        "rows": [
+            [
+                {"text": item["name"], "url": item["url"]},
+                {"day": item["start"]},
+                {"day": item["end"]} if item["end"] else {"text": _("open-ended")},
+                {"state": item["state"]},
+            ]
+            for item in listed
+        ],
+    }
+    return render(request, "pages/table.html", context)
+
+
+@for_area("registry")
+@require_safe
+def agreement(request: HttpRequest, code: str) -> HttpResponse:
+    """Show one agreement with all its caps."""
+    found = Agreement.objects.filter(code=code).first()
+    if found is None:
+        raise Http404
+    officer = Role.PRIVACY_OFFICER in roles_of(request)
+    query = urlencode({"replaces": found.code})
+    return render(
+        request,
+        "privacy/agreement.html",
+        {
+            "agreement": found,
+            "state": _state(found, timezone.now().date()),
+            "facts": _facts(found),
+            "crumbs": [crumb("agreements")],
+            "replace_url": f"{reverse('change-new', args=['agreement.record'])}?{query}"
+            if officer
+            else "",
+        },
+    )
+
+
+def listing() -> list[dict[str, Any]]:
+    """Return every agreement as the lists of pages show it."""
+    today = timezone.now().date()
+    return [
+        {
+            "name": f"{agreement.code}: {agreement.title}",
+            "text": agreement.parties,
+            "start": agreement.valid_from,
+            "end": agreement.valid_until,
+            "state": _state(agreement, today),
+            "url": reverse("agreement", args=[agreement.code]),
+        }
+        for agreement in Agreement.objects.select_related("replaced_by")
+    ]
+
+
+def _state(agreement: Agreement, today: date) -> str:
+    if agreement.valid_from > today:
+        return "waiting"
+    replacement = getattr(agreement, "replaced_by", None)
+    replaced = replacement is not None and replacement.valid_from <= today
+    lapsed = agreement.valid_until is not None and agreement.valid_until <= today
+    return "ended" if replaced or lapsed else "in_force"
+
+
+def _facts(agreement: Agreement) -> list[dict[str, Any]]:
+    every = _("all")
+    names = [str(SIGNALS.get(signal, signal)) for signal in agreement.signals]
+    days = agreement.retention_cap_days
+    return [
+        {"label": _("Places"), "text": ", ".join(agreement.jurisdictions)},
+        {"label": _("Sites"), "text": ", ".join(agreement.sites) or every},
+        {"label": _("Purposes"), "text": ", ".join(agreement.purposes) or every},
+        {"label": _("Apps"), "text": ", ".join(agreement.apps) or every},
+        {"label": _("Signals"), "text": ", ".join(names) or every},
+        {
+            "label": _("Kept at most"),
+            "text": _("%(days)d days") % {"days": days} if days else _("as the rules say"),
+        },
+        {"label": _("From"), "day": agreement.valid_from},
+        {"label": _("Until"), "day": agreement.valid_until}
+        if agreement.valid_until
+        else {"label": _("Until"), "text": _("open-ended")},
+        {"label": _("Council may veto"), "state": "yes" if agreement.council_may_veto else "no"},
+        {"label": _("Units asked"), "text": ", ".join(agreement.council_units) or _("none named")},
+        {"label": _("Digest of the document"), "code": agreement.document_sha256},
+    ]

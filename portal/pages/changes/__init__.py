@@ -1,0 +1,1 @@
+"""Four eyes in the browser: propose, look at the difference and its effect, agree or not."""

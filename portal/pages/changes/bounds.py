@@ -1,0 +1,266 @@
+"""Forms for agreements, gates, exceptions, rules and settings."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from consent.models import Agreement, App, GateEvidence, Purpose, SignalOverride
+from consent.policy.types import Signal
+from consent.rules import rulebook
+from portal.pages.changes import fields
+from portal.pages.changes.base import ChangeForm, Words
+from portal.templatetags.words import SIGNALS, plain
+
+SEVERAL = gettext_lazy("Separated by commas.")
+
+
+class _Dated(ChangeForm):
+    valid_from = forms.DateField(label=gettext_lazy("From"), widget=fields.DAY)
+    valid_until = forms.DateField(
+        label=gettext_lazy("Until (not included)"), widget=fields.DAY, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a time that runs backwards."""
+        said: dict[str, Any] = super().clean() or {}
+        since, until = said.get("valid_from"), said.get("valid_until")
+        if since and until and until <= since:
+            self.add_error("valid_until", _("This day must lie after the first one."))
+        return said
+
+    def dates(self) -> dict[str, str | None]:
+        """Return both days as the payload says them."""
+        until = self.cleaned_data["valid_until"]
+        return {
+            "valid_from": self.cleaned_data["valid_from"].isoformat(),
+            "valid_until": until.isoformat() if until else None,
+        }
+
+
+class RecordAgreement(_Dated):
+    """A works agreement as caps."""
+
+    title: ClassVar[Words] = gettext_lazy("Record an agreement")
+    lead: ClassVar[Words] = gettext_lazy(
+        "An agreement only narrows, so it acts at once; a second person looks at it afterwards."
+    )
+
+    code = forms.RegexField(
+        label=gettext_lazy("Number"), regex=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=60
+    )
+    name = forms.CharField(label=gettext_lazy("Title"), max_length=200)
+    parties = forms.CharField(label=gettext_lazy("Parties"), max_length=200)
+    document = fields.DocumentField()
+    jurisdictions = fields.places(gettext_lazy("Places"))
+    sites = forms.CharField(label=gettext_lazy("Sites"), required=False, help_text=SEVERAL)
+    purposes = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Purposes it is about (none ticked: all)"),
+        queryset=Purpose.objects.all(),
+        to_field_name="code",
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    apps = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Apps it permits (none ticked: it does not say)"),
+        queryset=App.objects.order_by("name"),
+        to_field_name="code",
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    signals = fields.signals(
+        gettext_lazy("Signals it permits (none ticked: it does not say)"), required=False
+    )
+    retention_cap_days = forms.IntegerField(
+        label=gettext_lazy("Kept at most, in days"), min_value=1, required=False
+    )
+    council_may_veto = forms.BooleanField(
+        label=gettext_lazy("The works council must agree to what widens"), required=False
+    )
+    council_units = forms.CharField(
+        label=gettext_lazy("Units whose council is asked"), required=False, help_text=SEVERAL
+    )
+    replaces = fields.NamedField(
+        label=gettext_lazy("Replaces"),
+        queryset=Agreement.objects.filter(replaced_by__isnull=True),
+        to_field_name="code",
+        required=False,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the units wherever the council has a say."""
+        said = super().clean()
+        if said.get("council_may_veto") and not said.get("council_units", "").strip():
+            self.add_error("council_units", _("Name at least one unit whose council is asked."))
+        return said
+
+    def payload(self) -> dict[str, Any]:
+        """Return the agreement under the names of the change."""
+        said = self.cleaned_data
+        return {
+            "code": said["code"],
+            "title": said["name"],
+            "parties": said["parties"],
+            "jurisdictions": said["jurisdictions"],
+            "sites": fields.words(said["sites"]),
+            "purposes": [purpose.code for purpose in said["purposes"]],
+            "apps": [app.code for app in said["apps"]],
+            "signals": said["signals"],
+            "retention_cap_days": said["retention_cap_days"],
+            "document_sha256": said["document"],
+            "council_may_veto": said["council_may_veto"],
+            "council_units": fields.words(said["council_units"]),
+            "replaces": said["replaces"].code if said["replaces"] else None,
+            **self.dates(),
+        }
+
+
+class CloseGate(_Dated):
+    """Evidence that a required step was taken."""
+
+    title: ClassVar[Words] = gettext_lazy("Bring evidence for a required step")
+    lead: ClassVar[Words] = gettext_lazy("The step counts as done while the document is valid.")
+
+    purpose = fields.purposes(empty_label=None)
+    jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
+    gate = forms.CharField(label=gettext_lazy("Step"), max_length=60)
+    document_title = forms.CharField(label=gettext_lazy("Title of the document"), max_length=200)
+    document = fields.DocumentField()
+    not_applicable_reason = forms.CharField(
+        label=gettext_lazy("If it does not apply: why"), max_length=200, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a place or a step that no rule knows."""
+        said = super().clean()
+        if (place := said.get("jurisdiction")) and place not in rulebook().rows:
+            self.add_error("jurisdiction", _("This place is not in the rules."))
+        known = {*rulebook().gates, "counsel_signoff"}
+        if (gate := said.get("gate")) and gate not in known:
+            self.add_error("gate", _("No rule asks for a step of this name."))
+        return said
+
+    def payload(self) -> dict[str, Any]:
+        """Return the evidence under the names of the change."""
+        said = self.cleaned_data
+        return {
+            "purpose": said["purpose"].code,
+            "gates": [[said["jurisdiction"], said["gate"]]],
+            "document_title": said["document_title"],
+            "document_sha256": said["document"],
+            "not_applicable_reason": said["not_applicable_reason"],
+            **self.dates(),
+        }
+
+
+class EvidenceField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at runtime
+    """A choice of evidence by its place, its step and its document."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return how one is named in the list."""
+        return f"{obj.jurisdiction}: {plain(obj.gate)}, {obj.document_title}"
+
+
+class ReopenGate(ChangeForm):
+    """Evidence taken back."""
+
+    title: ClassVar[Words] = gettext_lazy("Take evidence back")
+    lead: ClassVar[Words] = gettext_lazy("The step counts as open at once.")
+
+    evidence = EvidenceField(
+        label=gettext_lazy("Evidence"),
+        queryset=GateEvidence.objects.filter(reopening__isnull=True).order_by("jurisdiction"),
+        empty_label=None,
+    )
+
+    def payload(self) -> dict[str, Any]:
+        """Return which evidence it is."""
+        return {"evidence": [self.cleaned_data["evidence"].pk]}
+
+
+class GrantOverride(_Dated):
+    """The signed exception that a law asks for."""
+
+    title: ClassVar[Words] = gettext_lazy("Grant an exception for a signal")
+    lead: ClassVar[Words] = gettext_lazy(
+        "Where a law restricts a signal, a signed document can allow it until a day."
+    )
+
+    purpose = fields.purposes(empty_label=None)
+    jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
+    signal = forms.ChoiceField(
+        label=gettext_lazy("Signal"), choices=[(s.value, SIGNALS[s.value]) for s in Signal]
+    )
+    document_title = forms.CharField(label=gettext_lazy("Title of the document"), max_length=200)
+    document = fields.DocumentField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["valid_until"].required = True
+
+    def payload(self) -> dict[str, Any]:
+        """Return the exception under the names of the change."""
+        said = self.cleaned_data
+        return {
+            "purpose": said["purpose"].code,
+            "jurisdiction": said["jurisdiction"],
+            "signal": said["signal"],
+            "document_title": said["document_title"],
+            "document_sha256": said["document"],
+            **self.dates(),
+        }
+
+
+class OverrideField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at runtime
+    """A choice of exceptions by their place, signal and document."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return how one is named in the list."""
+        return f"{obj.jurisdiction}: {SIGNALS[obj.signal]}, {obj.document_title}"
+
+
+class RevokeOverride(ChangeForm):
+    """An exception taken back."""
+
+    title: ClassVar[Words] = gettext_lazy("Take an exception back")
+    lead: ClassVar[Words] = gettext_lazy("The signal is denied at once where it needs one.")
+
+    override = OverrideField(
+        label=gettext_lazy("Exception"),
+        queryset=SignalOverride.objects.filter(revocation__isnull=True).order_by("jurisdiction"),
+        to_field_name="uuid",
+        empty_label=None,
+    )
+
+    def payload(self) -> dict[str, Any]:
+        """Return which exception it is."""
+        return {"override": str(self.cleaned_data["override"].uuid)}
+
+
+class AdoptRules(ChangeForm):
+    """Shipped rules that differ from those in force."""
+
+    title: ClassVar[Words] = gettext_lazy("Adopt the shipped rules")
+    lead: ClassVar[Words] = gettext_lazy(
+        "Until they are adopted, the stricter of the old and the new rule counts."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields = {"codes": fields.places(_("Places")), **self.fields}
+
+
+class ChangeSetting(ChangeForm):
+    """A setting of the whole organisation."""
+
+    title: ClassVar[Words] = gettext_lazy("Change a setting")
+
+    key = forms.ChoiceField(
+        label=gettext_lazy("Setting"),
+        choices=[
+            ("lease_seconds", gettext_lazy("How long a policy lives, in seconds")),
+            ("poll_seconds", gettext_lazy("How often machines ask, in seconds")),
+        ],
+    )
+    value = forms.IntegerField(label=gettext_lazy("Value"), min_value=1)

@@ -1,0 +1,31 @@
+"""Which form stands for which kind of change."""
+
+from typing import Final
+
+from portal.pages.changes import apps, bounds, purposes
+from portal.pages.changes.base import ChangeForm
+
+FORMS: Final[dict[str, type[ChangeForm]]] = {
+    "purpose.publish": purposes.PublishPurpose,
+    "purpose.change": purposes.ChangePurpose,
+    "purpose.retire": purposes.RetirePurpose,
+    "purpose.reopen": purposes.ReopenPurpose,
+    "notice.publish": purposes.PublishNotice,
+    "allowlist.change": purposes.ChangeAllowlist,
+    "app.list": apps.ListApp,
+    "app.change": apps.ChangeApp,
+    "app.block": apps.BlockApp,
+    "app.unblock": apps.UnblockApp,
+    "agreement.record": bounds.RecordAgreement,
+    "gate.close": bounds.CloseGate,
+    "gate.reopen": bounds.ReopenGate,
+    "override.grant": bounds.GrantOverride,
+    "override.revoke": bounds.RevokeOverride,
+    "rules.adopt": bounds.AdoptRules,
+    "setting.change": bounds.ChangeSetting,
+}
+
+
+def title_of(kind: str) -> str:
+    """Return what a kind of change is called; an unknown one is shown as it is."""
+    return str(FORMS[kind].title) if kind in FORMS else kind

@@ -1,0 +1,134 @@
+"""A proposal in sentences: what it is about, what differs, its effect, and who is missing."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from consent.models import Proposal
+from consent.policy.reasons import TITLES
+from consent.selectors.impact import Impact, Line
+from consent.selectors.proposals import DiffRow, Missing
+from portal.templatetags.words import SIGNALS, plain
+
+EFFECTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
+    "lose": (
+        gettext_lazy("%(count)s people who said yes lose it"),
+        gettext_lazy("one person who said yes loses it"),
+    ),
+    "gain": (
+        gettext_lazy("%(count)s people who said yes gain it"),
+        gettext_lazy("one person who said yes gains it"),
+    ),
+    "shorter": (
+        gettext_lazy("it is kept more shortly of %(count)s people"),
+        gettext_lazy("it is kept more shortly of one person"),
+    ),
+    "longer": (
+        gettext_lazy("it is kept longer of %(count)s people"),
+        gettext_lazy("it is kept longer of one person"),
+    ),
+    "asked": (
+        gettext_lazy("%(count)s people may be asked for it"),
+        gettext_lazy("one person may be asked for it"),
+    ),
+    "unasked": (
+        gettext_lazy("%(count)s people may no longer be asked for it"),
+        gettext_lazy("one person may no longer be asked for it"),
+    ),
+}
+VOTES: Final[dict[str, str | Promise]] = {
+    "approve": gettext_lazy("approved"),
+    "reject": gettext_lazy("did not approve"),
+    "veto": gettext_lazy("vetoed"),
+}
+ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key")
+
+
+def about(proposal: Proposal) -> str:
+    """Return what a proposal is about: the codes it names, without its text."""
+    payload = proposal.payload
+    named = [str(payload[key]) for key in ABOUT if isinstance(payload.get(key), str)]
+    named += [place for place, _gate in payload.get("gates", [])]
+    named += [f"{code}" for code in payload.get("codes", [])]
+    return ", ".join(dict.fromkeys(named))
+
+
+def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
+    """Return label, before and after of each thing that differs."""
+    return [
+        {
+            "label": plain(row.field.replace(".", ": ")),
+            "before": _said(row.before),
+            "after": _said(row.after),
+        }
+        for row in rows
+    ]
+
+
+def effect(impact: Impact | None) -> list[str]:
+    """Return what a change does to people, in sentences; groups too small are not counted out."""
+    if impact is None:
+        return []
+    found = []
+    for line in impact.lines:
+        parts = list(_parts(line))
+        if parts:
+            signal = SIGNALS.get(line.signal, line.signal)
+            found.append(f"{line.purpose}, {signal}: {'; '.join(parts)}.")
+    for blocked in impact.blocked:
+        signals = ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals)
+        why = blocked.agreement or TITLES.get(blocked.reason, blocked.reason).rstrip(".")
+        found.append(
+            _("%(places)s: %(signals)s stays denied for %(purpose)s: %(why)s.")
+            % {
+                "places": ", ".join(blocked.jurisdictions),
+                "signals": signals,
+                "purpose": blocked.purpose,
+                "why": why,
+            }
+        )
+    return found
+
+
+def missing(lack: Missing) -> list[str]:
+    """Return whose agreement a proposal lacks."""
+    found = []
+    if lack.approvals:
+        found.append(
+            ngettext(
+                "%(count)d privacy officer other than the author",
+                "%(count)d privacy officers other than the author",
+                lack.approvals,
+            )
+            % {"count": lack.approvals}
+        )
+    found += [_("The works council of %(unit)s") % {"unit": unit} for unit in lack.units]
+    return found
+
+
+def _parts(line: Line) -> Iterator[str]:
+    for name, (several, one) in EFFECTS.items():
+        count = getattr(line, name)
+        if count == 1:
+            yield str(one)
+        elif count is None:
+            few = _("fewer than %(least)s") % {"least": settings.SMALLEST_GROUP}
+            yield str(several) % {"count": few}
+        elif count:
+            yield str(several) % {"count": count}
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _("yes") if value else _("no")
+        case list() | tuple():
+            return ", ".join(_said(item) for item in value)
+        case _:
+            return str(value)

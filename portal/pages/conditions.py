@@ -1,0 +1,111 @@
+"""What must come first: the gates of each place and purpose, with the evidence that closed them."""
+
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from consent.models import Cohort, GateEvidence, Purpose
+from consent.policy.rulebook import Rulebook
+from consent.rules import rulebook
+from portal.models import Role
+from portal.pages.crumbs import crumb
+from portal.people import for_area, roles_of
+from portal.templatetags.words import plain
+
+COUNSEL: Final = "counsel_signoff"
+
+
+@for_area("registry")
+@require_safe
+def gates(request: HttpRequest) -> HttpResponse:
+    """Show every gate that some place of our people asks for, open ones first."""
+    today = timezone.now().date()
+    officer = Role.PRIVACY_OFFICER in roles_of(request)
+    places = _places()
+    return render(
+        request,
+        "privacy/gates.html",
+        {
+            "purposes": [
+                {"name": purpose.title, "rows": _rows(purpose, places, today, officer=officer)}
+                for purpose in Purpose.objects.filter(published_at__isnull=False)
+            ],
+            "crumbs": [crumb("privacy")] if officer else [],
+        },
+    )
+
+
+def _places() -> list[str]:
+    known = (facts["jurisdictions"] for facts in Cohort.objects.values_list("facts", flat=True))
+    return sorted({code for codes in known for code in codes})
+
+
+def _rows(
+    purpose: Purpose, places: list[str], today: date, *, officer: bool
+) -> list[dict[str, Any]]:
+    law = rulebook()
+    evidence = list(
+        GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True).order_by("-pk")
+    )
+    rows = [
+        _row(purpose, place, gate, evidence, today, law, officer=officer)
+        for place, gate in _asked(law, places)
+    ]
+    return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
+
+
+def _asked(law: Rulebook, places: list[str]) -> list[tuple[str, str]]:
+    """Return (jurisdiction, gate) for the places and all above them, each once."""
+    found: dict[tuple[str, str], None] = {}
+    for place in places:
+        for row in law.lineage(place):
+            found |= dict.fromkeys((row.code, gate) for gate in sorted(row.own.gates))
+        bounds = law.law([place], timezone.now().date()).bounds
+        if bounds and place in bounds.needs_counsel:
+            found[place, COUNSEL] = None
+    return list(found)
+
+
+def _row(
+    purpose: Purpose,
+    place: str,
+    gate: str,
+    evidence: list[GateEvidence],
+    today: date,
+    law: Rulebook,
+    *,
+    officer: bool,
+) -> dict[str, Any]:
+    closing = next(
+        (
+            one
+            for one in evidence
+            if (one.jurisdiction, one.gate) == (place, gate)
+            and one.valid_from <= today
+            and (one.valid_until is None or today < one.valid_until)
+        ),
+        None,
+    )
+    text = law.gates.get(gate)
+    query = {"purpose": purpose.code, "jurisdiction": place, "gate": gate}
+    kind = "gate.close"
+    if closing:
+        kind, query = "gate.reopen", {"evidence": str(closing.pk)}
+    return {
+        "place": place,
+        "name": text.title if text else plain(gate),
+        "wants": text.evidence if text else "",
+        "closed": closing is not None,
+        "document": closing.document_title if closing else "",
+        "reason": closing.not_applicable_reason if closing else "",
+        "digest": closing.document_sha256[:16] if closing else "",
+        "since": closing.valid_from if closing else None,
+        "until": closing.valid_until if closing else None,
+        "url": f"{reverse('change-new', args=[kind])}?{urlencode(query)}" if officer else "",
+    }

@@ -1,0 +1,17 @@
+"""Where a page stands: the pages above it."""
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+
+def crumb(name: str) -> dict[str, str]:
+    """Return the label and address of a page that others stand under."""
+    labels = {
+        "privacy": (_("Privacy"), "privacy-home"),
+        "apps": (_("Apps"), "apps"),
+        "changes": (_("Changes"), "changes"),
+        "agreements": (_("Agreements"), "agreements"),
+        "council": (_("Works council"), "council-home"),
+    }
+    label, url = labels[name]
+    return {"label": label, "url": reverse(url)}

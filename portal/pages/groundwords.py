@@ -1,0 +1,121 @@
+"""The papers and records behind an answer, each in a sentence."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Final
+
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from consent.policy.rulebook import Rulebook
+from consent.selectors.grounds import Counts, Ground, Kind
+from portal.pages.rulewords import gate_title
+from portal.templatetags.words import plain, signal_name, state_name
+
+COUNTS: Final[Mapping[Counts, str | Promise]] = {
+    Counts.YES: "",
+    Counts.NOT_YET: gettext_lazy("does not count yet"),
+    Counts.NO_LONGER: gettext_lazy("does not count any more"),
+    Counts.TAKEN_BACK: gettext_lazy("was taken back"),
+}
+"""Whether a paper counted on the day asked about; that it did needs no word."""
+
+
+def grounds_in_words(found: Iterable[Ground], rulebook: Rulebook) -> list[dict[str, str]]:
+    """Return each ground as a sentence, with the hash of its document where it has one."""
+    return [
+        {"text": f"{SENTENCES[ground.kind](ground, rulebook)}.", "sha256": ground.sha256}
+        for ground in found
+    ]
+
+
+def moment(at: date | None) -> str:
+    """Return a day, or an instant in UTC, in words."""
+    if isinstance(at, datetime):
+        return f"{date_format(at.astimezone(UTC), 'j M Y, H:i')} UTC"
+    return date_format(at, "j M Y") if at else ""
+
+
+def _consent(ground: Ground, _pack: Rulebook) -> str:
+    words = {
+        "answer": state_name(ground.code),
+        "at": moment(ground.since),
+        "version": ground.version,
+    }
+    said = _("Answer: %(answer)s, %(at)s, on notice version %(version)s") % words
+    return f"{said} ({_('imported')})" if ground.note else said
+
+
+def _notice(ground: Ground, _pack: Rulebook) -> str:
+    words = {"version": ground.version, "at": moment(ground.since)}
+    return _("Notice version %(version)s, published %(at)s") % words
+
+
+def _acknowledgement(ground: Ground, _pack: Rulebook) -> str:
+    words = {"version": ground.version, "at": moment(ground.since)}
+    return _("Notice version %(version)s, confirmed by the person %(at)s") % words
+
+
+def _evidence(ground: Ground, pack: Rulebook) -> str:
+    what = f"{gate_title(ground.code, pack)} ({ground.jurisdiction})"
+    document = f"“{ground.title}”"
+    if ground.note:
+        document = _("not applicable: %(why)s") % {"why": ground.note} + f", {document}"
+    return f"{what}: {document}, {_span(ground)}"
+
+
+def _agreement(ground: Ground, _pack: Rulebook) -> str:
+    words = {"code": ground.code, "title": ground.title}
+    return _("Agreement %(code)s, %(title)s") % words + f", {_span(ground)}"
+
+
+def _exception(ground: Ground, _pack: Rulebook) -> str:
+    words = {"signal": signal_name(ground.code), "place": ground.jurisdiction}
+    what = _("Exception for %(signal)s (%(place)s)") % words
+    return f"{what}: “{ground.title}”, {_span(ground)}"
+
+
+def _pause(ground: Ground, _pack: Rulebook) -> str:
+    return _("Paused by the person since %(at)s") % {"at": moment(ground.since)}
+
+
+def _switch(ground: Ground, _pack: Rulebook) -> str:
+    words = {"at": moment(ground.since), "reason": plain(ground.code)}
+    if ground.note == "everything":
+        return _("Everything stopped since %(at)s, reason: %(reason)s") % words
+    return _("This purpose stopped since %(at)s, reason: %(reason)s") % words
+
+
+def _app(ground: Ground, _pack: Rulebook) -> str:
+    return _("Taken off the list, %(at)s") % {"at": moment(ground.since)}
+
+
+def _agent(ground: Ground, _pack: Rulebook) -> str:
+    return _("The machine was removed %(at)s") % {"at": moment(ground.since)}
+
+
+def _span(ground: Ground) -> str:
+    """Return from when until when a paper holds, and whether it counted."""
+    words = {"since": moment(ground.since), "until": moment(ground.until)}
+    if ground.until:
+        said = _("from %(since)s until %(until)s") % words
+    else:
+        said = _("since %(since)s") % words
+    counts = str(COUNTS[ground.counts]) if ground.counts else ""
+    return f"{said}, {counts}" if counts else said
+
+
+SENTENCES: Final[Mapping[Kind, Callable[[Ground, Rulebook], str]]] = {
+    Kind.CONSENT: _consent,
+    Kind.NOTICE: _notice,
+    Kind.ACKNOWLEDGEMENT: _acknowledgement,
+    Kind.EVIDENCE: _evidence,
+    Kind.AGREEMENT: _agreement,
+    Kind.EXCEPTION: _exception,
+    Kind.PAUSE: _pause,
+    Kind.SWITCH: _switch,
+    Kind.APP: _app,
+    Kind.AGENT: _agent,
+}

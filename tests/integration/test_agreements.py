@@ -1,0 +1,187 @@
+"""Agreements: caps for the people of their places and sites, until their last day, or replaced."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests import factories
+
+TODAY = datetime.now(UTC).date()
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+def agree(code: str, **differs: Any) -> Any:
+    from consent import services
+    from consent.models import Agreement
+
+    values = {
+        "code": code,
+        "title": "Agreement",
+        "parties": "both",
+        "jurisdictions": ["IE"],
+        "valid_from": factories.LONG_AGO,
+        "document_sha256": "0" * 64,
+        **differs,
+    }
+    return services.record_agreement(agreement=Agreement(**values), actor=factories.OFFICER)
+
+
+def allowed(subject: Any, at: datetime) -> set[str]:
+    """The apps in which anything is allowed."""
+    from consent import selectors
+
+    subject.refresh_from_db()
+    return {item["app"] for item in selectors.verdicts_for(subject, at=at).allowed()}
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    world = factories.make_world("IE")
+    world.say_yes()
+    return world
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_an_agreement_caps_apps_signals_and_days(world: factories.World) -> None:
+    from consent import selectors
+
+    agree("A", apps=["tracker"], signals=["scroll"], retention_cap_days=5)
+
+    verdicts = selectors.verdicts_for(world.subject, at=now())
+    assert verdicts.allow() == {"train-agents": {"tracker": {"scroll": 5}}}
+    denied = next(p for p in verdicts.pairs if p.app == "sheet" and p.signal == "scroll")
+    assert denied.decision.codes == ("agreement_does_not_cover",)
+
+
+def test_an_agreement_with_sites_says_nothing_about_people_elsewhere(
+    world: factories.World,
+) -> None:
+    from consent import services
+
+    def site(subject: Any, value: str) -> None:
+        services.record_fact(
+            subject=subject,
+            kind="site",
+            value=value,
+            valid_from=TODAY,
+            source="test",
+            actor=factories.OFFICER,
+        )
+
+    agree("A", apps=["tracker"], sites=["Cork"])
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+    site(world.subject, "Cork")
+    assert allowed(world.subject, now()) == {"tracker"}
+    site(world.subject, "Dublin")
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
+def test_an_agreement_of_the_place_above_binds_below(world: factories.World) -> None:
+    agree("A", apps=["tracker"], jurisdictions=["EU"])
+
+    assert allowed(world.subject, now()) == {"tracker"}
+
+
+def test_what_an_agreement_covers_stops_with_its_last_day(world: factories.World) -> None:
+    from consent import selectors, services
+    from consent.selectors import midnight
+
+    agent = factories.make_agent(world.subject)
+    ends = midnight(TODAY + 3 * DAY)
+    agree("A", valid_until=TODAY + 3 * DAY)
+
+    assert allowed(world.subject, ends - SECOND)
+    assert not allowed(world.subject, ends)
+    reasons = {
+        pair.decision.codes
+        for pair in selectors.verdicts_for(world.subject, at=ends).pairs
+        if pair.signal in {"scroll", "mouse_click"}
+    }
+    assert reasons == {("agreement_does_not_cover",)}
+    last = services.issue_policy(agent=agent, at=ends - 2 * SECOND).policy
+    assert last.allow
+    assert last.lease_until == ends
+    assert services.issue_policy(agent=agent, at=ends).policy.allow == {}
+
+
+def test_a_replaced_agreement_binds_no_more_from_the_new_ones_first_day(
+    world: factories.World,
+) -> None:
+    from consent import services
+    from consent.selectors import midnight
+
+    agent = factories.make_agent(world.subject)
+    old = agree("A", apps=["tracker"], valid_until=TODAY + 3 * DAY)
+    agree("B", apps=["sheet"], valid_from=TODAY + 5 * DAY, replaces=old)
+    ends, begins = midnight(TODAY + 3 * DAY), midnight(TODAY + 5 * DAY)
+
+    assert allowed(world.subject, ends - SECOND) == {"tracker"}
+    assert allowed(world.subject, ends) == set()
+    assert allowed(world.subject, begins - SECOND) == set()
+    assert allowed(world.subject, begins) == {"sheet"}
+    assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
+
+
+def test_a_replacement_elsewhere_ends_the_lease_of_those_it_frees(world: factories.World) -> None:
+    from consent import services
+    from consent.selectors import midnight
+
+    agent = factories.make_agent(world.subject)
+    old = agree("A", apps=["tracker"])
+    agree("B", jurisdictions=["GB"], valid_from=TODAY + DAY, replaces=old)
+    begins = midnight(TODAY + DAY)
+
+    assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
+    assert allowed(world.subject, begins) == {"tracker", "sheet"}
+
+
+def test_an_agreement_for_later_says_nothing_before_its_first_day(world: factories.World) -> None:
+    from consent.selectors import midnight
+
+    agree("A", apps=["tracker"], valid_from=TODAY + DAY)
+
+    assert allowed(world.subject, midnight(TODAY + DAY) - SECOND) == {"tracker", "sheet"}
+    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker"}
+
+
+def test_the_limits_name_the_agreements_that_do_not_reach_so_far(world: factories.World) -> None:
+    from consent.selectors import agreement_limits
+
+    agree("A", apps=["tracker"], retention_cap_days=30)
+    agree("B", signals=["scroll"], valid_from=TODAY + 9 * DAY)
+    agree("C", apps=["sheet"], purposes=["another"])
+    old = agree("D", apps=["sheet"])
+    agree("E", valid_from=TODAY, replaces=old)
+
+    def limits(app: str | None, signals: list[str], days: int | None) -> list[str]:
+        return agreement_limits("train-agents", app, signals, days)
+
+    assert limits("tracker", ["scroll"], 30) == []
+    assert limits("tracker", ["scroll"], 31) == ["A"]
+    assert limits("sheet", ["scroll", "mouse_click"], None) == ["A", "B"]
+    assert limits(None, [], None) == []
+    assert agreement_limits("another", "tracker", ["scroll"], 30) == ["C"]
+
+
+def test_no_agreement_stands_without_its_entry(
+    world: factories.World, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audit import ledger
+
+    def fail(*_: Any, **__: Any) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ledger, "append", fail)
+    with pytest.raises(ZeroDivisionError):
+        agree("A", apps=["tracker"])
+
+    assert database.sql("SELECT count(*) FROM consent_agreement") == [(0,)]
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}

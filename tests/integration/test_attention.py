@@ -1,0 +1,243 @@
+"""What needs somebody soon: told 60, 30 and 7 days ahead, on the page where it can be seen to."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests import factories
+from tests.integration.test_pages import signed_in
+
+TODAY = datetime.now(UTC).date()
+
+
+def found(matter: str, at: datetime | None = None) -> list[Any]:
+    from consent import selectors
+
+    return [one for one in selectors.attention(at or timezone.now()) if one.matter == matter]
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def test_a_world_in_order_needs_nobody(database: Any) -> None:
+    from consent import selectors
+
+    factories.make_world("DE")
+
+    assert selectors.attention(datetime(2026, 11, 23, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "severity"),
+    [
+        (61, None),
+        (60, "later"),
+        (31, "later"),
+        (30, "soon"),
+        (8, "soon"),
+        (7, "now"),
+        (0, "now"),
+        (-5, "now"),
+    ],
+)
+def test_reviews_of_places_in_use_come_ever_louder(
+    database: Any, left: int, severity: str | None
+) -> None:
+    from consent.rules import rulebook
+
+    factories.make_world("DE")
+    due = rulebook().rows["DE"].review_by
+
+    reviews = found("review", midnight(due - timedelta(days=left)))
+
+    assert [(one.codes, one.severity, one.due) for one in reviews] == (
+        [(("DE", "EU"), severity, due)] if severity else []
+    )
+
+
+def agreement(code: str, until: date, **differs: Any) -> Any:
+    from consent import services
+    from consent.models import Agreement
+
+    return services.record_agreement(
+        agreement=Agreement(
+            code=code,
+            title="An agreement",
+            parties="Both",
+            jurisdictions=["DE"],
+            valid_from=differs.pop("since", factories.LONG_AGO),
+            valid_until=until,
+            document_sha256="0" * 64,
+            **differs,
+        ),
+        actor=factories.OFFICER,
+    )
+
+
+def test_an_agreement_that_ends_is_told_until_another_replaces_it(database: Any) -> None:
+    factories.make_world("DE")
+    ending = agreement("BV-1", TODAY + timedelta(days=20))
+    agreement("BV-2", TODAY + timedelta(days=200))
+
+    assert [(one.codes, one.severity) for one in found("agreement")] == [(("BV-1",), "soon")]
+
+    agreement("BV-3", TODAY + timedelta(days=400), since=ending.valid_until, replaces=ending)
+    assert found("agreement") == []
+
+
+def evidence(world: factories.World, until: date | None, gate: str = "dpia") -> None:
+    from consent import services
+
+    services.close_gate(
+        purpose=world.purpose,
+        gates=[("EU", gate)],
+        document_title="A paper",
+        document_sha256="0" * 64,
+        valid_from=factories.LONG_AGO,
+        valid_until=until,
+        actor=factories.OFFICER,
+    )
+
+
+def test_evidence_that_lapses_is_told_unless_other_evidence_reaches_further(
+    database: Any,
+) -> None:
+    from consent import services
+    from consent.models import GateEvidence
+
+    world = factories.make_world("DE")
+    evidence(world, TODAY + timedelta(days=5))
+    assert found("evidence") == [], "the one without an end still stands"
+
+    for row in GateEvidence.objects.filter(gate="dpia", valid_until=None):
+        services.reopen_gate(evidence=row, actor=factories.OFFICER)
+    (told,) = found("evidence")
+    assert (told.codes, told.jurisdictions, told.severity) == (("dpia",), ("EU",), "now")
+
+    evidence(world, TODAY + timedelta(days=55))
+    assert [one.severity for one in found("evidence")] == ["later"]
+
+
+def test_what_has_lapsed_stays_on_the_list(database: Any) -> None:
+    from consent import services
+    from consent.models import GateEvidence
+
+    world = factories.make_world("DE")
+    for row in GateEvidence.objects.filter(gate="dpia"):
+        services.reopen_gate(evidence=row, actor=factories.OFFICER)
+    evidence(world, TODAY - timedelta(days=1))
+
+    assert [one.severity for one in found("evidence")] == ["now"]
+
+
+def test_an_exception_that_ends_is_told(database: Any) -> None:
+    from consent import services
+    from consent.policy.types import Signal
+
+    world = factories.make_world("DE")
+    services.grant_override(
+        purpose=world.purpose,
+        jurisdiction="DE",
+        signal=Signal.MOUSE_MOVE,
+        document_title="An exception",
+        document_sha256="0" * 64,
+        valid_from=TODAY,
+        valid_until=TODAY + timedelta(days=7),
+        actor=factories.OFFICER,
+    )
+
+    (told,) = found("exception")
+    assert (told.codes, told.severity, told.purpose) == (("mouse_move",), "now", "train-agents")
+    assert found("exception", midnight(TODAY + timedelta(days=7))) == []
+
+
+def test_a_minimum_period_above_a_cap_is_for_people_to_decide(database: Any) -> None:
+    factories.make_world("IN")
+
+    assert found("floor_above_cap", midnight(date(2027, 3, 13))) == []
+    (ahead,) = found("floor_above_cap", midnight(date(2027, 3, 14)))
+    assert (ahead.due, ahead.severity) == (date(2027, 5, 13), "later")
+    (now,) = found("floor_above_cap", midnight(date(2027, 5, 13)))
+    assert (now.codes, now.days, now.cap_days, now.due) == (("IN",), 365, 60, None)
+
+
+def test_a_place_without_counsels_signature_is_named(database: Any) -> None:
+    world = factories.make_world("DE")
+    world.another_subject("AU")
+
+    (told,) = found("counsel")
+    assert (told.jurisdictions, told.purpose) == (("AU",), "train-agents")
+
+    factories.close_all_gates(world.purpose, "AU")
+    assert found("counsel") == []
+
+
+def test_where_nobody_works_nothing_is_urgent(database: Any) -> None:
+    from consent.models import Subject
+
+    world = factories.make_world("AU")
+    Subject.objects.update(departed_at=timezone.now())
+    evidence(world, TODAY)
+
+    assert found("review", midnight(date(2027, 2, 22))) == []
+    assert found("counsel") == found("evidence") == []
+
+
+def test_the_first_page_tells_it_and_leads_there(database: Any) -> None:
+    world = factories.make_world("DE")
+    world.another_subject("AU")
+    agreement("BV-1", TODAY + timedelta(days=20))
+
+    text = signed_in("privacy_officer").get("/privacy/").content.decode()
+
+    assert "Agreement BV-1 ends on" in text
+    assert "Counsel has not signed off the rules of AU for train-agents" in text
+    assert 'href="/privacy/gates/"' in text
+    assert 'href="/privacy/agreements/"' in text
+    assert "20 d" in text
+
+
+def test_the_most_urgent_comes_first(database: Any) -> None:
+    factories.make_world("DE")
+    for code, days in (("BV-1", 50), ("BV-2", 2), ("BV-3", 25), ("BV-4", -3)):
+        agreement(code, TODAY + timedelta(days=days))
+
+    told = [one.codes[0] for one in found("agreement")]
+
+    assert told == ["BV-4", "BV-2", "BV-3", "BV-1"]
+
+
+def other_rules_were_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adopt the shipped rules, then let a newer program ship another file for Ireland."""
+    from consent import rules, services
+
+    services.adopt_first_rules(at=timezone.now())
+    pack = rules.shipped()
+    newer = {**pack.tables["IE.toml"], "notice_days": 3}
+    changed = rules.rulebook_of_tables({**pack.tables, "IE.toml": newer})
+    for module in ("consent.rules", "consent.selectors.rules"):
+        monkeypatch.setattr(f"{module}.shipped", lambda: changed)
+
+
+def test_shipped_rules_that_wait_to_be_adopted_are_named(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.make_world("IE")
+    officer = signed_in("privacy_officer")
+    assert found("adoption") == []
+    assert "not only these" not in officer.get("/privacy/what-if/").content.decode()
+
+    other_rules_were_shipped(monkeypatch)
+
+    (told,) = found("adoption")
+    assert told.codes == ("IE",)
+    text = officer.get("/privacy/").content.decode()
+    assert "Shipped rules wait to be adopted: IE" in text
+    assert "/privacy/changes/new/rules.adopt/" in text
+    # What-if asks the program's own files; where that is not what counts, it says so.
+    assert "not only these" in officer.get("/privacy/what-if/").content.decode()

@@ -1,0 +1,171 @@
+"""Exceptions: what lifts a restriction, in which places, and until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests import factories
+
+TODAY = datetime.now(UTC).date()
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+def grant(
+    world: factories.World,
+    place: str,
+    signal: str = "key_timing",
+    since: date = TODAY,
+    until: date = TODAY + 9 * DAY,
+) -> Any:
+    from consent import services
+    from consent.policy.types import Signal
+
+    return services.grant_override(
+        purpose=world.purpose,
+        jurisdiction=place,
+        signal=Signal(signal),
+        document_title="Exception",
+        document_sha256="2" * 64,
+        valid_from=since,
+        valid_until=until,
+        actor=factories.OFFICER,
+    )
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    """Somebody in Ireland who agreed to typing rhythm too, which the law restricts there."""
+    from consent import services
+    from consent.policy.types import Signal
+
+    world = factories.make_world("IE")
+    services.allow_in_purpose(
+        purpose=world.purpose,
+        app=world.apps["tracker"],
+        signals=[Signal.KEY_TIMING],
+        actor=factories.OFFICER,
+    )
+    world.say_yes(("tracker", Signal.KEY_TIMING))
+    return world
+
+
+def codes(world: factories.World, at: datetime | None = None) -> tuple[str, ...]:
+    """The reasons against typing rhythm in the tracker; none: it may be recorded."""
+    from consent import selectors
+    from consent.policy.types import Signal
+
+    world.subject.refresh_from_db()
+    decision = selectors.decide_for(
+        world.subject,
+        purpose="train-agents",
+        app="tracker",
+        signal=Signal.KEY_TIMING,
+        at=at or datetime.now(UTC),
+    )
+    assert decision
+    return decision.codes
+
+
+RESTRICTED = ("signal_restricted_no_override",)
+
+
+def test_the_exception_of_the_place_lifts_its_rule_and_its_parents(world: factories.World) -> None:
+    assert codes(world) == RESTRICTED
+
+    grant(world, "IE")
+
+    assert codes(world) == ()
+
+
+def test_the_parents_exception_alone_lifts_nothing_the_place_restricts_itself(
+    world: factories.World,
+) -> None:
+    grant(world, "EU")
+
+    assert codes(world) == RESTRICTED
+
+
+def test_every_place_that_restricts_needs_one(world: factories.World) -> None:
+    from consent import services
+
+    factories.close_all_gates(world.purpose, "FR")
+    services.record_fact(
+        subject=world.subject,
+        kind="residence",
+        value="FR",
+        valid_from=TODAY,
+        source="test",
+        actor=factories.OFFICER,
+    )
+
+    grant(world, "IE")
+    assert RESTRICTED[0] in codes(world)
+    grant(world, "FR")
+    assert RESTRICTED[0] not in codes(world)
+
+
+def test_an_exception_counts_from_its_first_instant_until_its_last(world: factories.World) -> None:
+    from consent import services
+    from consent.selectors import midnight
+
+    agent = factories.make_agent(world.subject)
+    grant(world, "IE", since=TODAY + 2 * DAY, until=TODAY + 4 * DAY)
+    begins, ends = midnight(TODAY + 2 * DAY), midnight(TODAY + 4 * DAY)
+
+    assert codes(world, begins - SECOND) == RESTRICTED
+    assert codes(world, begins) == ()
+    assert codes(world, ends - SECOND) == ()
+    assert codes(world, ends) == RESTRICTED
+    assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
+    last = services.issue_policy(agent=agent, at=ends - SECOND).policy
+    assert last.allow == {"train-agents": {"tracker": {"key_timing": 30}}}
+    assert last.lease_until == ends
+    assert services.issue_policy(agent=agent, at=ends).policy.allow == {}
+
+
+def test_another_purposes_exception_lifts_nothing(world: factories.World) -> None:
+    from consent import services
+
+    other = services.publish_purpose(
+        code="another",
+        title="Another",
+        description="Another purpose.",
+        retention_days=9,
+        position=2,
+        actor=factories.OFFICER,
+    )
+    world.purpose, kept = other, world.purpose
+    grant(world, "IE")
+    world.purpose = kept
+
+    assert codes(world) == RESTRICTED
+
+
+@pytest.mark.parametrize(("place", "signal"), [("DE", "key_content"), ("IE", "scroll")])
+def test_what_is_prohibited_or_free_takes_no_exception(
+    world: factories.World, database: Any, place: str, signal: str
+) -> None:
+    from consent import exceptions
+
+    with pytest.raises(exceptions.OverrideUnfounded):
+        grant(world, place, signal)
+
+    assert database.sql("SELECT count(*) FROM consent_signaloverride") == [(0,)]
+
+
+def test_no_exception_stands_without_its_entry(
+    world: factories.World, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import IntegrityError
+
+    from audit import ledger
+
+    monkeypatch.setattr(ledger, "append", lambda *_, **__: 0)
+    with pytest.raises(IntegrityError):
+        grant(world, "IE")
+
+    assert codes(world) == RESTRICTED

@@ -1,0 +1,415 @@
+"""New rules come with a new version: what they tighten acts at once, what they widen waits."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import factories
+
+TODAY = datetime.now(UTC).date()
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+class Shipped:
+    """The files that the next start finds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def say(self, code: str, **values: object) -> None:
+        """Change keys of a file."""
+        file = self.folder / f"{code}.toml"
+        text = file.read_text()
+        for key, value in values.items():
+            written = value if isinstance(value, str) and value.startswith("[") else _toml(value)
+            text, count = re.subn(rf"(?m)^{key} = [^#\n]*", f"{key} = {written} ", text)
+            assert count == 1, key
+        file.write_text(text)
+
+    def start(self) -> int:
+        """Begin as a new process does: with these files, and a first tick."""
+        from consent import rules, services
+
+        rules.forget()
+        now = datetime.now(UTC)
+        services.adopt_first_rules(at=now)
+        return services.follow_rules(at=now)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | date) else f'"{value}"'
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shipped]:
+    """A copy of the rule pack that a test may change."""
+    from consent import rules
+
+    folder = tmp_path / "rules"
+    shutil.copytree(rules.folder, folder)
+    monkeypatch.setattr(rules, "folder", folder)
+    rules.forget()
+    yield Shipped(folder)
+    monkeypatch.undo()
+    rules.forget()
+
+
+def adopt(*codes: str) -> list[Any]:
+    from consent import services
+
+    return services.adopt_rules(codes=codes, actor=factories.OFFICER)
+
+
+def kept(world: factories.World, at: datetime | None = None) -> int | None:
+    """How long a click in the tracker may be kept; None where it may not be recorded."""
+    from consent import selectors
+
+    world.subject.refresh_from_db()
+    allow = selectors.verdicts_for(world.subject, at=at or datetime.now(UTC)).allow()
+    return allow.get("train-agents", {}).get("tracker", {}).get("mouse_click")
+
+
+def in_gb() -> factories.World:
+    world = factories.make_world("GB")
+    world.say_yes()
+    return world
+
+
+def test_a_first_start_records_the_shipped_rules_as_adopted_once(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent.rules import rulebook
+    from consent.rules import shipped as files
+    from portal.work import run_slice
+
+    world = in_gb()
+    before = rulebook().digest
+
+    run_slice()
+    run_slice()
+
+    codes = {code for (code,) in database.sql("SELECT code FROM consent_adoptedrule")}
+    assert codes == {"meta", "gates", *files().rows}
+    assert database.sql("SELECT count(*) FROM audit_entry WHERE type = 'rules.adopted'") == [(1,)]
+    assert rulebook().digest == before
+    assert kept(world) == 60
+
+
+def test_what_an_upgrade_tightens_acts_at_once_for_what_is_held_too(
+    database: Any, shipped: Shipped, store: Path
+) -> None:
+    from retention import services as retention
+
+    shipped.start()
+    world = in_gb()
+    agent = factories.make_agent(world.subject)
+    factories.hand_in(agent, factories.make_policy(agent), secrets.token_bytes(9))
+
+    shipped.say("GB", retention_cap_days=20)
+    assert shipped.start() == 1
+
+    assert kept(world) == 20
+    assert retention.tighten_due() == 1
+    assert database.sql("SELECT due_at - captured_until FROM retention_batch") == [
+        (timedelta(days=20),)
+    ]
+    assert shipped.start() == 0, "a start with the same files changes nothing"
+
+
+def test_a_place_that_comes_back_stricter_shortens_what_was_held_all_along(
+    database: Any, shipped: Shipped, store: Path
+) -> None:
+    from retention import services as retention
+
+    shipped.start()
+    world = in_gb()
+    agent = factories.make_agent(world.subject)
+    factories.hand_in(agent, factories.make_policy(agent), secrets.token_bytes(9))
+    terms = "SELECT due_at - captured_until FROM retention_batch"
+
+    (shipped.folder / "GB.toml").rename(shipped.folder / "kept-apart")
+    shipped.start()
+    assert kept(world) is None
+    assert retention.tighten_due() == 0, "a place nobody knows names no shorter term"
+    (shipped.folder / "kept-apart").rename(shipped.folder / "GB.toml")
+    shipped.say("GB", retention_cap_days=20)
+    shipped.start()
+    retention.tighten_due()
+
+    assert database.sql(terms) == [(timedelta(days=20),)]
+
+
+def test_what_an_upgrade_widens_waits_until_somebody_adopts_it(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import selectors
+
+    shipped.say("GB", retention_cap_days=20)
+    shipped.start()
+    world = in_gb()
+    assert kept(world) == 20
+
+    shipped.say("GB", retention_cap_days="none")
+    shipped.start()
+
+    assert kept(world) == 20
+    assert [(row.code, row.loosens) for row in selectors.unadopted_rules()] == [
+        ("GB", ("retention_cap_days",))
+    ]
+    assert [row.code for row in adopt("GB")] == ["GB"]
+    assert kept(world) == 60
+    assert selectors.unadopted_rules() == []
+    assert adopt("GB") == []
+
+
+def test_one_file_may_tighten_one_value_and_wait_with_another(
+    database: Any, shipped: Shipped
+) -> None:
+    shipped.say("GB", retention_cap_days=20, acknowledgement_required=False)
+    shipped.start()
+    world = in_gb()
+
+    shipped.say("GB", retention_cap_days="none", acknowledgement_required=True)
+    shipped.start()
+
+    assert kept(world) is None
+    assert codes(world) == {"acknowledgement_missing"}
+    from consent import services
+
+    services.acknowledge_notice(subject=world.subject, notice=world.notice)
+    assert kept(world) == 20
+
+
+def codes(world: factories.World, at: datetime | None = None) -> set[str]:
+    """The reasons against a click in the tracker."""
+    from consent import selectors
+    from consent.policy.types import Signal
+
+    world.subject.refresh_from_db()
+    decision = selectors.decide_for(
+        world.subject,
+        purpose="train-agents",
+        app="tracker",
+        signal=Signal.MOUSE_CLICK,
+        at=at or datetime.now(UTC),
+    )
+    assert decision
+    return set(decision.codes)
+
+
+def test_between_start_and_first_tick_the_rules_of_the_document_decide(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import rules, services
+
+    shipped.start()
+    world = in_gb()
+    shipped.say("GB", retention_cap_days=20)
+
+    rules.forget()
+
+    assert kept(world) == 60, "rebuilt from the database: these files no longer say so"
+    services.follow_rules(at=datetime.now(UTC))
+    assert kept(world) == 20
+
+
+def test_a_rulebook_nobody_knows_denies(database: Any, shipped: Shipped) -> None:
+    from consent import rules
+    from consent.models import CohortPolicy
+    from consent.selectors import current_cohort_policy
+
+    world = in_gb()
+    assert world.subject.cohort
+    newest = current_cohort_policy(world.subject.cohort)
+    assert newest
+    CohortPolicy.objects.create(
+        cohort=newest.cohort,
+        revision=newest.revision + 1,
+        document={**newest.document, "rulebook": "f" * 64},
+        sha256="f" * 64,
+    )
+
+    assert kept(world) is None
+    assert codes(world) == {"unknown_jurisdiction"}
+    assert rules.rulebook_of(None).rows == {}
+
+
+def test_a_recorded_rulebook_that_does_not_match_its_digest_denies(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import rules
+    from consent.models import RecordedRulebook
+
+    shipped.start()
+    packs = RecordedRulebook.objects.create(
+        digest="e" * 64, packs=[rules.to_json(rules.shipped().tables)]
+    )
+
+    assert rules.rulebook_of(packs.digest).rows == {}
+
+
+def test_the_past_is_explained_by_the_rules_of_then(database: Any, shipped: Shipped) -> None:
+    from consent import rules, selectors
+
+    shipped.say("GB", retention_cap_days=20)
+    shipped.start()
+    world = in_gb()
+    then = datetime.now(UTC)
+    shipped.say("GB", retention_cap_days="none")
+    shipped.start()
+    adopt("GB")
+    rules.forget()
+
+    past = selectors.verdicts_at(world.subject, at=then)
+
+    assert past.allow()["train-agents"]["tracker"]["mouse_click"] == 20
+    assert not past.reconstructed
+    assert kept(world) == 60
+
+
+def test_a_new_place_waits_and_a_dropped_or_spoilt_one_denies_alone(
+    database: Any, shipped: Shipped
+) -> None:
+    gb, us = in_gb(), None
+    (shipped.folder / "US-TX.toml").rename(shipped.folder / "kept-apart")
+    shipped.start()
+    factories.close_all_gates(gb.purpose, "IE")
+    (shipped.folder / "kept-apart").rename(shipped.folder / "US-TX.toml")
+    us = factories.World(gb.purpose, gb.notice, gb.apps, gb.another_subject("US-TX"), "US-TX")
+    shipped.start()
+    factories.close_all_gates(gb.purpose, "US-TX")
+    us.say_yes()
+    ie = factories.World(gb.purpose, gb.notice, gb.apps, gb.another_subject("IE"), "IE")
+    ie.say_yes()
+    assert kept(us) is None
+    assert codes(us) == {"unknown_jurisdiction"}
+    adopt("US-TX")
+    assert kept(us) == 60
+
+    (shipped.folder / "GB.toml").unlink()
+    (shipped.folder / "US.toml").write_text("this is no TOML = = =")
+    shipped.start()
+
+    assert [kept(world) for world in (gb, us, ie)] == [None, None, 60]
+    assert codes(gb) == codes(us) == {"unknown_jurisdiction"}
+
+
+def test_pending_law_has_no_effect_before_its_day(database: Any, shipped: Shipped) -> None:
+    from consent import services
+    from consent.selectors import midnight
+
+    day = TODAY + 3 * DAY
+    shipped.start()
+    world = in_gb()
+    agent = factories.make_agent(world.subject)
+    shipped.say("US-TX", status="pending", retention_cap_days=9)
+    shipped.say("GB", effective_until=day)
+    shipped.start()
+
+    # The adopted file has no last day; the shipped one has: from then on it is a gap.
+    assert kept(world, midnight(day) - SECOND) == 60
+    assert kept(world, midnight(day)) is None
+    last = services.issue_policy(agent=agent, at=midnight(day) - SECOND).policy
+    assert last.lease_until == midnight(day)
+
+
+def test_law_with_a_date_counts_from_that_instant_for_what_is_held_too(
+    database: Any, shipped: Shipped, store: Path
+) -> None:
+    """A stricter child begins on a day; before it the parent alone counts."""
+    from consent import services
+    from consent.selectors import midnight
+    from retention import services as retention
+
+    day = TODAY + 3 * DAY
+    shipped.say("US-TX", effective_from=day, retention_cap_days=9)
+    shipped.start()
+    world = factories.make_world("US-TX")
+    world.say_yes()
+    agent = factories.make_agent(world.subject)
+    factories.hand_in(agent, factories.make_policy(agent), secrets.token_bytes(9))
+    terms = "SELECT due_at - captured_until FROM retention_batch"
+
+    assert kept(world, midnight(day) - SECOND) == 60
+    assert kept(world, midnight(day)) == 9
+    assert services.refresh_turned(at=midnight(day)) == 1
+    retention.tighten_due()
+    assert database.sql(terms) == [(timedelta(days=9),)]
+
+
+def test_adopting_what_is_not_there_or_could_not_stand_is_refused(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import exceptions
+
+    (shipped.folder / "US-TX.toml").rename(shipped.folder / "kept-apart")
+    shipped.say("US", retention_cap_days=5)
+    for place in ("CA", "CO", "CT", "DE", "IL", "NY", "WA"):
+        shipped.say(f"US-{place}", retention_cap_days=5)
+    shipped.start()
+    (shipped.folder / "kept-apart").rename(shipped.folder / "US-TX.toml")
+    shipped.say("US", retention_cap_days="none")
+    shipped.start()
+    rows = database.sql("SELECT count(*) FROM consent_adoptedrule")
+
+    with pytest.raises(exceptions.RulesUnknown):
+        adopt("XX")
+    # The new file keeps longer than the parent that was adopted.
+    with pytest.raises(exceptions.RulesUnknown):
+        adopt("US-TX")
+
+    assert database.sql("SELECT count(*) FROM consent_adoptedrule") == rows
+    assert [row.code for row in adopt("US-TX", "US")] == ["US-TX", "US"]
+
+
+def test_reviews_are_announced_and_a_lapse_denies_only_after_the_grace(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import selectors, services
+    from consent.rules import rulebook
+    from consent.selectors import midnight
+
+    shipped.say("GB", review_by=TODAY + 100 * DAY)
+    shipped.start()
+    world = in_gb()
+    review = TODAY + 100 * DAY
+    grace = timedelta(days=rulebook().meta.review_grace_days)
+
+    def stage(ahead: int) -> int | None:
+        due = selectors.reviews_due(midnight(review - ahead * DAY))
+        return next((one.stage for one in due if one.code == "GB"), None)
+
+    assert [stage(n) for n in (61, 60, 31, 30, 8, 7, 0, -1)] == [None, 60, 60, 30, 30, 7, 7, 0]
+    (due,) = [r for r in selectors.reviews_due(midnight(review)) if r.code == "GB"]
+    assert due.denies_from == review + grace + DAY
+    assert kept(world, midnight(due.denies_from) - SECOND) == 60
+    assert kept(world, midnight(due.denies_from)) is None
+    agent = factories.make_agent(world.subject)
+    last = services.issue_policy(agent=agent, at=midnight(due.denies_from) - SECOND).policy
+    assert last.lease_until == midnight(due.denies_from)
+
+
+def test_nothing_is_adopted_without_its_entry(
+    database: Any, shipped: Shipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import IntegrityError
+
+    from audit import ledger
+    from consent import services
+
+    monkeypatch.setattr(ledger, "append", lambda *_, **__: 0)
+    with pytest.raises(IntegrityError):
+        services.adopt_first_rules(at=datetime.now(UTC))
+
+    assert database.sql("SELECT count(*) FROM consent_adoptedrule") == [(0,)]
