@@ -115,9 +115,26 @@ def _drop(name: str) -> None:
         except psycopg.errors.InsufficientPrivilege:
             if last:
                 raise
+            _end_sessions(name)
             time.sleep(1)
         else:
             return
+
+
+def _end_sessions(name: str) -> None:
+    """End what other roles still have open there: the owner may not, each role may its own."""
+    import psycopg
+
+    from portal.servers import locations
+
+    anywhere = locations.DATABASE if locations.embedded_database() else "postgres"
+    for role in ("app", "reader", "sequencer"):
+        with psycopg.connect(_url(anywhere, role), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND usename = current_user",
+                [name],
+            )
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A small client for Redis under asyncio: one connection, every command of a moment in one write.
 
-redis-py's own costs twenty times as much for a look-up (bench/RESULTS-policy.md); the parser is
+redis-py's own costs twenty times as much for a look-up; the parser is
 the same. It never reconnects by itself: whoever holds a wire knows that it is still the same one.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import threading
 import time
@@ -55,6 +56,13 @@ class Portal:
     """The ASGI application in an event loop of its own, as a server would run it."""
 
     def __init__(self) -> None:
+        from django.db import connections
+
+        # As with the pool of a real server: a thread gives its connection back after each question,
+        # and leaves none open behind it when it ends.
+        self._kept = {alias: db["CONN_MAX_AGE"] for alias, db in connections.databases.items()}
+        for db in connections.databases.values():
+            db["CONN_MAX_AGE"] = 0
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -91,6 +99,11 @@ class Portal:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
+        gc.collect()
+        from django.db import connections
+
+        for alias, seconds in self._kept.items():
+            connections.databases[alias]["CONN_MAX_AGE"] = seconds
 
 
 async def ask(

@@ -19,6 +19,8 @@ from tests.integration.fault import Relay, postgres_relay
 from tests.integration.polling import Portal, Said, enrolled, wait_until
 
 PLENTY = 1_000_000
+# A thread that ends leaves its connection to the collector; a server's pool would take it back.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 GENERAL = ("etag", "cache-control", "vary", "content-type", "retry-after", "www-authenticate")
 
 
@@ -199,17 +201,17 @@ def test_a_stranger_is_refused_with_a_next_step(portal: Portal, token: str | Non
     assert b"next_step" in refused.body
 
 
-def test_an_agent_that_asks_too_often_is_told_how_long_to_wait(
-    portal: Portal, token: str, settings: Any
-) -> None:
-    settings.POLICY_BURST = 5
-    _fresh_buckets()
+def test_an_agent_that_asks_too_often_is_told_how_long_to_wait(portal: Portal, token: str) -> None:
+    from portal.endpoint.limits import Buckets
+
     first = warm(portal, token)
+    portal.endpoint.shared.buckets = Buckets(2)
 
-    answers = [portal.poll(token, first.etag) for _ in range(6)]
+    # One question a second is what refills it: on however slow a machine, several at once are more.
+    many = [portal.begin(token, first.etag) for _ in range(20)]
+    answers = [asked.result(40) for asked in many]
 
-    assert [said.status for said in answers[:3]] == [304] * 3
-    refused = answers[-1]
+    refused = next(said for said in answers if said.status != 304)
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     assert b"too_many_requests" in refused.body
 

@@ -1,0 +1,1 @@
+"""Measurements of the whole portal under the weight of many people; nothing here is a test."""
