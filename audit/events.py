@@ -519,6 +519,18 @@ class CaptureResumed(Event):
 
 
 @event
+class CaptureStruck(Event):
+    """A person had what was captured in an interval forgotten, whatever it was."""
+
+    type = "capture.struck"
+    title = "Capture forgotten"
+
+    strike: UUID = sealed()
+    struck_from: datetime = sealed()
+    struck_until: datetime = sealed()
+
+
+@event
 class ReceiptDownloaded(Event):
     """A person fetched the receipt of a decision."""
 

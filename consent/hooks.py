@@ -4,15 +4,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consent.models import CohortPolicy, ConsentEvent, Subject
+    from consent.models import CohortPolicy, ConsentEvent, Strike, Subject
 
 Handler = Callable[["ConsentEvent"], None]
 Moved = Callable[["Subject", "CohortPolicy"], None]
 Shortened = Callable[["CohortPolicy"], None]
+Struck = Callable[["Strike"], None]
 
 _consent_changed: list[Handler] = []
 _person_moved: list[Moved] = []
 _terms_shortened: list[Shortened] = []
+_capture_struck: list[Struck] = []
 _work_owed: list[Callable[[], None]] = []
 _policy_changing: list[Callable[..., None]] = []
 
@@ -51,6 +53,18 @@ def terms_shortened(policy: "CohortPolicy") -> None:
     """Tell the handlers, in the transaction that wrote the revision."""
     for handler in _terms_shortened:
         handler(policy)
+
+
+def on_capture_struck(handler: Struck) -> None:
+    """Call `handler` with each strike, before its transaction commits."""
+    if handler not in _capture_struck:
+        _capture_struck.append(handler)
+
+
+def capture_struck(strike: "Strike") -> None:
+    """Tell the handlers; whoever registered owes what was kept of the interval."""
+    for handler in _capture_struck:
+        handler(strike)
 
 
 def on_work_owed(handler: Callable[[], None]) -> None:

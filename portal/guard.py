@@ -59,6 +59,7 @@ TABLES: Final = (
     _final("consent_consentscope"),
     _final("consent_acknowledgement"),
     Table("consent_pause"),
+    _final("consent_strike"),
     Table("consent_agent"),
     _final("consent_issuedpolicy"),
     _final("consent_policyacknowledgement"),

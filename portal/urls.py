@@ -7,6 +7,7 @@ from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.policy import AcknowledgeView, PolicyView, policy_keys
+from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     agreements,
     approve,
@@ -40,6 +41,7 @@ you_urls = [
     path("stop/", you.stop, name="you-stop"),
     path("pause/", you.pause, name="you-pause"),
     path("resume/", you.resume, name="you-resume"),
+    path("forget/", you.forget, name="you-forget"),
     path("purposes/<slug:purpose>/", decide.decide, name="you-decide"),
     path("purposes/<slug:purpose>/received/", decide.acknowledge, name="you-acknowledge"),
     path("notices/<uuid:uuid>/", decide.notice_page, name="you-notice"),
@@ -83,6 +85,8 @@ api_urls = [
     path("agents", EnrolView.as_view(), name="api-agents"),
     path("policy", PolicyView.as_view(), name="api-policy"),
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),
+    path("pauses", PausesView.as_view(), name="api-pauses"),
+    path("strikes", StrikesView.as_view(), name="api-strikes"),
     path("explain", ExplainView.as_view(), name="api-explain"),
     path("batches", BatchesView.as_view(), name="api-batches"),
     path("batches/<uuid:batch>/bytes", upload, name="api-batch-bytes"),

@@ -15,5 +15,6 @@ class RetentionConfig(AppConfig):
         from retention import services
 
         hooks.on_consent_changed(services.owe_deletion)
+        hooks.on_capture_struck(services.owe_struck)
         hooks.on_person_moved(services.owe_after_move)
         hooks.on_terms_shortened(services.owe_after_shortening)

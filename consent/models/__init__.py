@@ -22,6 +22,7 @@ from consent.models.proposals import (
     ProposalVote,
 )
 from consent.models.purposes import Notice, NoticeText, Purpose
+from consent.models.strikes import Strike
 from consent.models.subjects import Subject, SubjectFact
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "RecordedRulebook",
     "Setting",
     "SignalOverride",
+    "Strike",
     "Subject",
     "SubjectFact",
 ]

@@ -35,6 +35,7 @@ from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
 from consent.selectors.settings import setting
 from consent.selectors.stops import is_stopped, stopped_between
+from consent.selectors.strikes import of_batches, strikes_to_apply, struck_between
 
 __all__ = [
     "Attention",
@@ -65,6 +66,7 @@ __all__ = [
     "newest_event",
     "next_shared_turn",
     "next_turn",
+    "of_batches",
     "offered_pairs",
     "paused_between",
     "proposal_view",
@@ -77,6 +79,8 @@ __all__ = [
     "standing_agreements",
     "standing_consents",
     "stopped_between",
+    "strikes_to_apply",
+    "struck_between",
     "unadopted_rules",
     "verdicts_at",
     "verdicts_for",

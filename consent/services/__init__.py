@@ -31,7 +31,7 @@ from consent.services.gates import close_gate, reopen_gate
 from consent.services.kill_switch import pull_kill_switch, release_kill_switch
 from consent.services.locks import no_change_meanwhile
 from consent.services.overrides import grant_override, revoke_override
-from consent.services.pauses import pause_capture, resume_capture
+from consent.services.pauses import pause_capture, pause_from_machine, resume_capture
 from consent.services.policies import Lease, issue_policy, policy_in_force
 from consent.services.proposals import (
     apply_due_proposals,
@@ -43,6 +43,7 @@ from consent.services.publishing import publish_notice, publish_purpose
 from consent.services.purposes import change_purpose, reopen_purpose, retire_purpose
 from consent.services.rehearsal import impact_of
 from consent.services.rules import adopt_first_rules, adopt_rules, follow_rules
+from consent.services.strikes import forget_last, strike_capture
 from consent.services.subjects import end_fact, record_fact, record_subject
 from consent.services.votes import vote
 
@@ -64,6 +65,7 @@ __all__ = [
     "end_seat",
     "enrol_agent",
     "follow_rules",
+    "forget_last",
     "give_consent",
     "give_seat",
     "grant_override",
@@ -73,6 +75,7 @@ __all__ = [
     "list_app",
     "no_change_meanwhile",
     "pause_capture",
+    "pause_from_machine",
     "place_in_cohort",
     "place_turned",
     "policy_in_force",
@@ -95,6 +98,7 @@ __all__ = [
     "revert_proposal",
     "revoke_agent",
     "revoke_override",
+    "strike_capture",
     "unblock_app",
     "vote",
     "withdraw_consent",

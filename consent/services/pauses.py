@@ -7,13 +7,22 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent.models import Pause, Subject
+from consent.models import Agent, Pause, Subject
 from consent.services.personal import bump_personal_revision
 
 
 @transaction.atomic
-def pause_capture(*, subject: Subject, at: datetime | None = None, imported: bool = False) -> Pause:
-    """Deny everything until the subject resumes; a repeat returns the pause that stands."""
+def pause_capture(
+    *,
+    subject: Subject,
+    agent: Agent | None = None,
+    at: datetime | None = None,
+    imported: bool = False,
+) -> Pause:
+    """Deny everything until the subject resumes; a repeat returns the pause that stands.
+
+    `agent` is the machine on which the subject asked for it, None in the browser.
+    """
     subject = Subject.objects.select_for_update().get(pk=subject.pk)
     if standing := Pause.objects.filter(subject=subject, ended_at__isnull=True).first():
         return standing
@@ -21,13 +30,24 @@ def pause_capture(*, subject: Subject, at: datetime | None = None, imported: boo
     bump_personal_revision(subject)
     ledger.append(
         events.CapturePaused(scope="person"),
-        actor=Actor.subject(subject.ref),
+        actor=Actor.agent(agent.ref) if agent else Actor.subject(subject.ref),
         subject=subject.ref,
         covers=[pause],
         event_time=at,
         imported=imported,
     )
     return pause
+
+
+@transaction.atomic
+def pause_from_machine(*, agent: Agent, at: datetime | None = None) -> int:
+    """Pause as the subject asked on a machine; return a number that every later version exceeds.
+
+    A policy of a higher version that is not paused proves that the subject has resumed since.
+    """
+    pause_capture(subject=agent.subject, agent=agent, at=at)
+    newest = agent.policies.order_by("-version").values_list("version", flat=True).first() or 0
+    return max(newest, int((at or timezone.now()).timestamp() * 1000))
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil, floor
 from typing import Any
 
 from django.conf import settings
@@ -119,5 +120,14 @@ def _document(
             "matchers": verdicts.never_matchers(agent.platform),
         },
         "paused": verdicts.paused,
+        "strikes": _strikes(agent, at),
         "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},
     }
+
+
+def _strikes(agent: Agent, at: datetime) -> list[dict[str, int]]:
+    """Return what the agent must purge, in whole seconds that hold all of each interval."""
+    return [
+        {"from": floor(since.timestamp()), "until": ceil(until.timestamp())}
+        for since, until in selectors.strikes_to_apply(agent.subject, at=at)
+    ]

@@ -85,5 +85,6 @@ def _buttons(state: str, *, has_yes: bool) -> dict[str, str]:
     elif has_yes:
         buttons["pause_url"] = reverse("you-pause")
     if has_yes:
+        buttons["forget_url"] = reverse("you-forget")
         buttons["stop_url"] = reverse("you-stop")
     return buttons

@@ -24,6 +24,7 @@ from portal.templatetags.words import state_name
 from retention.models import Batch, Certificate, DeletionCase, Hold
 
 RECENT = 5
+FORGET_MINUTES = 10
 LONG = 50
 
 
@@ -156,6 +157,25 @@ def pause(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+def forget(request: HttpRequest) -> HttpResponse:
+    """Have what was captured in the last minutes forgotten, on every machine and here."""
+    minutes = request.POST.get("minutes", "")
+    asked = int(minutes) if minutes.isascii() and minutes.isdigit() else FORGET_MINUTES
+    strike = services.forget_last(subject=subject_of(request), minutes=min(asked, 10_000))
+    length = round((strike.struck_until - strike.struck_from).total_seconds() / 60)
+    messages.success(
+        request,
+        _(
+            "The last %(minutes)d minutes are forgotten. "
+            "Your machines drop them, and what was handed in is being deleted."
+        )
+        % {"minutes": length},
+    )
+    return redirect("you-home")
+
+
+@login_required
+@require_POST
 def resume(request: HttpRequest) -> HttpResponse:
     """End the pause; what was chosen before counts again."""
     services.resume_capture(subject=subject_of(request))
@@ -279,6 +299,7 @@ def _held_groups(subject: Subject) -> list[dict[str, Any]]:
 CAUSES = {
     "withdrawal": gettext_lazy("You took your yes back"),
     "narrowing": gettext_lazy("You chose less than before"),
+    "strike": gettext_lazy("You had the last minutes forgotten"),
     "expiry": gettext_lazy("Its time was up"),
 }
 

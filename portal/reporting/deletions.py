@@ -15,6 +15,7 @@ from retention.models import Certificate, DeletionCase, DeletionJob
 CAUSES: Final = {
     "withdrawal": "Consent taken back, or a no after a yes",
     "narrowing": "Consent narrowed",
+    "strike": "Last minutes forgotten by the person",
     "expiry": "Term of retention over",
 }
 LEVELS: Final = {

@@ -13,6 +13,7 @@ class DeletionCase(models.Model):
     class Cause(models.TextChoices):
         WITHDRAWAL = "withdrawal"  # or a no, or a not now, where a yes stood
         NARROWING = "narrowing"  # a new yes to less than before
+        STRIKE = "strike"  # the last minutes, which the person had forgotten
         EXPIRY = "expiry"
 
     class State(models.TextChoices):
@@ -33,6 +34,10 @@ class DeletionCase(models.Model):
     consent_event = models.ForeignKey(
         "consent.ConsentEvent", null=True, on_delete=models.PROTECT, related_name="+"
     )
+    # For a strike, over all purposes: what was captured in its interval is owed.
+    strike = models.OneToOneField(
+        "consent.Strike", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     # For narrowing: the pairs "app:signal" that the new yes no longer covers; else empty.
     pairs = ArrayField(models.CharField(max_length=90), default=list, blank=True)
     due_at = models.DateTimeField()
@@ -42,7 +47,7 @@ class DeletionCase(models.Model):
 
     class Data:
         personal = {"pairs"}
-        pseudonymous = {"uuid", "subject", "consent_event"}
+        pseudonymous = {"uuid", "subject", "consent_event", "strike"}
         plain = {"id", "cause", "purpose", "due_at", "state", "opened_at", "closed_at"}
 
     class Meta:
@@ -54,6 +59,7 @@ class DeletionCase(models.Model):
             models.CheckConstraint(
                 name="case_is_about_someone_unless_expiry",
                 condition=models.Q(cause="expiry")
+                | models.Q(cause="strike", subject__isnull=False, strike__isnull=False)
                 | models.Q(
                     subject__isnull=False, purpose__isnull=False, consent_event__isnull=False
                 ),

@@ -128,11 +128,12 @@ def receive_bytes(
 
 @dataclass(frozen=True)
 class Standing:
-    """What bears on one batch: the yes that stands, a pause of the person's, a kill switch."""
+    """What bears on one batch: the yes that stands, the person's pauses and strikes, a switch."""
 
     event: ConsentEvent | None
     covered: set[tuple[str, Signal]]
     paused: bool
+    struck: bool
     stopped: bool
 
 
@@ -186,6 +187,8 @@ def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
         found.append("signal_not_consented")
     if standing.paused:
         found.append("paused")
+    if standing.struck:
+        found.append("struck")
     return found
 
 
@@ -196,6 +199,7 @@ def standing_for(subject: Subject, manifest: Manifest) -> Standing:
         event=event,
         covered=consent.scopes_of([event])[event.pk] if event else set(),
         paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
+        struck=consent.struck_between(subject, manifest.captured_from, manifest.captured_until),
         stopped=consent.stopped_between(
             manifest.purpose, manifest.captured_from, manifest.captured_until
         ),

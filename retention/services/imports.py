@@ -147,6 +147,9 @@ class _Decisions:
             event=event,
             covered=self._covered[event.pk] if event else set(),
             paused=self._paused(manifest.captured_from, manifest.captured_until),
+            struck=consent.struck_between(
+                self.subject, manifest.captured_from, manifest.captured_until
+            ),
             stopped=self._stopped(manifest),
         )
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors as consent
-from consent.models import ConsentEvent
+from consent.models import ConsentEvent, Strike
 from consent.policy.types import ConsentState
 from retention.models import Batch, DeletionCase, DeletionJob
 
@@ -35,6 +35,25 @@ def owe_deletion(event: ConsentEvent) -> None:
     if left_out := scopes[previous.pk] - scopes[event.pk]:
         pairs = sorted(f"{app}:{signal}" for app, signal in left_out)
         _open_case(event, DeletionCase.Cause.NARROWING, pairs=pairs)
+
+
+def owe_struck(strike: Strike) -> None:
+    """Owe what is kept of an interval that the person had forgotten; in the strike's transaction.
+
+    One row, also where nothing is kept of it yet, so that no strike is slow.
+    """
+    case = DeletionCase.objects.create(
+        cause=DeletionCase.Cause.STRIKE,
+        subject_id=strike.subject_id,
+        strike=strike,
+        due_at=timezone.now(),
+    )
+    ledger.append(
+        events.DeletionOwed(cause=case.cause, case=case.uuid, due_at=case.due_at),
+        actor=Actor.system("retention"),
+        subject=strike.subject.ref,
+        covers=[case],
+    )
 
 
 @transaction.atomic
@@ -131,6 +150,9 @@ def _open_case(event: ConsentEvent, cause: DeletionCase.Cause, *, pairs: list[st
 def _batches_of(case: DeletionCase) -> QuerySet[Batch]:
     if case.cause == DeletionCase.Cause.EXPIRY:
         return _expired(case.due_at)
+    if case.strike is not None:
+        overlapping = consent.of_batches(case.strike)
+        return Batch.objects.filter(overlapping, state=Batch.State.KEPT, subject=case.subject)
     if case.subject is None or case.purpose is None or case.consent_event is None:
         return Batch.objects.none()  # the database refuses such a case (case_is_about_someone)
     kept = Batch.objects.filter(

@@ -38,6 +38,7 @@ BATCH_REASONS: Final = {
     "consent_does_not_stand": "On arrival no yes stood for the purpose.",
     "signal_not_consented": "On arrival the yes no longer covered the app and signal.",
     "paused": "A pause overlaps the interval.",
+    "struck": "A strike overlaps the interval: the person had it forgotten.",
     "kill_switch": "A kill switch over the purpose, or over everything, overlaps the interval.",
 }
 """Why admission refuses a batch; a contract test finds the same codes in retention."""
