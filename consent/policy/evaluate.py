@@ -8,7 +8,17 @@ from typing import Final
 
 from consent.policy.bounds import AnySignal, Bounds
 from consent.policy.deadlines import add_months
-from consent.policy.facts import ACTIVE, EVERY, AppFacts, Facts, PersonFacts, day
+from consent.policy.facts import (
+    ACTIVE,
+    EVERY,
+    Agreement,
+    AppFacts,
+    Evidence,
+    Facts,
+    PersonFacts,
+    day,
+)
+from consent.policy.gates import asked_gates
 from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.policy.rulebook import Law, Rulebook
 from consent.policy.types import (
@@ -122,7 +132,8 @@ class _Case:
     def _shared(self, codes: frozenset[str], signal: AnySignal) -> Reasons:
         if codes not in self.laws:
             self.laws[codes] = self.rulebook.law(codes, self.person.today)
-            self.law_reasons[codes] = tuple(_law(self.person, self.laws[codes], self.rulebook))
+            law = self.laws[codes]
+            self.law_reasons[codes] = tuple(_law(self.person, codes, law, self.rulebook))
         if (codes, signal) not in self.signal_reasons:
             found = _signal(self.person, self.laws[codes], signal, self.rulebook)
             self.signal_reasons[codes, signal] = tuple(found)
@@ -164,7 +175,9 @@ def _choice(person: PersonFacts) -> Iterator[Reason]:
         yield Reason(ReasonCode.NOTICE_CHANGED_RECONSENT)
 
 
-def _law(person: PersonFacts, law: Law, rulebook: Rulebook) -> Iterator[Reason]:
+def _law(
+    person: PersonFacts, places: frozenset[str], law: Law, rulebook: Rulebook
+) -> Iterator[Reason]:
     """Object where the rules of the places ask for something that is not there."""
     if law.gaps:
         codes = tuple(dict.fromkeys(gap.code for gap in law.gaps if gap.code))
@@ -180,7 +193,7 @@ def _law(person: PersonFacts, law: Law, rulebook: Rulebook) -> Iterator[Reason]:
     if signed != EVERY and (unsigned := bounds.needs_counsel - frozenset(signed or ())):
         yield Reason(ReasonCode.COUNSEL_SIGNOFF_MISSING, jurisdictions=tuple(sorted(unsigned)))
     yield from _expiry(person, bounds, rulebook)
-    yield from _gates(person, bounds, rulebook)
+    yield from _gates(person, places, bounds, rulebook)
     yield from _notice(person, bounds, rulebook)
     if bounds.acknowledgement_required and not person.ack:
         codes = rulebook.behind(bounds, lambda own: own.acknowledgement_required)
@@ -202,27 +215,17 @@ def _expiry(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator
         yield Reason(ReasonCode.CONSENT_EXPIRED, "", codes, (("ended_on", ends),))
 
 
-def gate_opens(gate: str, closed_on: date, bounds: Bounds) -> date:
-    """Return the first day on which a gate closed on a day lets capture through."""
-    lead = bounds.lead_days(gate)
-    return day(closed_on) + timedelta(days=lead) if lead else day(closed_on)
-
-
-def _gates(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
-    closed = person.gates
-    if closed == EVERY:
-        return
-    waiting = {
-        gate: gate_opens(gate, closed[gate], bounds) for gate in bounds.gates if gate in closed
-    }
-    still = bounds.gates - frozenset(
-        gate for gate, opens in waiting.items() if opens <= person.today
-    )
-    if still:
-        codes = rulebook.behind(bounds, lambda own: bool(own.gates & still))
-        params: list[tuple[str, object]] = [("gates", tuple(sorted(still)))]
-        if still <= frozenset(waiting):
-            params.append(("allowed_from", max(waiting[gate] for gate in still)))
+def _gates(
+    person: PersonFacts, places: frozenset[str], bounds: Bounds, rulebook: Rulebook
+) -> Iterator[Reason]:
+    """Object where a place that asks for a gate has no evidence of its own that closes it."""
+    asked = asked_gates(person, places, bounds, rulebook)
+    if still := [one for one in asked if one.is_open(person.today)]:
+        codes = tuple(sorted({one.rule for one in still}))
+        params: list[tuple[str, object]] = [("gates", tuple(sorted({one.gate for one in still})))]
+        opens = [one.opens for one in still if one.opens]
+        if len(opens) == len(still):
+            params.append(("allowed_from", max(opens)))
         yield Reason(ReasonCode.GATES_OPEN, "", codes, tuple(params))
 
 
@@ -333,7 +336,9 @@ def next_change(
     groups = {facts.jurisdictions | (app.counterparties or frozenset()) for app in (*own, *apps)}
     groups.add(facts.jurisdictions)
     days = {one for codes in groups for one in _days(facts, codes, rulebook)}
-    days |= {day(d) for a in facts.agreements for d in (a.valid_from, a.valid_until) if d}
+    papers: list[Agreement | Evidence] = [*facts.agreements]
+    papers += facts.gates if isinstance(facts.gates, frozenset) else ()
+    days |= {day(one) for paper in papers for one in (paper.valid_from, paper.valid_until) if one}
     coming = [one for one in days if one > facts.today]
     if not coming:
         return None
@@ -350,9 +355,7 @@ def _days(person: PersonFacts, codes: frozenset[str], rulebook: Rulebook) -> Ite
         return
     if over := notice_over(person, bounds):
         yield over
-    if not isinstance(person.gates, str):
-        for gate, closed_on in person.gates.items():
-            yield gate_opens(gate, closed_on, bounds)
+    yield from (one.opens for one in asked_gates(person, codes, bounds, rulebook) if one.opens)
     if person.consent is ConsentState.GIVEN and person.consent_given_on:
         yield day(person.consent_given_on)
         if ends := consent_ends(person.consent_given_on, bounds):

@@ -50,6 +50,16 @@ class Agreement:
         return begun and not ended and in_apps and in_signals
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """A document for one gate of one place; it closes the gate in [valid_from, valid_until)."""
+
+    jurisdiction: str
+    gate: str
+    valid_from: date
+    valid_until: date | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PersonFacts:
     """What holds for one person and one purpose, whatever the app and the signal."""
@@ -63,8 +73,11 @@ class PersonFacts:
     notice_waived: bool | None = None
     notice_version_ok: bool | None = None
     ack: bool | None = None
-    gates: Mapping[str, date] | Literal["all"] = field(default_factory=lambda: NOTHING_CLOSED)
-    """The gates that evidence closed, each with the day it was closed; or `EVERY`."""
+    gates: Mapping[str, date] | frozenset[Evidence] | Literal["all"] = field(
+        default_factory=lambda: NOTHING_CLOSED
+    )
+    """The evidence that closes gates, each piece for its own place alone, other people's places
+    included; or gates closed wherever they are asked for, with the day of closing; or `EVERY`."""
     overrides: frozenset[AnySignal] = frozenset()
     """Signals whose restriction is lifted wherever the person's own places have one."""
     exceptions: frozenset[tuple[str, AnySignal]] | None = None

@@ -16,6 +16,7 @@ from consent.selectors.cohorts import (
     current_cohort_policy,
     is_shortened,
     next_shared_turn,
+    places_of_others,
     published,
 )
 from consent.selectors.decisions import (
@@ -69,6 +70,7 @@ __all__ = [
     "of_batches",
     "offered_pairs",
     "paused_between",
+    "places_of_others",
     "proposal_view",
     "published",
     "readiness",

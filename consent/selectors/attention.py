@@ -14,6 +14,7 @@ from consent.models import Agreement, Cohort, CohortPolicy, GateEvidence, Signal
 from consent.policy.bounds import Bounds, Floor
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
+from consent.selectors.cohorts import places_of_others, with_those_above
 from consent.selectors.readiness import CHUNK
 from consent.selectors.rules import unadopted_rules
 from consent.selectors.shared import COUNSEL_GATE, kept_days, signed_off
@@ -102,13 +103,16 @@ def _documents() -> Iterator[Mapping[str, Any]]:
 
 def _places(documents: Iterable[Mapping[str, Any]], rules: Rulebook) -> set[str]:
     codes = {code for document in documents for code in document["jurisdictions"]}
-    return codes | {row.code for code in codes for row in rules.lineage(code)}
+    return with_those_above(codes | places_of_others(), rules)
 
 
 def _reviews(
     rules: Rulebook, documents: Iterable[Mapping[str, Any]], today: date
 ) -> Iterator[Attention]:
-    """Yield the files, of places where somebody works, whose review comes due; a day together."""
+    """Yield the files whose review comes due, of places where somebody works or is seen.
+
+    Those of one day come together.
+    """
     due: dict[date, list[str]] = defaultdict(list)
     for code in sorted(_places(documents, rules)):
         if row := rules.rows.get(code):
@@ -227,8 +231,9 @@ def _unsigned(
 ) -> Iterator[Attention]:
     """Yield the places that counsel has yet to sign off before anything is recorded there."""
     found: set[tuple[str, str]] = set()
+    others = places_of_others()
     for document in documents:
-        bounds = rules.law(document["jurisdictions"], today).bounds
+        bounds = rules.law({*document["jurisdictions"], *others}, today).bounds
         needed = bounds.needs_counsel if bounds else frozenset()
         for code, purpose in document["purposes"].items():
             found |= {(place, code) for place in needed - signed_off(purpose, today)}

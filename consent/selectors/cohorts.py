@@ -1,7 +1,7 @@
 """The shared half of every policy, computed from what is published, agreed and evidenced."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from consent.models import (
     SignalOverride,
 )
 from consent.policy.rulebook import Rulebook
+from consent.policy.types import DataOf
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
 from consent.selectors.settings import KNOBS, setting
@@ -34,6 +35,8 @@ class Published:
     apps: Mapping[str, Any]
     purposes: tuple["PurposeInputs", ...]
     agreements: tuple[Agreement, ...]
+    elsewhere: frozenset[str]
+    """The places of other people whose words some app shows, and the places above those."""
     leases: Mapping[str, int]
     """How long a policy lives, and how often agents ask: where that changes, all get a new one."""
 
@@ -57,9 +60,11 @@ def current_cohort_policy(cohort: Cohort) -> CohortPolicy | None:
 def published() -> Published:
     """Return what is published, agreed and evidenced as it stands now."""
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
+    rules = rulebook()
     return Published(
-        rules=rulebook(),
+        rules=rules,
         apps=_apps(),
+        elsewhere=frozenset(with_those_above(places_of_others(), rules)),
         purposes=tuple(_inputs(purpose) for purpose in purposes),
         agreements=tuple(Agreement.objects.select_related("replaced_by").order_by("pk")),
         leases={key: setting(key) for key in KNOBS},
@@ -76,8 +81,8 @@ def cohort_document(
     """
     shared = shared or published()
     jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
-    places = {row.code for code in jurisdictions for row in shared.rules.lineage(code)}
-    places |= set(jurisdictions)
+    places = with_those_above(jurisdictions, shared.rules)
+    evidenced = places | shared.elsewhere
     bound = [a for a in shared.agreements if _binds(a, places, sites)]
     document: dict[str, Any] = {
         "jurisdictions": jurisdictions,
@@ -86,7 +91,7 @@ def cohort_document(
         "catalogue": catalogue_digest(),
         "apps": shared.apps,
         "purposes": {
-            inputs.purpose.code: _purpose(inputs, places, bound) for inputs in shared.purposes
+            inputs.purpose.code: _purpose(inputs, evidenced, bound) for inputs in shared.purposes
         },
     }
     for purpose in document["purposes"].values():
@@ -109,6 +114,18 @@ def is_shortened(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         for code, purpose in after["purposes"].items()
         for signal, days in purpose["kept"].items()
     )
+
+
+def places_of_others() -> set[str]:
+    """Return the places of other people whose words some app of the registry shows."""
+    known = App.objects.filter(counterparties__isnull=False).exclude(data_of=DataOf.OWN.value)
+    lists = known.values_list("counterparties", flat=True)
+    return {code for codes in lists for code in codes or ()}
+
+
+def with_those_above(codes: Collection[str], rules: Rulebook) -> set[str]:
+    """Return the places and all above them; those without rules as well."""
+    return {*codes, *(row.code for code in codes for row in rules.lineage(code))}
 
 
 def _apps() -> dict[str, Any]:
@@ -162,6 +179,7 @@ def _purpose(
     code = inputs.purpose.code
     return {
         **inputs.terms,
+        # Of the places of others, too: in content signals their gates count as well.
         "gates": [_evidence(row) for row in inputs.evidence if row.jurisdiction in places],
         "agreements": [
             _agreement(row) for row in agreements if not row.purposes or code in row.purposes

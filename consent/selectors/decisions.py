@@ -28,9 +28,9 @@ from consent.selectors.facts import cohort_of, midnight, next_turn
 from consent.selectors.never import is_closed, never_matchers
 from consent.selectors.shared import (
     agreements_of,
-    closed_gates,
     dated_in,
     day_of,
+    evidence_of,
     lifted_signals,
     overridden,
     signed_off,
@@ -247,7 +247,7 @@ def person_facts(
         notice_waived=False,
         notice_version_ok=bool(event and version and event.notice.version == version),
         ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
-        gates=closed_gates(places, purpose, rules, today),
+        gates=evidence_of(purpose),
         overrides=lifted_signals(places, exceptions, rules),
         exceptions=exceptions,
         in_hours=True,
@@ -268,14 +268,14 @@ def app_facts(shared: dict[str, Any], purpose: dict[str, Any]) -> tuple[AppFacts
             app_allowed=code in purpose["allowlist"],
             app_category=AppCategory(app["category"]),
             app_reported=app["blocked"],
-            counterparties=_counterparties(app),
+            counterparties=counterparties_of(app),
             counterparty_masked=app.get("counterparties_masked"),
         )
         for code, app in shared["apps"].items()
     )
 
 
-def _counterparties(app: Mapping[str, Any]) -> frozenset[str] | None:
+def counterparties_of(app: Mapping[str, Any]) -> frozenset[str] | None:
     """Return the places of those whose words an app shows; None, a gap that denies, if not known.
 
     An app that shows only one's own data shows nobody else's words. One that shows others' has

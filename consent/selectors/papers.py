@@ -9,8 +9,9 @@ from consent.models import Agent, ConsentEvent, Subject
 from consent.policy.bounds import AnySignal
 from consent.policy.reasons import Reason, ReasonCode
 from consent.policy.rulebook import Rulebook
-from consent.policy.types import ConsentState
+from consent.policy.types import CONTENT_SIGNALS, ConsentState
 from consent.selectors import grounds
+from consent.selectors.decisions import counterparties_of
 from consent.selectors.grounds import Ground
 from consent.selectors.shared import COUNSEL_GATE
 
@@ -37,8 +38,11 @@ class Case:
 
     @property
     def lineage(self) -> list[str]:
-        """The places that apply and those above them."""
-        codes = self.shared.get("jurisdictions", ())
+        """The places that apply and those above them; in content, those of others as well."""
+        codes = list(self.shared.get("jurisdictions", ()))
+        if self.signal in CONTENT_SIGNALS:
+            app = self.shared.get("apps", {}).get(self.app)
+            codes += sorted(counterparties_of(app) or ()) if app else []
         found = [row.code for code in codes for row in self.rules.lineage(code)]
         return list(dict.fromkeys([*codes, *found]))
 
@@ -82,9 +86,15 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
 def _documents(case: Case, gates: Iterable[str]) -> list[Ground]:
     """Return every document for these gates, counting or not, and those taken back."""
     wanted = set(gates)
-    items = [item for item in case.terms.get("gates", ()) if item["gate"] in wanted]
+    items = [item for item in _evidence(case) if item["gate"] in wanted]
     back = grounds.taken_back(case.purpose, wanted, case.lineage, case.at)
     return [*grounds.evidence(case.purpose, items, case.at), *back]
+
+
+def _evidence(case: Case) -> list[Mapping[str, Any]]:
+    """Return the evidence for the places that count here: the document holds more than that."""
+    places = set(case.lineage)
+    return [item for item in case.terms.get("gates", ()) if item["jurisdiction"] in places]
 
 
 def _agreement(case: Case, code: str) -> list[Mapping[str, Any]]:
@@ -105,7 +115,9 @@ def stands(case: Case) -> Iterator[Ground]:
         gate for code in case.lineage if code in case.rules.rows for gate in _gates(case, code)
     }
     papers: list[Ground] = [
-        *grounds.evidence(case.purpose, [i for i in terms["gates"] if i["gate"] in asked], case.at),
+        *grounds.evidence(
+            case.purpose, [i for i in _evidence(case) if i["gate"] in asked], case.at
+        ),
         *grounds.agreements(terms["agreements"], today),
         *grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at),
     ]

@@ -1,4 +1,4 @@
-"""What a cohort's document says on a day: gates closed, agreements in force, exceptions, terms.
+"""What a cohort's document says on a day: evidence, agreements in force, exceptions, terms.
 
 No database: a document and its rulebook in, facts for the pure core out.
 """
@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from consent.policy.evaluate import retention_days
-from consent.policy.facts import Agreement, PersonFacts
+from consent.policy.facts import Agreement, Evidence, PersonFacts
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import Signal
 
@@ -19,41 +19,17 @@ COUNSEL_GATE: Final = "counsel_signoff"
 """The gate by whose evidence counsel signs a jurisdiction of low confidence off."""
 
 
-def closed_gates(
-    jurisdictions: Iterable[str], purpose: Purposed, rules: Rulebook, today: date
-) -> dict[str, date]:
-    """Return the gates that are closed for these places, each with the day the last one was.
-
-    Every place that asks for a gate needs evidence of its own, or of the one above that asks:
-    what was assessed in one country closes nothing in another.
-    """
-    closed: dict[str, date] = {}
-    still_open: set[str] = set()
-    for code in jurisdictions:
-        for row in rules.lineage(code):
-            for gate in row.own.gates:
-                since = covered_since(_spans(purpose, gate, {row.code, code}), today)
-                if since:
-                    closed[gate] = max(since, closed.get(gate, date.min))
-                else:
-                    still_open.add(gate)
-    return {gate: since for gate, since in closed.items() if gate not in still_open}
-
-
-def covered_since(spans: Iterable[tuple[date, date | None]], today: date) -> date | None:
-    """Return since when half-open spans cover every day up to `today`; None if not today.
-
-    Evidence renewed before it lapses closes its gate without a break, so no lead time runs anew.
-    """
-    begun: date | None = None
-    reach: date = date.min
-    for since, until in sorted(spans, key=lambda span: span[0]):
-        if since > today:
-            break
-        if begun is None or since > reach:
-            begun, reach = since, date.min
-        reach = max(reach, until or date.max)
-    return begun if today < reach else None
+def evidence_of(purpose: Purposed) -> frozenset[Evidence]:
+    """Return the evidence for gates, whether or not it counts today, each for its own place."""
+    return frozenset(
+        Evidence(
+            jurisdiction=item["jurisdiction"],
+            gate=item["gate"],
+            valid_from=date.fromisoformat(item["from"]),
+            valid_until=day_of(item["until"]),
+        )
+        for item in purpose["gates"]
+    )
 
 
 def signed_off(purpose: Purposed, today: date) -> frozenset[str]:
@@ -150,14 +126,6 @@ def dated_in(purpose: Purposed) -> Iterator[date]:
 def day_of(text: str | None) -> date | None:
     """Read a day as the document has it."""
     return date.fromisoformat(text) if text else None
-
-
-def _spans(purpose: Purposed, gate: str, places: set[str]) -> list[tuple[date, date | None]]:
-    return [
-        (date.fromisoformat(item["from"]), day_of(item["until"]))
-        for item in purpose["gates"]
-        if item["gate"] == gate and item["jurisdiction"] in places
-    ]
 
 
 def _in_force(items: Iterable[dict[str, Any]], today: date) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from consent import selectors
 from consent.models import Cohort, GateEvidence, Purpose
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
@@ -24,7 +25,7 @@ COUNSEL: Final = "counsel_signoff"
 @for_area("registry")
 @require_safe
 def gates(request: HttpRequest) -> HttpResponse:
-    """Show every gate that some place of our people asks for, open ones first."""
+    """Show every gate asked for where our people are, or those whom they see; open ones first."""
     today = timezone.now().date()
     officer = Role.PRIVACY_OFFICER in roles_of(request)
     places = _places()
@@ -42,8 +43,9 @@ def gates(request: HttpRequest) -> HttpResponse:
 
 
 def _places() -> list[str]:
+    """Return where our people are, and where those are whose words they see."""
     known = (facts["jurisdictions"] for facts in Cohort.objects.values_list("facts", flat=True))
-    return sorted({code for codes in known for code in codes})
+    return sorted({code for codes in known for code in codes} | selectors.places_of_others())
 
 
 def _rows(

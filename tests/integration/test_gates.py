@@ -155,7 +155,7 @@ def test_a_gate_is_closed_exactly_on_the_days_that_evidence_covers(
     spans: list[tuple[int, int | None]], today: int
 ) -> None:
     """Against the plainest of models: days one by one."""
-    from consent.selectors.shared import covered_since
+    from consent.policy.gates import covered_since
 
     def day(number: int) -> date:
         return date(2026, 1, 1) + timedelta(days=number)
@@ -178,3 +178,175 @@ def test_a_gate_is_closed_exactly_on_the_days_that_evidence_covers(
     )
 
     assert found == expected
+
+
+# --- the places of other people ----------------------------------------------------------------
+
+
+def papers_for(purpose: Any, *codes: str) -> None:
+    """Bring evidence for all that the rules of these very places ask for."""
+    from consent import services
+    from consent.rules import rulebook
+
+    services.close_gate(
+        purpose=purpose,
+        gates=[(code, gate) for code in codes for gate in sorted(rulebook().rows[code].own.gates)]
+        + [(code, "counsel_signoff") for code in codes],
+        document_title="Evidence for others",
+        document_sha256="2" * 64,
+        valid_from=factories.LONG_AGO,
+        valid_until=None,
+        actor=factories.OFFICER,
+    )
+
+
+def showing_others(*codes: str) -> factories.World:
+    """Somebody in Ireland who said yes to a page's text in an app that shows people elsewhere."""
+    from consent import services
+    from consent.policy.types import Signal
+
+    world = factories.make_world("IE")
+    text = [Signal.DOM_TEXT, Signal.MOUSE_CLICK]
+    services.allow_in_purpose(
+        purpose=world.purpose, app=world.apps["sheet"], signals=text, actor=factories.OFFICER
+    )
+    services.change_app(
+        app=world.apps["sheet"],
+        fields={"data_of": "customers", "counterparties": codes, "counterparties_masked": True},
+        actor=factories.OFFICER,
+    )
+    world.say_yes(*(("sheet", signal) for signal in text))
+    return world
+
+
+def recorded(world: factories.World) -> set[str]:
+    """Return the signals that may be recorded in the app that shows others."""
+    from consent import selectors
+
+    verdicts = selectors.verdicts_for(world.subject, at=datetime.now(UTC))
+    allow = verdicts.allow().get("train-agents", {})
+    return set(allow.get("sheet", {}))
+
+
+def test_evidence_at_home_closes_no_gate_for_the_country_of_others(database: Any) -> None:
+    world = showing_others("FR")
+
+    assert recorded(world) == {"mouse_click"}
+
+
+def test_evidence_for_the_country_of_others_gives_each_cohort_a_new_revision(
+    database: Any,
+) -> None:
+    from consent import selectors, services
+    from consent.models import GateEvidence
+
+    world = showing_others("FR")
+    elsewhere = world.another_subject("GB")
+    agent = factories.make_agent(world.subject)
+    policy = factories.make_policy(agent)
+    cohorts = [world.subject.cohort, elsewhere.cohort]
+    before = [selectors.current_cohort_policy(cohort).revision for cohort in cohorts]
+
+    papers_for(world.purpose, "FR")
+
+    assert recorded(world) == {"mouse_click", "dom_text"}
+    after = [selectors.current_cohort_policy(cohort).revision for cohort in cohorts]
+    assert after == [revision + 1 for revision in before]
+    assert services.policy_in_force(agent=agent, at=policy.issued_at) is None
+
+    french = GateEvidence.objects.filter(jurisdiction="FR").exclude(gate="counsel_signoff").first()
+    services.reopen_gate(evidence=french, actor=factories.OFFICER)
+
+    assert recorded(world) == {"mouse_click"}
+    assert services.policy_in_force(agent=agent, at=datetime.now(UTC)) is None
+
+
+def test_an_app_that_comes_to_show_others_asks_for_their_evidence_at_once(database: Any) -> None:
+    from consent import services
+
+    world = showing_others("FR")
+    papers_for(world.purpose, "FR")
+    assert recorded(world) == {"mouse_click", "dom_text"}
+
+    services.change_app(
+        app=world.apps["sheet"], fields={"counterparties": ["FR", "BE"]}, actor=factories.OFFICER
+    )
+
+    assert recorded(world) == {"mouse_click"}
+    papers_for(world.purpose, "BE")
+    assert recorded(world) == {"mouse_click", "dom_text"}
+
+
+def test_the_evidence_of_a_country_where_nobody_is_stays_out_of_the_document(
+    database: Any,
+) -> None:
+    from consent import selectors
+
+    world = showing_others("FR")
+    before = selectors.current_cohort_policy(world.subject.cohort)
+
+    papers_for(world.purpose, "PL")
+
+    assert selectors.current_cohort_policy(world.subject.cohort) == before
+
+
+def test_counsel_signs_off_the_country_of_others_apart_from_home(database: Any) -> None:
+    from consent import selectors
+    from consent.policy.types import Signal
+    from consent.rules import rulebook
+
+    unsure = sorted(code for code, row in rulebook().rows.items() if row.own.needs_counsel)
+    code = next(one for one in unsure if rulebook().rows[one].parent is None)
+    world = showing_others(code)
+
+    def reasons() -> set[str]:
+        decision = selectors.decide_for(
+            world.subject,
+            purpose="train-agents",
+            app="sheet",
+            signal=Signal.DOM_TEXT,
+            at=datetime.now(UTC),
+        )
+        return set(decision.codes) if decision else set()
+
+    assert "counsel_signoff_missing" in reasons()
+    wanted = [one for one in selectors.attention(datetime.now(UTC)) if one.matter == "counsel"]
+    assert code in {place for one in wanted for place in one.jurisdictions}
+
+    papers_for(world.purpose, code)
+
+    assert "counsel_signoff_missing" not in reasons()
+
+
+def test_explaining_shows_the_papers_of_the_places_that_count_alone(database: Any) -> None:
+    from consent import selectors
+    from consent.policy.types import Signal
+    from consent.selectors.explain import as_json
+
+    world = showing_others("FR")
+    papers_for(world.purpose, "FR")
+
+    def places(signal: Signal) -> set[str]:
+        found = as_json(
+            selectors.explain(
+                world.subject,
+                purpose="train-agents",
+                app="sheet",
+                signal=signal,
+                at=datetime.now(UTC),
+            )
+        )
+        (answer,) = found["answers"]
+        assert answer["decision"] == "allow"
+        return {one["jurisdiction"] for one in answer["stands"] if one["kind"] == "evidence"}
+
+    assert "FR" in places(Signal.DOM_TEXT)
+    assert "FR" not in places(Signal.MOUSE_CLICK)
+
+
+def test_the_page_of_required_steps_lists_the_places_of_others(database: Any) -> None:
+    from portal.pages.conditions import _places
+
+    showing_others("FR")
+
+    assert _places() == ["FR", "IE"]

@@ -84,22 +84,3 @@ def test_evidence_of_one_country_closes_no_gate_of_another(database: object) -> 
     assert elsewhere.allowed() == []
     codes = {code for pair in elsewhere.pairs for code in pair.decision.codes}
     assert "gates_open" in codes
-
-
-def test_evidence_that_lapsed_closes_no_gate(database: object) -> None:
-    from consent import selectors
-    from consent.rules import rulebook
-    from consent.selectors.shared import closed_gates
-
-    world = factories.make_world("IE")
-    assert world.subject.cohort
-    shared = selectors.current_cohort_policy(world.subject.cohort)
-    assert shared
-    purpose = shared.document["purposes"]["train-agents"]
-    today = datetime.now(UTC).date()
-    assert closed_gates(["IE"], purpose, rulebook(), today)
-
-    for item in purpose["gates"]:
-        item["until"] = today.isoformat()
-
-    assert closed_gates(["IE"], purpose, rulebook(), today) == {}
