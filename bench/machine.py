@@ -50,7 +50,7 @@ def children(pid: int) -> list[int]:
 def web_process(supervisor: int) -> int:
     """Return the process that answers polls."""
     for pid in children(supervisor):
-        if b"uvicorn" in (PROC / str(pid) / "cmdline").read_bytes():
+        if b"portal.web" in (PROC / str(pid) / "cmdline").read_bytes():
             return pid
     raise LookupError("there is no web process")
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import machine, policy_field
@@ -66,7 +67,7 @@ def main() -> None:
         sys.exit("wrk is not there; name it with --wrk")
     prepared = policy_field.prepare(options.agents)
     policy_field.pin(policy_field.backing_processes(), SERVER_CORE)
-    ways = list(_ways(prepared, options))
+    ways = [way for way in _ways(prepared, options) if options.only in way.name]
     for number in range(options.rounds):
         for way in ways:
             with way.serve() as (port, pids):
@@ -87,6 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--wrk", help="the load generator's program, else looked for")
     parser.add_argument("--nginx", help="nginx's program, else looked for")
     parser.add_argument("--unleash", help="a folder in which unleash-server is installed")
+    parser.add_argument("--only", default="", help="measure the ways with this in their name")
     parser.add_argument("--out", default="bench/RESULTS-policy.md")
     return parser.parse_args()
 
@@ -95,12 +97,14 @@ def _ways(prepared: Field, options: argparse.Namespace) -> Iterator[Way]:
     if nginx := options.nginx or shutil.which("nginx"):
         yield Way("nginx, a static file's 304", lambda: _nginx(nginx), "static", 304)
     yield Way("uvicorn, always 304", lambda: _portal("bench.policy_apps:constant"), '"x"', 304)
-    fast = "portal.asgi:application"
-    yield Way("portal, 304 by Redis", lambda: _portal(fast), prepared.etag, 304)
-    yield Way("portal, signed 200 by Redis", lambda: _portal(fast), "", 200)
+    whole = "portal.asgi:application"
+    for way, fast in (("protocol", True), ("ASGI", False)):
+        serve = partial(_portal, whole, fast=fast)
+        yield Way(f"portal by {way}, 304 by Redis", serve, prepared.etag, 304)
+        yield Way(f"portal by {way}, signed 200 by Redis", serve, "", 200)
     yield Way(
         "portal, 304 without it",
-        lambda: _portal(fast, redis="unix:///nonexistent/redis.sock"),
+        lambda: _portal(whole, redis="unix:///nonexistent/redis.sock"),
         prepared.etag,
         304,
     )
@@ -118,8 +122,10 @@ def _ways(prepared: Field, options: argparse.Namespace) -> Iterator[Way]:
 
 
 @contextmanager
-def _portal(application: str, redis: str | None = None) -> Iterator[tuple[int, list[int]]]:
-    with policy_field.serving(application, redis=redis) as (port, pid):
+def _portal(
+    application: str, redis: str | None = None, *, fast: bool = False
+) -> Iterator[tuple[int, list[int]]]:
+    with policy_field.serving(application, redis=redis, fast=fast) as (port, pid):
         yield port, [pid]
 
 

@@ -131,7 +131,9 @@ def fill_redis(prepared: Field) -> None:
 
 
 @contextlib.contextmanager
-def serving(application: str, *, redis: str | None = None) -> Iterator[tuple[int, int]]:
+def serving(
+    application: str, *, redis: str | None = None, fast: bool = False
+) -> Iterator[tuple[int, int]]:
     """Run the web server as `up` does, on one core; yield its port and its process."""
     from portal.servers import locations
 
@@ -142,6 +144,7 @@ def serving(application: str, *, redis: str | None = None) -> Iterator[tuple[int
         "SAYSO_TESTS_ATTACH": "1",
         "SAYSO_POLICY_BURST": "1000000000",
         "SAYSO_POLICY_WAITING_LIMIT": "20000",
+        "SAYSO_POLICY_FAST": "yes" if fast else "no",
         "SAYSO_POLICY_LEASE_SECONDS": str(LEASE),
         "REDIS_URL": redis or locations.redis_url(),
         **{
@@ -152,14 +155,11 @@ def serving(application: str, *, redis: str | None = None) -> Iterator[tuple[int
     command = [
         *on(SERVER_CORE),
         sys.executable,
-        "-m",
-        "uvicorn",
+        "-c",
+        "import sys; from portal import web; web.serve(sys.argv[1], fd=int(sys.argv[2]))",
         application,
-        "--fd",
         str(listener.fileno()),
     ]
-    command += ["--loop", "uvloop", "--http", "httptools", "--no-server-header"]
-    command += ["--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "75"]
     server = subprocess.Popen(
         command,
         cwd=ROOT,

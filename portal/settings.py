@@ -217,6 +217,8 @@ POLICY_POLL_SECONDS = env_int("SAYSO_POLICY_POLL_SECONDS", default=30)
 # How long a poll may wait for a change, and how many may wait in one process; 0 for none.
 POLICY_WAIT_SECONDS = env_int("SAYSO_POLICY_WAIT_SECONDS", default=30, least=0)
 POLICY_WAITING_LIMIT = env_int("SAYSO_POLICY_WAITING_LIMIT", default=10_000, least=0)
+# Whether polls are answered inside the web server's protocol object, ahead of ASGI.
+POLICY_FAST = env_flag("SAYSO_POLICY_FAST", default=True)
 # How many polls of one agent are answered at once; one a second is made up for.
 POLICY_BURST = env_int("SAYSO_POLICY_BURST", default=4 * POLICY_POLL_SECONDS)
 SMALLEST_GROUP = env_int("SAYSO_SMALLEST_GROUP", default=10, least=2)

@@ -125,8 +125,11 @@ class Source(Protocol):
     def meter(self, digest: bytes) -> int:
         """Count a request; return the seconds to wait where it was one too many, else 0."""
 
-    async def look(self, digest: bytes, now: float) -> Known | Refusal:
-        """Return what is true at some instant after the call, which `now` is the time of."""
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
+        """Return what is true at some instant after the call, which `now` is the time of.
+
+        `named` is the policy that the caller says it has: a help to find what it needs, no more.
+        """
 
     async def hold(self, known: Known, seconds: float) -> bool:
         """Wait for a change, at most so long; False, at once, where no more can wait."""
@@ -156,12 +159,12 @@ async def answer(
     if pause := source.meter(digest):
         return _too_many(pause)
     try:
-        known = await source.look(digest, now())
+        known = await source.look(digest, now(), if_none_match)
         if isinstance(known, Refusal):
             return known
         waited = 0
         if prefer and (waited := await _wait(source, known, if_none_match, prefer, now())):
-            known = await source.look(digest, now())
+            known = await source.look(digest, now(), if_none_match)
             if isinstance(known, Refusal):
                 return known
         if _is_current(if_none_match, known, now()):

@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 PATH: Final = "/api/v1/policy"
+STATE: Final = "policy_endpoint"
 
 
 class PolicyFirst:
@@ -39,13 +40,15 @@ class PolicyFirst:
                 self._endpoint = _begin()
             await self._endpoint.poll(scope, send)
         elif kind == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         else:
             await self._application(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         self._endpoint = _begin()
+        if "state" in scope:  # the server's protocol finds it there (portal.endpoint.protocol)
+            scope["state"][STATE] = self._endpoint
         with _told_to_stop(self._endpoint.let_go):
             await send({"type": "lifespan.startup.complete"})
             await receive()

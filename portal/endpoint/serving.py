@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from portal.api.authentication import bearer_token
-from portal.endpoint.answer import Refusal, answer
+from portal.endpoint.answer import Answer, answer
 from portal.endpoint.hearing import Hearing
 from portal.endpoint.problems import delivered
 from portal.endpoint.source import FastSource, Shared
@@ -29,12 +29,18 @@ class Endpoint:
 
     async def poll(self, scope: MutableMapping[str, Any], send: Send) -> None:
         """Answer one poll."""
-        token, named, prefer = _read(scope["headers"])
-        said = await answer(FastSource(self.shared), token, named, prefer, time.time)
-        if isinstance(said, Refusal):
-            said = delivered(said)
+        said = await self.answered(scope["headers"])
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
+
+    async def answered(self, headers: list[tuple[bytes, bytes]]) -> Answer:
+        """Return the answer to a poll with these headers; it never waits for anything but futures.
+
+        So whoever serves it may drive it by hand, without a task of its own.
+        """
+        token, named, prefer = _read(headers)
+        said = await answer(FastSource(self.shared), token, named, prefer, time.time)
+        return delivered(said)
 
     def let_go(self) -> None:
         """Answer everybody who waits, now: the server is about to stop."""

@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from portal.endpoint import answer, postgres, record
 from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
 from portal.endpoint.record import Nonces
+from portal.endpoint.together import Together
 from portal.endpoint.waiting import Room, Waiter
 from portal.endpoint.watch import Watch
 from portal.endpoint.wire import RedisAway, Wire
@@ -23,7 +24,7 @@ R = TypeVar("R")
 THREADS: Final = 6
 """Questions to PostgreSQL at once; the rest of the pool is for people's pages."""
 MOST_QUEUED: Final = 400
-HINTS: Final = 200_000
+MOST_KEPT: Final = 200_000
 _VERSION: Final = struct.Struct(">Q")
 
 
@@ -35,8 +36,9 @@ class Shared:
         self.watch = Watch(self.room)
         self.interval: int = settings.POLICY_POLL_SECONDS
         self.longest_wait: int = settings.POLICY_WAIT_SECONDS
-        # Whose token it is never changes, only the cohort: a wrong hint costs one more look-up.
-        self.hints: dict[bytes, tuple[int, int]] = {}
+        self.together = Together()
+        # What Redis said of a holder, and under which nonces: good again while those two stand.
+        self.kept: dict[bytes, tuple[Nonces | None, Known]] = {}
         self.buckets = postgres.buckets()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
         self._queued = 0
@@ -53,11 +55,14 @@ class Shared:
         finally:
             self._queued -= 1
 
-    def remember(self, digest: bytes, known: Known) -> None:
-        """Keep under which names a holder's nonces lie."""
-        if len(self.hints) >= HINTS:
-            self.hints.clear()
-        self.hints[digest] = (known.subject, known.cohort)
+    def remember(self, digest: bytes, known: Known, nonces: Nonces | None = None) -> None:
+        """Keep what is known of a holder; without nonces only under which names those lie.
+
+        Whose token it is never changes, only the cohort: a wrong name costs one more look-up.
+        """
+        if len(self.kept) >= MOST_KEPT:
+            self.kept.clear()
+        self.kept[digest] = nonces, known
 
     def close(self) -> None:
         """Let the threads end."""
@@ -67,13 +72,14 @@ class Shared:
 class FastSource:
     """The source of one poll."""
 
-    __slots__ = ("_asked", "_epoch", "_nonces", "_shared")
+    __slots__ = ("_asked", "_body", "_epoch", "_nonces", "_shared")
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._epoch = b""
         self._nonces: Nonces | None = None
         self._asked = 0.0
+        self._body: bytes | None = None
 
     @property
     def interval(self) -> int:
@@ -89,28 +95,27 @@ class FastSource:
         """Count a request against the agent's bucket in this process."""
         return self._shared.buckets.take(digest, monotonic())
 
-    async def look(self, digest: bytes, now: float) -> Known | Refusal:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
         """Return what stands: by Redis where that is beyond doubt, else by PostgreSQL."""
-        self._asked, self._nonces = monotonic(), None
+        self._asked, self._nonces, self._body = monotonic(), None, None
         watch = self._shared.watch
         if (wire := watch.usable()) is None:
             return await self._plainly(digest)
         self._epoch = watch.epoch
         try:
-            hint = self._shared.hints.get(digest) or await self._find(wire, digest)
+            kept = self._shared.kept.get(digest)
+            # Only for who has this very policy: another process may have issued a newer one.
+            if kept and (nonces := kept[0]) and kept[1].etag == named:
+                known = await self._again(wire, nonces, kept[1])
+                if known and known.is_in_force(now):
+                    return known
+            hint = (kept[1].subject, kept[1].cohort) if kept else await self._find(wire, digest)
             if hint is None:
                 return await self._first(wire, digest)
-            names = record.nonce_keys(self._epoch, *hint)
-            raw, *standing = await wire.call(
-                b"MGET", record.record_key(self._epoch, digest), *names
-            )
-            if None in standing:
-                standing = await self._begin(wire, *names)
+            known = await self._read(wire, digest, hint, whole=not named)
         except RedisAway:
             self._nonces = None
             return await self._plainly(digest)
-        self._nonces = Nonces(*standing)
-        known = self._believed(wire, raw, hint)
         # One whose time is over is looked up anew: what ended it may be more than the lease.
         if known and known.is_in_force(now):
             return known
@@ -126,12 +131,17 @@ class FastSource:
         nonces, wire = self._nonces, self._shared.watch.usable()
         if wire is None or nonces is None:
             return None
-        names = record.nonce_keys(self._epoch, known.subject, known.cohort)
-        try:
-            raw, *standing = await wire.call(b"MGET", record.body_key(self._epoch, digest), *names)
-        except RedisAway:
-            return None
-        if raw is None or Nonces(*standing) != nonces or not self._holds(wire):
+        raw = self._body
+        if raw is None:
+            names = record.nonce_keys(self._epoch, known.subject, known.cohort)
+            name = record.body_key(self._epoch, digest)
+            try:
+                raw, *standing = await wire.call(b"MGET", name, *names)
+            except RedisAway:
+                return None
+            if Nonces(*standing) != nonces:
+                return None
+        if raw is None or not self._holds(wire):
             return None
         is_it = _VERSION.unpack_from(raw)[0] == known.version
         return bytes(raw[_VERSION.size :]) if is_it else None
@@ -147,6 +157,35 @@ class FastSource:
 
     async def _plainly(self, digest: bytes) -> Known | Refusal:
         return await self._shared.ask_postgres(postgres.look, digest)
+
+    async def _again(self, wire: Wire, kept: Nonces, known: Known) -> Known | None:
+        """Return what was read before, if the nonces it was read under stand now."""
+        standing = await self._shared.together.nonces(
+            wire, self._epoch, known.subject, known.cohort
+        )
+        if standing != kept or not self._holds(wire):
+            return None
+        self._nonces = standing
+        return known
+
+    async def _read(
+        self, wire: Wire, digest: bytes, hint: tuple[int, int], *, whole: bool
+    ) -> Known | None:
+        """Return what Redis has of a holder if it is good; `whole`: with the signed policy."""
+        names = record.nonce_keys(self._epoch, *hint)
+        wanted = [record.record_key(self._epoch, digest)]
+        if whole:
+            wanted.append(record.body_key(self._epoch, digest))
+        raw, *rest = await wire.call(b"MGET", *wanted, *names)
+        standing = rest[-2:]
+        if None in standing:
+            standing = await self._begin(wire, *names)
+        self._nonces = Nonces(*standing)
+        known = self._believed(wire, raw, hint)
+        if known:
+            self._shared.remember(digest, known, self._nonces)
+            self._body = rest[0] if whole else None
+        return known
 
     async def _find(self, wire: Wire, digest: bytes) -> tuple[int, int] | None:
         """Return the names under which another process kept the nonces of this holder."""
@@ -183,7 +222,7 @@ class FastSource:
         """Return what PostgreSQL says, and keep it if nobody is about to change it."""
         quiet, known = await self._shared.ask_postgres(postgres.look_quietly, digest, *hint)
         if isinstance(known, Refusal):
-            self._shared.hints.pop(digest, None)
+            self._shared.kept.pop(digest, None)
             return known
         if (known.subject, known.cohort) != hint:
             self._nonces = None

@@ -25,7 +25,7 @@ class PostgresSource:
         """Count a request against the agent's bucket in this process."""
         return postgres.buckets().take(digest, time.monotonic())
 
-    async def look(self, digest: bytes, now: float) -> Known | Refusal:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
         """Return what stands in PostgreSQL."""
         return postgres.asked(postgres.look, digest)
 

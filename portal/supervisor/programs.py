@@ -13,7 +13,6 @@ from portal.supervisor.child import Child
 from portal.supervisor.console import Console
 
 POOL_SIZE = "2"
-GRACE_OF_WEB = "5"  # seconds that open answers get when the web stops
 # What packages bring along and no page of ours loads: compressing it takes most of the time.
 UNUSED_ASSETS = ("rest_framework", "htmx-2*", "htmax-*", "htmx-4.js", "ext")
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
@@ -29,10 +28,7 @@ class Programs:
 
     def web(self, socket: int) -> Child:
         """Return the web server; it inherits the port, which stays open while it restarts."""
-        command = ["-m", "uvicorn", "portal.asgi:application", "--fd", str(socket)]
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-server-header"]
-        command += ["--no-access-log", "--log-level", "warning"]  # addresses of people stay out
-        command += ["--timeout-graceful-shutdown", GRACE_OF_WEB]
+        command = ["-m", "portal.web", "--fd", str(socket)]
         return Child("web", self._launch("web", command, pass_fds=[socket]))
 
     def sequencer(self) -> Child:

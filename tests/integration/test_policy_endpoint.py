@@ -124,7 +124,7 @@ def test_an_older_policy_never_replaces_a_newer_one(
 
         source = FastSource(shared)
         digest = _digest(token)
-        known = await source.look(digest, time.time())
+        known = await source.look(digest, time.time(), None)
         version = int(first.etag.strip('"').split(".")[0])
         source._keep(digest, known._replace(version=version, etag=first.etag), first.body)
 

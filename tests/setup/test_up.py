@@ -203,7 +203,7 @@ def test_an_impossible_address_gets_one_sentence(home: Home, options: list[str],
 
 
 def test_killed_children_are_started_again(up: Up) -> None:
-    programs = {"web": "uvicorn", "beat": " beat ", "sequencer": "manage.py sequencer"}
+    programs = {"web": "portal.web", "beat": " beat ", "sequencer": "manage.py sequencer"}
     before = {}
     for name, words in programs.items():
         eventually(lambda words=words: up.pid_of(words), within=PATIENCE, what=name)  # type: ignore[misc]

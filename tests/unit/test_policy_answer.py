@@ -39,7 +39,7 @@ class Script:
     def meter(self, digest: bytes) -> int:
         return self.pause
 
-    async def look(self, digest: bytes, now: float) -> Any:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Any:
         self.asked.append(("look", digest))
         found = self.looks.pop(0)
         if isinstance(found, Exception):

@@ -91,6 +91,14 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "How many polls may wait in one web process; further ones are answered at once.",
         ),
         (
+            "SAYSO_POLICY_FAST",
+            "yes",
+            (
+                "Whether polls are answered inside the web server's protocol object, ahead of ASGI."
+                " The answers are the same; no makes them slower and the server's log complete."
+            ),
+        ),
+        (
             "SAYSO_POLICY_BURST",
             "four times the polling interval",
             "How many polls of one agent are answered at once; one a second is made up for.",

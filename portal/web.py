@@ -1,0 +1,50 @@
+"""The web process, as `up` starts it: uvicorn with our settings. `python -m portal.web --help`."""
+
+import argparse
+import os
+import sys
+from typing import Final
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+import uvicorn
+from django.conf import settings
+
+APPLICATION: Final = "portal.asgi:application"
+GRACE: Final = 5
+"""Seconds that open answers get when the web stops."""
+KEEP_ALIVE: Final = 75
+"""Seconds a connection may idle: longer than agents pause, so that no poll needs a new one."""
+PLAIN: Final = "httptools"
+FAST: Final = "portal.endpoint.protocol:PolicyProtocol"
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="portal.web", description=__doc__.partition(":")[0])
+    parser.add_argument("--fd", type=int, help="the number of an open socket that listens")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
+    parser.add_argument("--port", type=int, default=8000, help="the port to listen at")
+    options = parser.parse_args(arguments)
+    serve(APPLICATION, fd=options.fd, host=options.host, port=options.port)
+
+
+def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) -> None:
+    """Serve an ASGI application at an open socket, or at an address."""
+    uvicorn.run(
+        application,
+        fd=fd,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http=FAST if settings.POLICY_FAST else PLAIN,
+        server_header=False,
+        access_log=False,  # addresses of people stay out
+        log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,285 @@
+"""Polls served by ASGI and by the server's protocol: the same answers, on whatever connection."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import factories
+from tests.integration.polling import enrolled
+from tests.integration.serving import WAYS, Line, Reply, Served, request, wait_until
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def world(database: Any, settings: Any) -> factories.World:
+    from portal.endpoint import postgres
+
+    settings.POLICY_BURST = 1_000_000
+    postgres.buckets.cache_clear()
+    return factories.make_world()
+
+
+@pytest.fixture
+def token(world: factories.World) -> str:
+    world.say_yes()
+    return enrolled(world.subject)[1]
+
+
+@pytest.fixture
+def served(world: Any) -> Iterator[Served]:
+    """By the protocol."""
+    running = Served("protocol")
+    running.wait_for_fence()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def both(world: Any) -> Iterator[dict[str, Served]]:
+    running = {way: Served(way) for way in WAYS}
+    for one in running.values():
+        one.wait_for_fence()
+    yield running
+    for one in running.values():
+        one.close()
+
+
+@pytest.fixture
+def line(served: Served) -> Iterator[Line]:
+    made = served.connect()
+    yield made
+    made.close()
+
+
+def shape(reply: Reply) -> tuple[int, dict[str, str], bytes]:
+    return reply.status, {k: v for k, v in reply.headers.items() if k != "date"}, reply.body
+
+
+# --- the same as ever ----------------------------------------------------------------------------
+
+
+def test_both_ways_say_the_same_of_any_poll(both: dict[str, Served], token: str) -> None:
+    lines = {way: one.connect() for way, one in both.items()}
+    lines["asgi"].send(request(token))
+    tag = lines["asgi"].reply().headers["etag"]
+
+    visible = st.characters(min_codepoint=33, max_codepoint=255, exclude_categories=["Cc"])
+    texts = st.text(visible, max_size=30)
+    polls = st.fixed_dictionaries(
+        {
+            "token": st.sampled_from([token, token, token, "", "sat_unknown", "x"]) | texts,
+            "tag": st.sampled_from([tag, tag, "", "*", f"W/{tag}", f'"a", {tag}']) | texts,
+            "prefer": st.sampled_from(["", "wait=0", "wait", "respond-async"]) | texts,
+            "more": st.sampled_from([(), ("X-Other: 1",), ("If-None-Match: z",), ("Prefer: a",)]),
+        }
+    )
+
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(polls)
+    def alike(poll: Any) -> None:
+        for line in lines.values():
+            line.send(request(**poll))
+        asgi, protocol = (shape(lines[way].reply()) for way in WAYS)
+        if asgi[0] == 200:  # each may have issued one
+            assert protocol[0] == 200
+            assert asgi[1].keys() == protocol[1].keys()
+        else:
+            assert asgi == protocol
+
+    alike()
+    for line in lines.values():
+        line.close()
+
+
+def test_every_answer_has_a_date_as_the_server_sets_it(line: Line, token: str) -> None:
+    line.send(request(token))
+
+    assert line.reply().headers["date"].endswith(" GMT")
+
+
+@pytest.mark.parametrize(
+    ("asked", "arrived"),
+    [
+        ({"method": "POST", "more": ("Content-Length: 3",), "body": "abc"}, b"POST"),
+        ({"path": "/api/v1/policy/"}, b"GET /api/v1/policy/"),
+        ({"path": "/"}, b"GET / "),
+    ],
+)
+def test_what_is_no_poll_reaches_the_application_whole(
+    line: Line, token: str, asked: dict[str, Any], arrived: bytes
+) -> None:
+    line.send(request(token, **asked))
+    said = line.reply()
+
+    assert said.body.startswith(arrived)
+    assert b"'authorization'" in said.body
+    assert b"'host'" in said.body
+    assert said.body.endswith(asked.get("body", "").encode())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"more": ("Content-Length: 3",), "body": "abc"},
+        {"more": ("Transfer-Encoding: chunked",), "body": "3\r\nabc\r\n0\r\n\r\n"},
+        {"path": "/api/v1/policy?x=1"},
+    ],
+)
+def test_odd_polls_are_answered_and_the_connection_lives_on(
+    line: Line, token: str, asked: dict[str, Any]
+) -> None:
+    line.send(request(token, **asked))
+    first = line.reply()
+    line.send(request(token, tag=first.headers.get("etag", "")))
+
+    assert first.status == 200
+    assert line.reply().status in {200, 304}
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+
+def test_many_polls_on_one_connection_in_pieces_of_any_size(line: Line, token: str) -> None:
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    whole = request(token, tag=tag)
+
+    for cut in (1, 4, 17, len(whole) // 2, len(whole) - 1):
+        line.send(whole[:cut])
+        time.sleep(0.01)
+        line.send(whole[cut:])
+        assert line.reply().status == 304
+    for byte in whole:
+        line.send(bytes([byte]))
+    assert line.reply().status == 304
+
+
+def test_pipelined_requests_are_answered_in_their_order(line: Line, token: str) -> None:
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    polls = [request(token, tag=tag), request("sat_no"), request(token), request(path="/one")]
+    polls += [request(token, tag=tag), request(path="/two"), request(token, tag=tag)]
+
+    line.send(b"".join(polls))
+    replies = [line.reply() for _ in polls]
+
+    assert [reply.status for reply in replies] == [304, 401, 200, 200, 304, 200, 304]
+    assert replies[3].body.startswith(b"GET /one")
+    assert replies[5].body.startswith(b"GET /two")
+
+
+def test_what_follows_a_poll_that_waits_is_answered_after_it(
+    served: Served, line: Line, token: str, world: factories.World
+) -> None:
+    from consent import services
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    line.send(request(token, tag=tag, prefer="wait=20"), request(path="/behind"))
+    wait_until(lambda: len(served.shared.room) == 1)
+
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+
+    assert line.reply().status == 200
+    assert line.reply().body.startswith(b"GET /behind")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({"more": ("Connection: close",)}, 200), ({"version": "1.0"}, 200)],
+)
+def test_who_wants_the_connection_closed_gets_that(
+    line: Line, token: str, asked: dict[str, Any], status: int
+) -> None:
+    line.send(request(token, **asked))
+    said = line.reply()
+
+    assert said.status == status
+    assert said.headers["connection"] == "close"
+    assert line.is_closed()
+
+
+def test_an_idle_connection_is_closed_after_a_while_and_a_waiting_one_is_not(
+    served: Served, token: str
+) -> None:
+    idle, waiting = served.connect(), served.connect()
+    idle.send(request(token))
+    tag = idle.reply().headers["etag"]
+    waiting.send(request(token, tag=tag, prefer="wait=4"))
+
+    assert idle.is_closed()  # two seconds in these tests
+    assert waiting.reply().status == 304
+    idle.close()
+    waiting.close()
+
+
+def test_a_poll_whose_connection_is_lost_waits_no_more(served: Served, token: str) -> None:
+    line = served.connect()
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    line.send(request(token, tag=tag, prefer="wait=25"))
+    wait_until(lambda: len(served.shared.room) == 1)
+
+    line.close()
+
+    wait_until(lambda: len(served.shared.room) == 0)
+
+
+def test_nonsense_is_refused_as_by_any_server(line: Line) -> None:
+    line.send(b"\x00\x01 nonsense\r\n\r\n")
+
+    assert line.reply().status == 400
+    assert line.is_closed()
+
+
+def test_what_goes_wrong_inside_is_a_problem_and_no_secret(
+    served: Served,
+    line: Line,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from portal.endpoint.source import FastSource
+
+    async def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(FastSource, "look", broken)
+    with caplog.at_level(logging.CRITICAL, logger="portal.endpoint.protocol"):
+        line.send(request(token))
+        said = line.reply()
+
+    assert said.status == 500
+    assert said.headers["content-type"] == "application/problem+json"
+    assert b"ZeroDivision" not in said.body
+    monkeypatch.undo()
+    line.send(request(token))
+    assert line.reply().status == 200
+
+
+def test_a_server_that_stops_answers_those_who_wait(world: Any, token: str) -> None:
+    running = Served("protocol")
+    running.wait_for_fence()
+    line = running.connect()
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    line.send(request(token, tag=tag, prefer="wait=25"))
+    wait_until(lambda: len(running.shared.room) == 1)
+
+    began = time.monotonic()
+    running.close()
+    said = line.reply()
+
+    assert said.status == 304
+    assert time.monotonic() - began < 4
+    line.close()
