@@ -51,6 +51,37 @@ class SubjectFactEnded(Event):
 
 
 @event
+class SubjectDeparted(Event):
+    """A person leaves the organisation; from then on nothing of theirs is recorded."""
+
+    type = "subject.departed"
+    title = "Person departed"
+
+    source: str
+    left_at: datetime = sealed()
+
+
+@event
+class SubjectReturned(Event):
+    """A person came back to the organisation, or did not leave after all; they are asked anew."""
+
+    type = "subject.returned"
+    title = "Person returned"
+
+    source: str
+
+
+@event
+class DepartureSettled(Event):
+    """What follows from a departure was done: consents ended, deletions owed."""
+
+    type = "subject.departure_settled"
+    title = "Departure settled"
+
+    consents: int
+
+
+@event
 class DecisionExplained(Event):
     """Somebody other than the person asked why a decision about them is what it is."""
 

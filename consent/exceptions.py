@@ -40,6 +40,20 @@ class PurposeNotOpen(ConsentError):
     next_step = "There is nothing to answer. Your earlier answers stand."
 
 
+class PersonDeparted(ConsentError):
+    """Who has left the organisation is asked for nothing, and nothing of theirs is recorded."""
+
+    code = "person_departed"
+    next_step = "There is nothing to answer. Your rights to what is still kept stand."
+
+
+class DepartureUnclear(ConsentError):
+    """Another departure is recorded for this person, from another instant."""
+
+    code = "departure_unclear"
+    next_step = "Take the one that is recorded back first, then record the right one."
+
+
 class AgentUnknown(ConsentError):
     """No such machine is enrolled for you."""
 

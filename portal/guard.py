@@ -36,6 +36,7 @@ TABLES: Final = (
     # What people decided, and what was published or agreed: a change needs its ledger entry.
     Table("consent_subject", governed=False),  # its position and cohort follow governed rows
     Table("consent_subjectfact"),
+    Table("consent_departure"),
     Table("consent_purpose"),
     Table("consent_notice"),
     _final("consent_noticetext"),

@@ -32,6 +32,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "proposals": consent.apply_due_proposals,
         "rules": lambda: _at_now(consent.adopt_first_rules, consent.follow_rules),
         "cohorts": lambda: _at_now(consent.place_turned, consent.refresh_turned),
+        "departures": lambda: _at_now(consent.settle_departures),
         "terms": retention.tighten_due,
         "expiry": lambda: int(retention.owe_expired(at=timezone.now()) is not None),
         "cases": retention.expand_cases,

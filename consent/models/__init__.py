@@ -23,7 +23,7 @@ from consent.models.proposals import (
 )
 from consent.models.purposes import Notice, NoticeText, Purpose
 from consent.models.strikes import Strike
-from consent.models.subjects import Subject, SubjectFact
+from consent.models.subjects import Departure, Subject, SubjectFact
 
 __all__ = [
     "Acknowledgement",
@@ -40,6 +40,7 @@ __all__ = [
     "ConsentEvent",
     "ConsentScope",
     "CouncilSeat",
+    "Departure",
     "GateEvidence",
     "GateReopening",
     "IssuedPolicy",

@@ -19,6 +19,7 @@ class Subject(models.Model):
     # The next day on which a fact begins or ends; on it the cohort must be looked at anew.
     turns_on = models.DateField(null=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    # From when on the person is no longer of the organisation, ahead or past; `Departure` has why.
     departed_at = models.DateTimeField(null=True)
 
     class Data:
@@ -93,3 +94,39 @@ class SubjectFact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} from {self.valid_from}"
+
+
+class Departure(models.Model):
+    """The person leaves the organisation at an instant, until they come back or stay after all."""
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="departures")
+    left_at = models.DateTimeField()
+    source = models.CharField(max_length=40)
+    # When what follows from it was done: consents ended, deletions owed. Null: it is still ahead.
+    settled_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"left_at", "ended_at"}
+        pseudonymous = {"subject"}
+        plain = {"id", "source", "settled_at", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject"],
+                condition=models.Q(ended_at__isnull=True),
+                name="one_departure_at_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["left_at"],
+                name="departure_ahead",
+                condition=models.Q(settled_at__isnull=True, ended_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"departure of {self.subject_id}"

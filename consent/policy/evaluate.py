@@ -158,6 +158,8 @@ def _standing(person: PersonFacts) -> Iterator[Reason]:
             yield Reason(ReasonCode.FACT_UNKNOWN, name)
         elif value:
             yield Reason(code)
+    if person.departed:
+        yield Reason(ReasonCode.PERSON_DEPARTED)
     if person.agent_standing != ACTIVE:
         yield Reason(ReasonCode.AGENT_NOT_ACTIVE)
     if not person.in_hours:

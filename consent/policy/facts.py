@@ -83,6 +83,8 @@ class PersonFacts:
     exceptions: frozenset[tuple[str, AnySignal]] | None = None
     """For which place each exception was granted, which counts for other people's places too;
     `None`: the overrides hold everywhere."""
+    departed: bool = False
+    """The person has left the organisation: nothing of theirs is recorded any more."""
     in_hours: bool | None = None
     paused: bool | None = None
     killed: bool | None = None

@@ -14,6 +14,7 @@ class ReasonCode(StrEnum):
 
     NEVER_CATEGORY = "never_category"
     KILL_SWITCH = "kill_switch"
+    PERSON_DEPARTED = "person_departed"
     PAUSED = "paused"
     AGENT_NOT_ACTIVE = "agent_not_active"
     UNKNOWN_JURISDICTION = "unknown_jurisdiction"
@@ -58,6 +59,7 @@ class Reason:
 TITLES: Final[Mapping[str, str]] = {
     "never_category": "Apps of this kind are never captured.",
     "kill_switch": "All capture has been switched off.",
+    "person_departed": "The person has left the organisation.",
     "paused": "Capture is paused.",
     "agent_not_active": "The capture agent is not active.",
     "unknown_jurisdiction": "The rules of a place that applies are not known, or out of date.",

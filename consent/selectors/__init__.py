@@ -28,7 +28,14 @@ from consent.selectors.decisions import (
     verdicts_for,
 )
 from consent.selectors.explain import Explanation, explain
-from consent.selectors.facts import cohort_facts, cohort_of, has_turned, midnight, next_turn
+from consent.selectors.facts import (
+    cohort_facts,
+    cohort_of,
+    has_departed,
+    has_turned,
+    midnight,
+    next_turn,
+)
 from consent.selectors.history import verdicts_at
 from consent.selectors.impact import Impact
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
@@ -58,6 +65,7 @@ __all__ = [
     "current_notice",
     "decide_for",
     "explain",
+    "has_departed",
     "has_turned",
     "is_paused",
     "is_shortened",

@@ -14,10 +14,10 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Count
 
-from consent.models import Subject
 from consent.policy.adoption import packs_of
 from consent.policy.deadlines import add_months
 from consent.policy.rulebook import Rulebook
+from consent.selectors.facts import still_here
 
 # The yes that stands of each person and purpose, and all of it that a rule can tell apart.
 _ANSWERS: Final = """
@@ -26,7 +26,7 @@ WITH newest AS (
     e.id, e.subject_id, s.cohort_id, e.purpose_id, e.notice_id, e.state,
     (e.event_time AT TIME ZONE 'UTC')::date AS given_on
   FROM consent_consentevent e JOIN consent_subject s ON s.id = e.subject_id
-  WHERE s.cohort_id = ANY(%(cohorts)s) AND s.departed_at IS NULL
+  WHERE s.cohort_id = ANY(%(cohorts)s) AND (s.departed_at IS NULL OR s.departed_at > now())
   ORDER BY e.subject_id, e.purpose_id, e.position DESC
 ), answers AS (
   SELECT y.id AS event_id, y.subject_id, y.cohort_id, y.purpose_id, n.version, y.given_on,
@@ -163,7 +163,7 @@ def _hashing(cursor: CursorWrapper) -> Iterator[None]:
 
 def population(cohorts: Collection[int]) -> dict[int, int]:
     """Return cohort -> how many people are in it, whatever they answered."""
-    people = Subject.objects.filter(cohort__in=cohorts, departed_at__isnull=True)
+    people = still_here().filter(cohort__in=cohorts)
     counted = people.values("cohort").annotate(people=Count("pk"))
     return dict(counted.values_list("cohort", "people"))
 

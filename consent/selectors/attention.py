@@ -15,6 +15,7 @@ from consent.policy.bounds import Bounds, Floor
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.cohorts import places_of_others, with_those_above
+from consent.selectors.facts import still_here
 from consent.selectors.readiness import CHUNK
 from consent.selectors.rules import unadopted_rules
 from consent.selectors.shared import COUNSEL_GATE, kept_days, signed_off
@@ -90,7 +91,7 @@ def severity(due: date, today: date) -> Severity | None:
 
 def _documents() -> Iterator[Mapping[str, Any]]:
     """Yield what the cohorts that hold somebody share, without the apps, which are long."""
-    populated = Cohort.objects.filter(subjects__departed_at__isnull=True, subjects__isnull=False)
+    populated = Cohort.objects.filter(pk__in=still_here().values("cohort"))
     newest = (
         CohortPolicy.objects.filter(cohort__in=populated.values("pk"))
         .order_by("cohort_id", "-revision")

@@ -145,6 +145,8 @@ class Standing:
     """The standing of the machine; without one, of some machine in good standing."""
     turns_on: date | None
     """The next day on which a fact about the person begins or ends."""
+    departs_at: datetime | None = None
+    """When the person leaves the organisation, or left it."""
     stopped: AbstractSet[str] | None = None
     """The purposes stopped by a switch; None where the shared document says so."""
     reconstructed: bool = False
@@ -167,6 +169,7 @@ def verdicts_for(
         paused=paused_between(subject, at, at) if past else is_paused(subject),
         agent=ACTIVE if active else "revoked",
         turns_on=next_turn(subject, at=at),
+        departs_at=subject.departed_at,
     )
     return decide(standing, at=at)
 
@@ -179,6 +182,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     scopes = scopes_of(standing.events.values())
     pairs: list[PairDecision] = []
     changes = [midnight(standing.turns_on)] if standing.turns_on else []
+    if standing.departs_at and standing.departs_at > at:
+        changes.append(standing.departs_at)
     for code, purpose in shared["purposes"].items():
         event = standing.events.get(code)
         person = person_facts(shared, code, event, standing, rules, at=at)
@@ -250,6 +255,7 @@ def person_facts(
         gates=evidence_of(purpose),
         overrides=lifted_signals(places, exceptions, rules),
         exceptions=exceptions,
+        departed=standing.departs_at is not None and standing.departs_at <= at,
         in_hours=True,
         paused=standing.paused,
         killed=stopped,

@@ -2,7 +2,8 @@
 
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from consent.digests import digest
 from consent.models import Cohort, Subject, SubjectFact
@@ -52,6 +53,16 @@ def cohort_of(subject: Subject, *, at: datetime) -> Cohort | None:
     if not has_turned(subject, at=at):
         return subject.cohort
     return Cohort.objects.filter(digest=digest(cohort_facts(subject, at=at))).first()
+
+
+def still_here() -> QuerySet[Subject]:
+    """Return everybody who is of the organisation now; a departure ahead changes nothing yet."""
+    return Subject.objects.exclude(departed_at__lte=Now())
+
+
+def has_departed(subject: Subject) -> bool:
+    """Return whether the person has left the organisation, by the database and its clock."""
+    return Subject.objects.filter(pk=subject.pk, departed_at__lte=Now()).exists()
 
 
 def has_turned(subject: Subject, *, at: datetime) -> bool:

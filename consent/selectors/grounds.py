@@ -18,6 +18,7 @@ from consent.models import (
     Agreement,
     AllowlistEntry,
     ConsentEvent,
+    Departure,
     GateEvidence,
     KillSwitch,
     Notice,
@@ -49,6 +50,7 @@ class Kind(StrEnum):
     SWITCH = "switch"
     APP = "app"
     AGENT = "agent"
+    DEPARTURE = "departure"
 
 
 class Counts(StrEnum):
@@ -201,6 +203,15 @@ def pauses(subject: Subject, at: datetime) -> Iterator[Ground]:
         standing = Q(started_at__lte=at) & (standing | Q(ended_at__gt=at))
     for row in rows.filter(standing).order_by("-pk")[:1]:
         yield Ground(kind=Kind.PAUSE, since=row.started_at, until=row.ended_at)
+
+
+def departures(subject: Subject, at: datetime) -> Iterator[Ground]:
+    """Yield since when the person had left the organisation then."""
+    gone = Departure.objects.filter(subject=subject, left_at__lte=at).filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=at)
+    )
+    for row in gone.order_by("left_at")[:1]:
+        yield Ground(kind=Kind.DEPARTURE, since=row.left_at, until=row.ended_at)
 
 
 def switches(purpose: str, at: datetime) -> Iterator[Ground]:

@@ -12,6 +12,7 @@ from consent.models import (
     CohortMembership,
     CohortPolicy,
     ConsentEvent,
+    Departure,
     KillSwitch,
     Purpose,
     Subject,
@@ -47,6 +48,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         paused=paused_between(subject, at, at),
         agent=_standing_of(agent, at),
         turns_on=next_turn(subject, at=at),
+        departs_at=_left_at(subject, at),
         stopped=_stopped(at),
         reconstructed=reconstructed or late,
     )
@@ -79,6 +81,14 @@ def _events(subject: Subject, at: datetime) -> dict[str, ConsentEvent]:
 def _acknowledged(subject: Subject, at: datetime) -> set[tuple[int, int]]:
     rows = Acknowledgement.objects.filter(subject=subject, acknowledged_at__lte=at)
     return set(rows.values_list("notice__purpose_id", "notice__version"))
+
+
+def _left_at(subject: Subject, at: datetime) -> datetime | None:
+    """Return since when the person was gone at that instant; None where they were here."""
+    gone = Departure.objects.filter(subject=subject, left_at__lte=at).filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=at)
+    )
+    return gone.order_by("left_at").values_list("left_at", flat=True).first()
 
 
 def _stopped(at: datetime) -> set[str]:

@@ -73,6 +73,8 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             return grounds.agreements(_agreement(case, params["agreement"]), case.at.date())
         case ReasonCode.APP_NOT_ALLOWLISTED:
             return grounds.listing(case.purpose, case.app, case.at)
+        case ReasonCode.PERSON_DEPARTED:
+            return grounds.departures(case.subject, case.at)
         case ReasonCode.PAUSED:
             return grounds.pauses(case.subject, case.at)
         case ReasonCode.KILL_SWITCH:

@@ -13,10 +13,11 @@ from typing import Any, Final
 from django.db.models import Count
 
 from consent.digests import digest
-from consent.models import CohortPolicy, Purpose, Subject
+from consent.models import CohortPolicy, Purpose
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.selectors.decisions import NOTHING_SHARED, Standing, Verdicts, decide
+from consent.selectors.facts import still_here
 
 OWN_ANSWER: Final = frozenset(
     {
@@ -226,7 +227,7 @@ def _named(near: ReasonCode, code: str) -> Blocker:
 
 def _people() -> dict[int | None, int]:
     """Return cohort -> how many people are in it now: the one count over people."""
-    rows = Subject.objects.filter(departed_at__isnull=True).values_list("cohort")
+    rows = still_here().values_list("cohort")
     return dict(rows.annotate(n=Count("pk")).order_by("cohort"))
 
 

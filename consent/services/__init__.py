@@ -27,6 +27,7 @@ from consent.services.decisions import (
     withdraw_consent,
     withdraw_everything,
 )
+from consent.services.departures import record_departure, record_return, settle_departures
 from consent.services.gates import close_gate, reopen_gate
 from consent.services.kill_switch import pull_kill_switch, release_kill_switch
 from consent.services.locks import no_change_meanwhile
@@ -84,7 +85,9 @@ __all__ = [
     "publish_purpose",
     "pull_kill_switch",
     "record_agreement",
+    "record_departure",
     "record_fact",
+    "record_return",
     "record_subject",
     "refresh_cohorts",
     "refresh_once",
@@ -98,6 +101,7 @@ __all__ = [
     "revert_proposal",
     "revoke_agent",
     "revoke_override",
+    "settle_departures",
     "strike_capture",
     "unblock_app",
     "vote",

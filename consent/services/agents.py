@@ -59,20 +59,38 @@ def revoke_agent(
     agent = Agent.objects.select_for_update().filter(subject=subject, ref=ref).first()
     if agent is None:
         raise exceptions.AgentUnknown
-    if agent.standing == Agent.Standing.REVOKED:
-        return agent
-    agent.standing = Agent.Standing.REVOKED
-    agent.revoked_at = event_time or timezone.now()
-    agent.save(update_fields=["standing", "revoked_at"])
-    ledger.append(
-        events.AgentRevoked(reason="by_subject", agent=agent.ref),
+    cut_off(
+        agent,
+        reason="by_subject",
         actor=Actor.subject(subject.ref),
-        subject=subject.ref,
-        covers=[agent],
         event_time=event_time,
         imported=imported,
     )
     return agent
+
+
+def cut_off(
+    agent: Agent,
+    *,
+    reason: str,
+    actor: Actor,
+    event_time: datetime | None = None,
+    imported: bool = False,
+) -> None:
+    """Cut off a machine whose row is locked, for good; nothing where it is already."""
+    if agent.standing == Agent.Standing.REVOKED:
+        return
+    agent.standing = Agent.Standing.REVOKED
+    agent.revoked_at = event_time or timezone.now()
+    agent.save(update_fields=["standing", "revoked_at"])
+    ledger.append(
+        events.AgentRevoked(reason=reason, agent=agent.ref),
+        actor=actor,
+        subject=agent.subject.ref,
+        covers=[agent],
+        event_time=event_time,
+        imported=imported,
+    )
 
 
 @transaction.atomic

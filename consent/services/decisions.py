@@ -44,12 +44,15 @@ def give_consent(
 ) -> ConsentEvent:
     """Record a yes to exactly these pairs (GDPR Art. 7(1)); it replaces what stood before.
 
-    Raises NothingChosen, NotOffered, NoticeOutdated or PurposeNotOpen; then nothing changed.
+    Raises NothingChosen, NotOffered, NoticeOutdated, PurposeNotOpen or PersonDeparted; then nothing
+    changed.
     """
     chosen = sorted(set(pairs))
     if not chosen:
         raise exceptions.NothingChosen
     subject, goal = _lock(subject, purpose)
+    if subject.departed_at and subject.departed_at <= timezone.now() and not imported:
+        raise exceptions.PersonDeparted
     _require_current_notice(goal, notice)
     apps = _offered_apps(goal, chosen)
     at = event_time or timezone.now()
@@ -164,6 +167,43 @@ def withdraw_consent(
         covers=[event],
         event_time=event_time,
         imported=imported,
+    )
+    return event
+
+
+@transaction.atomic
+def revoke_consent(
+    *, subject: Subject, purpose: str, reason: str, actor: Actor
+) -> ConsentEvent | None:
+    """End a yes on somebody else's word, as when the person leaves (DPV: revoked, not withdrawn).
+
+    Returns what stands: the revocation, or what stood where it was no yes; None where nothing did.
+    """
+    subject, goal = _lock(subject, purpose, must_be_open=False)
+    standing = selectors.newest_event(subject, goal)
+    if standing is None or standing.state != ConsentState.GIVEN:
+        return standing
+    event = _record(
+        subject,
+        goal,
+        standing.notice,
+        ConsentState.REVOKED,
+        language=standing.language,
+        at=timezone.now(),
+        imported=False,
+    )
+    hooks.consent_changed(event)
+    ledger.append(
+        events.ConsentRevoked(
+            purpose=purpose,
+            notice_version=standing.notice.version,
+            language=event.language,
+            position=event.position,
+            reason=reason,
+        ),
+        actor=actor,
+        subject=subject.ref,
+        covers=[event],
     )
     return event
 

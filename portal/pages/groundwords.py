@@ -96,6 +96,10 @@ def _agent(ground: Ground, _pack: Rulebook) -> str:
     return _("The machine was removed %(at)s") % {"at": moment(ground.since)}
 
 
+def _departure(ground: Ground, _pack: Rulebook) -> str:
+    return _("The person left the organisation %(at)s") % {"at": moment(ground.since)}
+
+
 def _span(ground: Ground) -> str:
     """Return from when until when a paper holds, and whether it counted."""
     words = {"since": moment(ground.since), "until": moment(ground.until)}
@@ -118,4 +122,5 @@ SENTENCES: Final[Mapping[Kind, Callable[[Ground, Rulebook], str]]] = {
     Kind.SWITCH: _switch,
     Kind.APP: _app,
     Kind.AGENT: _agent,
+    Kind.DEPARTURE: _departure,
 }

@@ -21,6 +21,7 @@ TO_YOU: Final[dict[str, Promise]] = {
     "consent_not_yet_given": _("Your yes is dated later than this."),
     "consent_expired": _("Your yes is too old; you have to be asked again."),
     "notice_changed_reconsent": _("The notice has changed since you answered."),
+    "person_departed": _("You have left the organisation."),
     "paused": _("You paused recording."),
     "kill_switch": _("All recording of this kind has been switched off."),
     "agent_not_active": _("No machine of yours is connected."),

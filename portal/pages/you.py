@@ -266,7 +266,7 @@ def _event(event: ConsentEvent) -> dict[str, Any]:
         "at": event.event_time,
         "text": f"{event.purpose.title}: {state_name(event.state)}",
         "state": "",
-        "by": _("You"),
+        "by": _("The organisation") if event.state == ConsentState.REVOKED else _("You"),
         "notice": _("Notice, version %(version)d") % {"version": event.notice.version},
         "notice_url": reverse("you-notice", args=[event.notice.uuid]),
         "receipt_url": reverse("you-receipt", args=[event.uuid]),
@@ -300,6 +300,7 @@ CAUSES = {
     "withdrawal": gettext_lazy("You took your yes back"),
     "narrowing": gettext_lazy("You chose less than before"),
     "strike": gettext_lazy("You had the last minutes forgotten"),
+    "revocation": gettext_lazy("The organisation ended your yes"),
     "expiry": gettext_lazy("Its time was up"),
 }
 

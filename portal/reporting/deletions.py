@@ -16,6 +16,7 @@ CAUSES: Final = {
     "withdrawal": "Consent taken back, or a no after a yes",
     "narrowing": "Consent narrowed",
     "strike": "Last minutes forgotten by the person",
+    "revocation": "Consent ended by the organisation",
     "expiry": "Term of retention over",
 }
 LEVELS: Final = {

@@ -14,6 +14,7 @@ class DeletionCase(models.Model):
         WITHDRAWAL = "withdrawal"  # or a no, or a not now, where a yes stood
         NARROWING = "narrowing"  # a new yes to less than before
         STRIKE = "strike"  # the last minutes, which the person had forgotten
+        REVOCATION = "revocation"  # somebody else ended the yes, as when the person leaves
         EXPIRY = "expiry"
 
     class State(models.TextChoices):

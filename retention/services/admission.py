@@ -128,13 +128,14 @@ def receive_bytes(
 
 @dataclass(frozen=True)
 class Standing:
-    """What bears on one batch: the yes that stands, the person's pauses and strikes, a switch."""
+    """What bears on one batch: the yes that stands, pauses and strikes, a switch, a departure."""
 
     event: ConsentEvent | None
     covered: set[tuple[str, Signal]]
     paused: bool
     struck: bool
     stopped: bool
+    departed: bool
 
 
 def objections(
@@ -146,6 +147,8 @@ def objections(
     """
     standing = standing or standing_for(agent.subject, manifest)
     found = []
+    if standing.departed:
+        found.append("person_departed")
     if agent.standing != Agent.Standing.ACTIVE:
         found.append("agent_not_active")
     if manifest.bytes > settings.BATCH_BYTES_LIMIT:
@@ -203,6 +206,7 @@ def standing_for(subject: Subject, manifest: Manifest) -> Standing:
         stopped=consent.stopped_between(
             manifest.purpose, manifest.captured_from, manifest.captured_until
         ),
+        departed=consent.has_departed(subject),
     )
 
 

@@ -151,6 +151,7 @@ class _Decisions:
                 self.subject, manifest.captured_from, manifest.captured_until
             ),
             stopped=self._stopped(manifest),
+            departed=consent.has_departed(self.subject),
         )
 
     def _paused(self, since: datetime, until: datetime) -> bool:

@@ -29,7 +29,9 @@ def owe_deletion(event: ConsentEvent) -> None:
     if previous is None:
         return
     if event.state != ConsentState.GIVEN:
-        _open_case(event, DeletionCase.Cause.WITHDRAWAL, pairs=[])
+        revoked = event.state == ConsentState.REVOKED
+        cause = DeletionCase.Cause.REVOCATION if revoked else DeletionCase.Cause.WITHDRAWAL
+        _open_case(event, cause, pairs=[])
         return
     scopes = consent.scopes_of([previous, event])
     if left_out := scopes[previous.pk] - scopes[event.pk]:

@@ -173,23 +173,44 @@ def test_a_token_that_is_revoked_is_cut_off_at_once(
 def test_who_has_left_is_cut_off_also_when_the_day_was_known_before(
     portal: Portal, world: factories.World, database: Any
 ) -> None:
-    from django.db import transaction
-
-    from consent.services.personal import bump_personal_revision
+    from consent import services
 
     world.say_yes()
     _, token = enrolled(world.subject)
-    leaves = datetime.now(UTC) + timedelta(seconds=3)
-    with transaction.atomic():
-        world.subject.departed_at = leaves
-        world.subject.save(update_fields=["departed_at"])
-        bump_personal_revision(world.subject)
-    first = warm(portal, token)
+    leaves = datetime.now(UTC) + timedelta(seconds=4)
+    services.record_departure(
+        subject=world.subject, left_at=leaves, source="test", actor=factories.OFFICER
+    )
+    first = portal.poll(token)
+    assert first.document["lease_until"] <= leaves.timestamp()
     wait_until(lambda: datetime.now(UTC) > leaves)
 
     refused = portal.poll(token, first.etag)
 
     assert (refused.status, b"person_departed" in refused.body) == (403, True)
+
+
+@pytest.mark.parametrize("way", ["portal", "portal_without_redis"])
+def test_who_leaves_is_cut_off_at_the_next_request_whatever_was_kept(
+    way: str, request: pytest.FixtureRequest, token: str, world: factories.World
+) -> None:
+    from consent import services
+
+    portal = request.getfixturevalue(way)
+    first = warm(portal, token)
+
+    services.record_departure(
+        subject=world.subject,
+        left_at=datetime.now(UTC),
+        source="test",
+        actor=factories.OFFICER,
+    )
+    refused = portal.poll(token, first.etag)
+
+    assert (refused.status, b"person_departed" in refused.body) == (403, True)
+    services.record_return(subject=world.subject, source="test", actor=factories.OFFICER)
+    again = portal.poll(token, first.etag)
+    assert (again.status, b"agent_revoked" in again.body) == (403, True)
 
 
 @pytest.mark.parametrize("token", [None, "", "sat_", "sat_nobodys", "other", "sat_\u00e9"])
