@@ -4,17 +4,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from consent.models import CohortPolicy, ConsentEvent, Strike, Subject
+    from consent.models import App, CohortPolicy, ConsentEvent, Strike, Subject
 
 Handler = Callable[["ConsentEvent"], None]
 Moved = Callable[["Subject", "CohortPolicy"], None]
 Shortened = Callable[["CohortPolicy"], None]
 Struck = Callable[["Strike"], None]
+Protected = Callable[["App"], None]
 
 _consent_changed: list[Handler] = []
 _person_moved: list[Moved] = []
 _terms_shortened: list[Shortened] = []
 _capture_struck: list[Struck] = []
+_app_protected: list[Protected] = []
 _work_owed: list[Callable[[], None]] = []
 _policy_changing: list[Callable[..., None]] = []
 
@@ -65,6 +67,18 @@ def capture_struck(strike: "Strike") -> None:
     """Tell the handlers; whoever registered owes what was kept of the interval."""
     for handler in _capture_struck:
         handler(strike)
+
+
+def on_app_protected(handler: Protected) -> None:
+    """Call `handler` with each app that turns out to be of a kind that is never captured."""
+    if handler not in _app_protected:
+        _app_protected.append(handler)
+
+
+def app_protected(app: "App") -> None:
+    """Tell the handlers, in the transaction that says so; what is held of it has to go."""
+    for handler in _app_protected:
+        handler(app)
 
 
 def on_work_owed(handler: Callable[[], None]) -> None:

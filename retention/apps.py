@@ -17,4 +17,5 @@ class RetentionConfig(AppConfig):
         hooks.on_consent_changed(services.owe_deletion)
         hooks.on_capture_struck(services.owe_struck)
         hooks.on_person_moved(services.owe_after_move)
+        hooks.on_app_protected(services.owe_protected)
         hooks.on_terms_shortened(services.owe_after_shortening)

@@ -42,7 +42,7 @@ from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
 from consent.selectors.settings import setting
-from consent.selectors.stops import is_stopped, stopped_between
+from consent.selectors.stops import is_protected, is_stopped, stopped_between
 from consent.selectors.strikes import of_batches, strikes_to_apply, struck_between
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "has_departed",
     "has_turned",
     "is_paused",
+    "is_protected",
     "is_shortened",
     "is_stopped",
     "midnight",

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from consent.models import KillSwitch, Purpose
+from consent.models import App, KillSwitch, Purpose
 
 
 def is_stopped(purpose: Purpose) -> bool:
@@ -28,3 +28,9 @@ def stopped_between(purpose: Purpose | str, since: datetime, until: datetime) ->
 
 def _over(code: str) -> QuerySet[KillSwitch]:
     return KillSwitch.objects.filter(Q(purpose__code=code) | Q(purpose__isnull=True))
+
+
+def is_protected(app: str) -> bool:
+    """Return whether an app of the registry is never captured now: by its kind, or as reported."""
+    found = App.objects.filter(code=app).first()
+    return found is not None and (found.never or found.blocked_at is not None)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
+from consent import hooks
 from consent.digests import digest
 from consent.exceptions import ChangeUnfit, NeverCapturable, ReportUnfit
 from consent.models import AllowlistEntry, App, AppMatcher, AppReport, Purpose
@@ -98,6 +99,7 @@ def change_app(
     The service trusts its caller: this is how an app leaves a protected category, and how a mark
     that the catalogue knows as never captured comes to count as something else. A proposal reaches
     it only after two approvers and the works council agreed (`leaves_protection` says when).
+    Where it turns out to be of a protected kind, the erasure of what is held of it is owed at once.
     Raises ChangeUnfit for an unknown field or a value that cannot be.
     """
     app = App.objects.select_for_update().get(pk=app.pk)
@@ -113,6 +115,9 @@ def change_app(
     if not changed and not rows:
         return app
     app.save(update_fields=changed)
+    if app.never and AppCategory(before["category"]) not in NEVER_CATEGORIES:
+        hooks.app_protected(app)  # retention owes what is held of it here, in this transaction
+        transaction.on_commit(hooks.work_owed)
     ledger.append(
         events.AppChanged(
             app=app.code,
@@ -160,7 +165,8 @@ def report_app(
 ) -> AppReport:
     """Block an app at once, because somebody says that it shows what is never captured.
 
-    Until the report is settled nobody is captured in it. A repeat returns the report that stands.
+    Until the report is settled nobody is captured in it, and nothing of it is let in. What is held
+    of it already stays as it is: a mistaken report must not destroy it. A repeat returns the report that stands.
     """
     if suspected not in NEVER_CATEGORIES:
         raise ReportUnfit

@@ -301,6 +301,7 @@ CAUSES = {
     "narrowing": gettext_lazy("You chose less than before"),
     "strike": gettext_lazy("You had the last minutes forgotten"),
     "revocation": gettext_lazy("The organisation ended your yes"),
+    "protected": gettext_lazy("It was of an app that is never recorded"),
     "expiry": gettext_lazy("Its time was up"),
 }
 

@@ -17,6 +17,7 @@ CAUSES: Final = {
     "narrowing": "Consent narrowed",
     "strike": "Last minutes forgotten by the person",
     "revocation": "Consent ended by the organisation",
+    "protected": "Of an app that is never captured",
     "expiry": "Term of retention over",
 }
 LEVELS: Final = {

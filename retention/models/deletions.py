@@ -15,6 +15,7 @@ class DeletionCase(models.Model):
         NARROWING = "narrowing"  # a new yes to less than before
         STRIKE = "strike"  # the last minutes, which the person had forgotten
         REVOCATION = "revocation"  # somebody else ended the yes, as when the person leaves
+        PROTECTED = "protected"  # the app turned out to be one that is never captured
         EXPIRY = "expiry"
 
     class State(models.TextChoices):
@@ -24,7 +25,7 @@ class DeletionCase(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     cause = models.CharField(max_length=12, choices=Cause.choices)
-    # Both empty for expiry, which is about batches of anyone whose time is up.
+    # Both empty for expiry and for a protected app, which are about batches of anyone.
     subject = models.ForeignKey(
         "consent.Subject", null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -39,6 +40,8 @@ class DeletionCase(models.Model):
     strike = models.OneToOneField(
         "consent.Strike", null=True, on_delete=models.PROTECT, related_name="+"
     )
+    # For a protected app: which; else empty.
+    app = models.ForeignKey("consent.App", null=True, on_delete=models.PROTECT, related_name="+")
     # For narrowing: the pairs "app:signal" that the new yes no longer covers; else empty.
     pairs = ArrayField(models.CharField(max_length=90), default=list, blank=True)
     due_at = models.DateTimeField()
@@ -49,7 +52,7 @@ class DeletionCase(models.Model):
     class Data:
         personal = {"pairs"}
         pseudonymous = {"uuid", "subject", "consent_event", "strike"}
-        plain = {"id", "cause", "purpose", "due_at", "state", "opened_at", "closed_at"}
+        plain = {"id", "cause", "purpose", "app", "due_at", "state", "opened_at", "closed_at"}
 
     class Meta:
         indexes = [
@@ -58,9 +61,10 @@ class DeletionCase(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["consent_event", "cause"], name="one_case_per_cause"),
             models.CheckConstraint(
-                name="case_is_about_someone_unless_expiry",
+                name="case_is_about_someone_or_anyone",
                 condition=models.Q(cause="expiry")
                 | models.Q(cause="strike", subject__isnull=False, strike__isnull=False)
+                | models.Q(cause="protected", app__isnull=False)
                 | models.Q(
                     subject__isnull=False, purpose__isnull=False, consent_event__isnull=False
                 ),

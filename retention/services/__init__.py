@@ -3,7 +3,13 @@
 from retention.services.admission import Manifest, announce_batch, receive_bytes
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
-from retention.services.owing import expand_cases, owe_deletion, owe_expired, owe_struck
+from retention.services.owing import (
+    expand_cases,
+    owe_deletion,
+    owe_expired,
+    owe_protected,
+    owe_struck,
+)
 from retention.services.tightening import owe_after_move, owe_after_shortening, tighten_due
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "owe_after_shortening",
     "owe_deletion",
     "owe_expired",
+    "owe_protected",
     "owe_struck",
     "receive_bytes",
     "run_due_jobs",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -27,6 +27,9 @@ from retention.models import Admission, Batch
 from retention.schedule import due_at
 from retention.services.tightening import Terms, shortest, terms_now
 from retention.stores import store_named
+
+NEVER: Final = ["never_category"]
+"""All that is said of an app that is never captured: by its kind, or while it is reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,8 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
     """Judge a manifest; return the admission that awaits the bytes, or that stands already.
 
     The same manifest again returns what stands. Raises ManifestDiffers for another manifest
-    under the same id. A refusal is recorded and returned with its reasons; nothing is kept.
+    under the same id. A refusal is recorded and returned with its reasons; nothing is kept, and of
+    an app that is never captured not even the manifest.
     """
     document = manifest.document()
     sha256 = digest(document)
@@ -85,7 +89,7 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
         batch=manifest.batch,
         agent=agent,
         issued_policy=policy,
-        manifest=document,
+        manifest={} if reasons == NEVER else document,
         manifest_sha256=sha256,
         state=Admission.State.REFUSED if reasons else Admission.State.AWAITING_BYTES,
         reasons=reasons,
@@ -128,7 +132,7 @@ def receive_bytes(
 
 @dataclass(frozen=True)
 class Standing:
-    """What bears on one batch: the yes that stands, pauses and strikes, a switch, a departure."""
+    """What bears on one batch: the yes that stands, what stops the person, a switch, the app."""
 
     event: ConsentEvent | None
     covered: set[tuple[str, Signal]]
@@ -136,6 +140,7 @@ class Standing:
     struck: bool
     stopped: bool
     departed: bool
+    protected: bool
 
 
 def objections(
@@ -146,6 +151,8 @@ def objections(
     Without `standing` the person's decisions are looked up as they stand now.
     """
     standing = standing or standing_for(agent.subject, manifest)
+    if standing.protected:
+        return ["never_category"]  # of such an app a refusal says nothing else
     found = []
     if standing.departed:
         found.append("person_departed")
@@ -207,6 +214,7 @@ def standing_for(subject: Subject, manifest: Manifest) -> Standing:
             manifest.purpose, manifest.captured_from, manifest.captured_until
         ),
         departed=consent.has_departed(subject),
+        protected=consent.is_protected(manifest.app),
     )
 
 
@@ -240,7 +248,9 @@ def _admit(
     if reasons or policy is None or event is None:
         admission.state = Admission.State.REFUSED
         admission.reasons = reasons
-        admission.save(update_fields=["state", "reasons", "decided_at"])
+        if reasons == NEVER:
+            admission.manifest = {}
+        admission.save(update_fields=["state", "reasons", "decided_at", "manifest"])
         say_refused(agent, admission, at=at)
         return admission
     admission.state = Admission.State.ADMITTED
@@ -383,10 +393,16 @@ def _say_announced(agent: Agent, admission: Admission, manifest: Manifest) -> No
 
 
 def say_refused(agent: Agent, admission: Admission, *, at: datetime | None = None) -> None:
-    """Enter a refusal into the ledger; `at` is when it was handed in, for an import."""
+    """Enter a refusal into the ledger; `at` is when it was handed in, for an import.
+
+    Of an app that is never captured the entry says only that something was refused.
+    """
+    protected = admission.reasons == NEVER
+    told = () if protected else {reason.partition(":")[0] for reason in admission.reasons}
     ledger.append(
         events.BatchRefused(
-            reasons=tuple(sorted({reason.partition(":")[0] for reason in admission.reasons})),
+            reasons=tuple(sorted(told)),
+            protected=protected,
             batch=admission.batch,
             agent=agent.ref,
         ),

@@ -16,6 +16,7 @@ from consent.policy.types import Signal
 from consent.services import no_change_meanwhile
 from retention.models import Admission, Batch
 from retention.services.admission import (
+    NEVER,
     Manifest,
     Standing,
     batch_of,
@@ -97,7 +98,7 @@ def _judge(
         batch=manifest.batch,
         agent=agent,
         issued_policy=policy,
-        manifest=document,
+        manifest={} if reasons == NEVER else document,
         manifest_sha256=digest(document),
         state=Admission.State.REFUSED if reasons else Admission.State.ADMITTED,
         reasons=reasons,
@@ -133,6 +134,7 @@ class _Decisions:
     subject: Subject
     _yes: dict[str, ConsentEvent | None] = field(default_factory=dict)
     _covered: dict[int, set[tuple[str, Signal]]] = field(default_factory=dict)
+    _apps: dict[str, bool] = field(default_factory=dict)
     _pauses: list[tuple[datetime, datetime | None]] | None = None
     _switches: list[tuple[str | None, datetime, datetime | None]] | None = None
 
@@ -152,7 +154,13 @@ class _Decisions:
             ),
             stopped=self._stopped(manifest),
             departed=consent.has_departed(self.subject),
+            protected=self._is_protected(manifest.app),
         )
+
+    def _is_protected(self, app: str) -> bool:
+        if app not in self._apps:
+            self._apps[app] = consent.is_protected(app)
+        return self._apps[app]
 
     def _paused(self, since: datetime, until: datetime) -> bool:
         if self._pauses is None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors as consent
-from consent.models import ConsentEvent, Strike
+from consent.models import App, ConsentEvent, Strike
 from consent.policy.types import ConsentState
 from retention.models import Batch, DeletionCase, DeletionJob
 
@@ -58,6 +58,17 @@ def owe_struck(strike: Strike) -> None:
     )
 
 
+def owe_protected(app: App) -> None:
+    """Owe all that is held of an app that is never captured, whoever it is of, in one row.
+
+    Runs inside the transaction that recategorises it; nothing of it is let in any more.
+    """
+    case = DeletionCase.objects.create(
+        cause=DeletionCase.Cause.PROTECTED, app=app, due_at=timezone.now()
+    )
+    _say_owed(case)
+
+
 @transaction.atomic
 def owe_expired(*, at: datetime) -> DeletionCase | None:
     """Owe the erasure of all batches whose time is up; None where there are none."""
@@ -67,12 +78,7 @@ def owe_expired(*, at: datetime) -> DeletionCase | None:
     if DeletionCase.objects.filter(cause="expiry").exclude(state="done").exists():
         return None  # one at a time: the standing case takes all that is due when it is expanded
     case = DeletionCase.objects.create(cause=DeletionCase.Cause.EXPIRY, due_at=at)
-    ledger.append(
-        events.DeletionOwed(cause=case.cause, case=case.uuid, due_at=case.due_at),
-        actor=Actor.system("retention"),
-        subject=None,
-        covers=[case],
-    )
+    _say_owed(case)
     return case
 
 
@@ -115,6 +121,16 @@ def _expand_one() -> bool:
     return True
 
 
+def _say_owed(case: DeletionCase) -> None:
+    """Enter a case about batches of anyone; which app it is about stays out of the ledger."""
+    ledger.append(
+        events.DeletionOwed(cause=case.cause, case=case.uuid, due_at=case.due_at),
+        actor=Actor.system("retention"),
+        subject=None,
+        covers=[case],
+    )
+
+
 def _previous_yes(event: ConsentEvent) -> ConsentEvent | None:
     previous = (
         ConsentEvent.objects.filter(
@@ -155,8 +171,10 @@ def _batches_of(case: DeletionCase) -> QuerySet[Batch]:
     if case.strike is not None:
         overlapping = consent.of_batches(case.strike)
         return Batch.objects.filter(overlapping, state=Batch.State.KEPT, subject=case.subject)
+    if case.cause == DeletionCase.Cause.PROTECTED:
+        return Batch.objects.filter(state=Batch.State.KEPT, app=case.app)
     if case.subject is None or case.purpose is None or case.consent_event is None:
-        return Batch.objects.none()  # the database refuses such a case (case_is_about_someone)
+        return Batch.objects.none()  # the database refuses such a case
     kept = Batch.objects.filter(
         state=Batch.State.KEPT,
         subject=case.subject,

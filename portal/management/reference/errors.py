@@ -27,6 +27,7 @@ FROM_THE_FRAMEWORK: Final = (
     exceptions.UnsupportedMediaType,
 )
 BATCH_REASONS: Final = {
+    "never_category": "The app is never captured, or was reported as such; nothing else is said.",
     "person_departed": "The person has left the organisation.",
     "agent_not_active": "The agent is no longer in good standing.",
     "batch_too_large": "The batch has more bytes than `limits` in the policy allows.",
