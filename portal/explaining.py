@@ -27,6 +27,7 @@ THEIR_OWN: Final = frozenset(
         ReasonCode.AGENT_NOT_ACTIVE,
         ReasonCode.NO_CONSENT,
         ReasonCode.SIGNAL_NOT_CONSENTED,
+        ReasonCode.LISTED_ANEW_RECONSENT,
         ReasonCode.CONSENT_NOT_YET_GIVEN,
         ReasonCode.CONSENT_EXPIRED,
         ReasonCode.NOTICE_CHANGED_RECONSENT,

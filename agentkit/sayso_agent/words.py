@@ -89,6 +89,8 @@ PLAIN: Final = {
     "outside_work_hours": "it is outside working hours",
     "agent_not_active": "this machine is not allowed to record",
     "kill_switch": "recording is switched off for everybody",
+    "person_departed": "you have left the organisation",
+    "listed_anew_reconsent": "it was taken off the list and is back: you have not been asked anew",
     "paused": "paused",
     # reasons the agent gives by itself
     "no_policy": "no policy has been fetched yet",

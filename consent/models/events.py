@@ -61,11 +61,16 @@ class ConsentScope(models.Model):
     event = models.ForeignKey(ConsentEvent, on_delete=models.PROTECT, related_name="scopes")
     app = models.ForeignKey("consent.App", on_delete=models.PROTECT, related_name="scopes")
     signal = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Signal])
+    # The entry of the list by which it was asked for: once that is taken off, this counts no more,
+    # even if the pair is listed again. By number, not by time. Null: unknown, which never counts.
+    listing = models.ForeignKey(
+        "consent.AllowlistEntry", null=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Data:
         personal = {"app", "signal"}
         pseudonymous = {"event"}
-        plain = {"id"}
+        plain = {"id", "listing"}
 
     class Meta:
         constraints = [

@@ -72,13 +72,16 @@ def evaluate_many(
     rulebook: Rulebook,
     *,
     consented: Pairs,
+    lapsed: Pairs = frozenset(),
     signals: Collection[AnySignal] = tuple(Signal),
 ) -> dict[tuple[str | None, AnySignal], Decision]:
     """Return a decision for each app and signal; what they share is worked out once.
 
-    `consented` are the pairs the person chose: a pair that is not among them is denied.
+    `consented` are the pairs the person chose: a pair that is not among them is denied. `lapsed`
+    are those chosen once whose listing ended since: they are denied too, and the reason says so.
     """
     case = _Case(person, rulebook)
+    case.lapsed = frozenset(lapsed)
     pairs = consented if isinstance(consented, set | frozenset) else frozenset(consented)
     return {
         (app.app, signal): decision
@@ -93,6 +96,7 @@ class _Case:
     def __init__(self, person: PersonFacts, rulebook: Rulebook) -> None:
         self.person = person
         self.rulebook = rulebook
+        self.lapsed: frozenset[tuple[str | None, AnySignal]] = frozenset()
         self.person_reasons = (*_standing(person), *_choice(person))
         self.laws: dict[frozenset[str], Law] = {}
         self.law_reasons: dict[frozenset[str], Reasons] = {}
@@ -113,7 +117,9 @@ class _Case:
             codes, found = plain, about_app
             if signal in CONTENT_SIGNALS:
                 codes, found = joined, about_app + about_others
-            if (app.app, signal) not in consented:
+            if (app.app, signal) in self.lapsed:
+                found = (*found, _listed_anew(signal))
+            elif (app.app, signal) not in consented:
                 found = (*found, _not_consented(signal))
             if self.person.agreements:
                 found = (*found, *_agreements(self.person, app, signal))
@@ -291,6 +297,11 @@ def _app(app: AppFacts) -> Iterator[Reason]:
 @cache
 def _not_consented(signal: AnySignal) -> Reason:
     return Reason(ReasonCode.SIGNAL_NOT_CONSENTED, params=(("signal", signal.value),))
+
+
+@cache
+def _listed_anew(signal: AnySignal) -> Reason:
+    return Reason(ReasonCode.LISTED_ANEW_RECONSENT, params=(("signal", signal.value),))
 
 
 def _counterparties(app: AppFacts) -> Iterator[Reason]:

@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     OUTSIDE_WORK_HOURS = "outside_work_hours"
     NO_CONSENT = "no_consent"
     SIGNAL_NOT_CONSENTED = "signal_not_consented"
+    LISTED_ANEW_RECONSENT = "listed_anew_reconsent"
     CONSENT_NOT_YET_GIVEN = "consent_not_yet_given"
     CONSENT_EXPIRED = "consent_expired"
     NOTICE_CHANGED_RECONSENT = "notice_changed_reconsent"
@@ -84,6 +85,10 @@ TITLES: Final[Mapping[str, str]] = {
     "no_consent:expired": "The consent has expired.",
     "no_consent:invalidated": "The consent was found to be invalid.",
     "signal_not_consented": "The consent does not cover this signal in this app.",
+    "listed_anew_reconsent": (
+        "This was taken off the list after the person answered; now that it is back they are asked"
+        " anew."
+    ),
     "consent_not_yet_given": "The consent is dated later than this.",
     "consent_expired": "The consent is too old, or its age is not known; the person must be asked.",
     "notice_changed_reconsent": "The notice has changed since the person answered.",

@@ -52,11 +52,11 @@ _COUNTS: Final = (
     + """
 , effects AS MATERIALIZED (
   SELECT u.cohort, p.id AS purpose_id, u.version, u.acknowledged, u.span, app.id AS app_id,
-    u.signal, u.effect, u.purpose
+    u.signal, u.effect, u.purpose, u.listing
   FROM unnest(
     %(cohort)s::bigint[], %(purpose)s::text[], %(version)s::int[], %(acknowledged)s::bool[],
-    %(span)s::int[], %(app)s::text[], %(signal)s::text[], %(effect)s::text[]
-  ) AS u (cohort, purpose, version, acknowledged, span, app, signal, effect)
+    %(span)s::int[], %(app)s::text[], %(signal)s::text[], %(effect)s::text[], %(listing)s::bigint[]
+  ) AS u (cohort, purpose, version, acknowledged, span, app, signal, effect, listing)
   JOIN consent_purpose p ON p.code = u.purpose
   JOIN consent_app app ON app.code = u.app
 )
@@ -65,7 +65,7 @@ FROM answers a
 JOIN consent_consentscope sc ON sc.event_id = a.event_id
 JOIN effects f ON f.cohort = a.cohort_id AND f.purpose_id = a.purpose_id
   AND f.version = a.version AND f.acknowledged = a.acknowledged AND f.span = a.span
-  AND f.app_id = sc.app_id AND f.signal = sc.signal
+  AND f.app_id = sc.app_id AND f.signal = sc.signal AND f.listing = sc.listing_id
 GROUP BY GROUPING SETS ((f.effect, f.purpose, f.signal), (f.effect))
 """
 )
@@ -92,6 +92,8 @@ class Effect:
     app: str
     signal: str
     effect: str
+    listing: int
+    """The entry by which it is asked for: a yes by an earlier one is not concerned."""
 
 
 def spans_of(rulebooks: Iterable[Rulebook], today: date) -> list[date]:
@@ -141,6 +143,7 @@ def count_people(
         "app": [one.app for one in effects],
         "signal": [one.signal for one in effects],
         "effect": [one.effect for one in effects],
+        "listing": [one.listing for one in effects],
     }
     with connection.cursor() as cursor, _hashing(cursor):
         cursor.execute(_COUNTS, values)

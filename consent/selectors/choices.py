@@ -48,6 +48,24 @@ def scopes_of(events: Iterable[ConsentEvent]) -> dict[int, set[tuple[str, Signal
     return found
 
 
+def listings_of(events: Iterable[ConsentEvent]) -> dict[int, dict[tuple[str, Signal], int | None]]:
+    """Return event id -> each pair it covers, and the entry of the list it was asked for by."""
+    found: dict[int, dict[tuple[str, Signal], int | None]] = {event.pk: {} for event in events}
+    rows = ConsentScope.objects.filter(event__in=list(found)).values_list(
+        "event_id", "app__code", "signal", "listing_id"
+    )
+    for event_id, app, signal, listing in rows:
+        found[event_id][app, Signal(signal)] = listing
+    return found
+
+
+def covered_now(event: ConsentEvent) -> set[tuple[str, Signal]]:
+    """Return the pairs of a yes that still count: those never taken off the list since."""
+    rows = ConsentScope.objects.filter(event=event, listing__delisted_at__isnull=True)
+    pairs = rows.exclude(listing=None).values_list("app__code", "signal")
+    return {(app, Signal(signal)) for app, signal in pairs}
+
+
 def current_notice(purpose: Purpose) -> Notice | None:
     """Return the newest published notice; None, which denies, when there is none."""
     return (
@@ -59,10 +77,16 @@ def current_notice(purpose: Purpose) -> Notice | None:
 
 def offered_pairs(purpose: Purpose) -> set[tuple[str, Signal]]:
     """Return the pairs (app code, signal) that the purpose may ask for at all."""
+    return set(offered_listings(purpose))
+
+
+def offered_listings(purpose: Purpose) -> dict[tuple[str, Signal], int]:
+    """Return each pair (app code, signal) that may be asked for, and its entry of the list."""
     rows = AllowlistEntry.objects.filter(
         purpose=purpose, delisted_at__isnull=True, app__blocked_at__isnull=True
     ).exclude(app__category__in=[category.value for category in NEVER_CATEGORIES])
-    return {(app, Signal(signal)) for app, signal in rows.values_list("app__code", "signal")}
+    listed = rows.values_list("app__code", "signal", "pk")
+    return {(app, Signal(signal)): listing for app, signal, listing in listed}
 
 
 def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:

@@ -189,11 +189,13 @@ def _purpose(
     }
 
 
-def _allowlist(purpose: Purpose) -> dict[str, list[str]]:
-    listed: dict[str, list[str]] = {}
+def _allowlist(purpose: Purpose) -> dict[str, dict[str, int]]:
+    """Return app -> signal -> its entry: who said yes by another entry is asked anew."""
+    listed: dict[str, dict[str, int]] = {}
     entries = AllowlistEntry.objects.filter(purpose=purpose, delisted_at__isnull=True)
-    for code, signal in entries.order_by("app__code", "signal").values_list("app__code", "signal"):
-        listed.setdefault(code, []).append(signal)
+    rows = entries.order_by("app__code", "signal").values_list("app__code", "signal", "pk")
+    for code, signal, listing in rows:
+        listed.setdefault(code, {})[signal] = listing
     return listed
 
 

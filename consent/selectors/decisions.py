@@ -22,7 +22,7 @@ from consent.policy.facts import ACTIVE, AppFacts, PersonFacts
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
-from consent.selectors.choices import scopes_of, standing_consents
+from consent.selectors.choices import listings_of, standing_consents
 from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.facts import cohort_of, midnight, next_turn
 from consent.selectors.never import is_closed, never_matchers
@@ -179,7 +179,7 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     policy = standing.cohort_policy
     shared = policy.document if policy else NOTHING_SHARED
     rules = rulebook_of(shared.get("rulebook"))
-    scopes = scopes_of(standing.events.values())
+    scopes = listings_of(standing.events.values())
     pairs: list[PairDecision] = []
     changes = [midnight(standing.turns_on)] if standing.turns_on else []
     if standing.departs_at and standing.departs_at > at:
@@ -188,8 +188,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         event = standing.events.get(code)
         person = person_facts(shared, code, event, standing, rules, at=at)
         apps = app_facts(shared, purpose)
-        chosen = _still_asked(scopes[event.pk] if event else set(), purpose)
-        decided = evaluate_many(person, apps, rules, consented=chosen)
+        chosen, lapsed = _still_asked(scopes[event.pk] if event else {}, purpose)
+        decided = evaluate_many(person, apps, rules, consented=chosen, lapsed=lapsed)
         pairs += (
             PairDecision(code, str(app), Signal(signal), decision)
             for (app, signal), decision in decided.items()
@@ -293,11 +293,16 @@ def counterparties_of(app: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def _still_asked(
-    chosen: set[tuple[str, Signal]], purpose: dict[str, Any]
-) -> set[tuple[str, Signal]]:
-    """Keep of a yes what the purpose may still ask for; what left the allowlist is not covered."""
+    chosen: Mapping[tuple[str, Signal], int | None], purpose: dict[str, Any]
+) -> tuple[set[tuple[str, Signal]], set[tuple[str, Signal]]]:
+    """Return of a yes what still counts, and what was taken off the list since and is back on it.
+
+    What is off the list is in neither.
+    """
     asked = purpose["allowlist"]
-    return {(app, signal) for app, signal in chosen if signal in asked.get(app, ())}
+    listed = {pair: by for pair, by in chosen.items() if pair[1] in asked.get(pair[0], ())}
+    counts = {(app, signal) for (app, signal), by in listed.items() if asked[app][signal] == by}
+    return counts, set(listed) - counts
 
 
 def _acknowledged(subject: Subject) -> set[tuple[int, int]]:

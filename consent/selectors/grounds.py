@@ -230,11 +230,12 @@ def switches(purpose: str, at: datetime) -> Iterator[Ground]:
         )
 
 
-def listing(purpose: str, app: str, at: datetime) -> Iterator[Ground]:
-    """Yield what says that the app left the purpose's list before then."""
+def listing(purpose: str, app: str, at: datetime, signal: str = "") -> Iterator[Ground]:
+    """Yield what says that the app, or one signal of it, left the purpose's list before then."""
     gone = AllowlistEntry.objects.filter(
         purpose__code=purpose, app__code=app, delisted_at__lte=at
-    ).order_by("-delisted_at")
+    ).order_by("-pk")
+    gone = gone.filter(signal=signal) if signal else gone
     for entry in gone[:1]:
         yield Ground(kind=Kind.APP, code=DELISTED, since=entry.delisted_at)
 

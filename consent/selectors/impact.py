@@ -186,10 +186,22 @@ class _Place:
         """Return what the change does to those who gave this answer."""
         old, new = self._decided(self.before, answer), self._decided(self.after, answer)
         return [
-            Effect(self.cohort, self.purpose, answer, app, signal, effect)
+            Effect(
+                self.cohort,
+                self.purpose,
+                answer,
+                app,
+                signal,
+                effect,
+                self._listing(self.before if effect == LOSE else self.after, app, signal),
+            )
             for (app, signal) in {**old, **new}
             if (effect := _effect(old.get((app, signal)), new.get((app, signal))))
         ]
+
+    def _listing(self, snapshot: Snapshot, app: str, signal: str) -> int:
+        purpose = snapshot.documents[self.cohort]["purposes"][self.purpose]
+        return int(purpose["allowlist"][app][signal])
 
     def shared(self) -> tuple[Decisions, Decisions]:
         """Return what is decided for whoever says yes, by the newest notice, to all there is."""

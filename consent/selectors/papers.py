@@ -59,6 +59,11 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             | ReasonCode.CONSENT_EXPIRED
         ):
             return grounds.consent(case.event)
+        case ReasonCode.LISTED_ANEW_RECONSENT:
+            return [
+                *grounds.consent(case.event),
+                *grounds.listing(case.purpose, case.app, case.at, case.signal),
+            ]
         case ReasonCode.NOTICE_CHANGED_RECONSENT:
             return [*grounds.consent(case.event), *grounds.notice(case.purpose, version)]
         case ReasonCode.NOTICE_PERIOD_RUNNING | ReasonCode.ACKNOWLEDGEMENT_MISSING:

@@ -23,6 +23,7 @@ OWN_ANSWER: Final = frozenset(
     {
         ReasonCode.NO_CONSENT,
         ReasonCode.SIGNAL_NOT_CONSENTED,
+        ReasonCode.LISTED_ANEW_RECONSENT,
         ReasonCode.NOTICE_CHANGED_RECONSENT,
         ReasonCode.ACKNOWLEDGEMENT_MISSING,
     }

@@ -166,7 +166,8 @@ def report_app(
     """Block an app at once, because somebody says that it shows what is never captured.
 
     Until the report is settled nobody is captured in it, and nothing of it is let in. What is held
-    of it already stays as it is: a mistaken report must not destroy it. A repeat returns the report that stands.
+    of it already stays as it is: a mistaken report must not destroy it. A repeat returns the report
+    that stands.
     """
     if suspected not in NEVER_CATEGORIES:
         raise ReportUnfit
@@ -247,7 +248,7 @@ def disallow_in_purpose(
 ) -> list[AllowlistEntry]:
     """Take these signals of the app off the purpose's list; return what was on it.
 
-    While they are off it, a yes that covered them covers them no more.
+    A yes that covered them covers them no more, also when they are listed again.
     """
     app = App.objects.select_for_update().get(pk=app.pk)
     rows = list(_listed(purpose, app, signals))

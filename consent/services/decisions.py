@@ -1,6 +1,6 @@
 """What a person decides: yes, no, not now, and the withdrawal that always succeeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,13 +54,20 @@ def give_consent(
     if subject.departed_at and subject.departed_at <= timezone.now() and not imported:
         raise exceptions.PersonDeparted
     _require_current_notice(goal, notice)
-    apps = _offered_apps(goal, chosen)
+    offered = selectors.offered_listings(goal)
+    apps = _offered_apps(offered, chosen)
     at = event_time or timezone.now()
     event = _record(
         subject, goal, notice, ConsentState.GIVEN, language=language, at=at, imported=imported
     )
     event_scopes = ConsentScope.objects.bulk_create(
-        ConsentScope(event=event, app=apps[pair.app], signal=pair.signal.value) for pair in chosen
+        ConsentScope(
+            event=event,
+            app=apps[pair.app],
+            signal=pair.signal.value,
+            listing_id=offered[pair.app, pair.signal],
+        )
+        for pair in chosen
     )
     # A narrower yes ends part of the old one: what it no longer covers is owed to be erased.
     hooks.consent_changed(event)
@@ -260,8 +267,7 @@ def _require_current_notice(purpose: Purpose, notice: Notice) -> None:
         raise exceptions.NoticeOutdated
 
 
-def _offered_apps(purpose: Purpose, pairs: list[Pair]) -> dict[str, App]:
-    offered = selectors.offered_pairs(purpose)
+def _offered_apps(offered: Mapping[tuple[str, Signal], int], pairs: list[Pair]) -> dict[str, App]:
     if any((pair.app, pair.signal) not in offered for pair in pairs):
         raise exceptions.NotOffered
     return {app.code: app for app in App.objects.filter(code__in={pair.app for pair in pairs})}

@@ -29,6 +29,7 @@ SENSITIVE = {SignalGroup.TYPED_TEXT, SignalGroup.SCREEN_PICTURES, SignalGroup.ME
 MINE_TO_CHANGE = {
     "no_consent",
     "signal_not_consented",
+    "listed_anew_reconsent",
     "notice_changed_reconsent",
     "consent_expired",
     "acknowledgement_missing",
@@ -184,7 +185,8 @@ def _notice(notice: Notice, text: NoticeText) -> dict[str, Any]:
 def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[dict[str, Any]]:
     """Return the switches: per group the apps, what is on, and why some cannot be chosen."""
     offered = selectors.offered_pairs(goal)
-    on = _switched_on(subject, goal) if chosen is None else chosen
+    on, anew = _switched_on(subject, goal)
+    on = on if chosen is None else chosen
     names = dict(App.objects.values_list("code", "name"))
     blocked = _blocked(subject, goal)
     groups = []
@@ -205,6 +207,7 @@ def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[di
                         "value": f"{app}:{group}",
                         "checked": f"{app}:{group}" in on,
                         "blocked": blocked.get((app, group), ""),
+                        "anew": f"{app}:{group}" in anew,
                     }
                     for app in apps
                 ],
@@ -213,12 +216,20 @@ def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[di
     return groups
 
 
-def _switched_on(subject: Subject, goal: Purpose) -> set[str]:
+def _switched_on(subject: Subject, goal: Purpose) -> tuple[set[str], set[str]]:
+    """Return the switches that are on, and those that are off until they are answered anew.
+
+    Where part of what a switch stands for was taken off the list since, the yes of then does not
+    count for it: no box is ticked for what the person has not agreed to.
+    """
     event = selectors.newest_event(subject, goal)
     if event is None or event.state != ConsentState.GIVEN:
-        return set()
-    pairs = selectors.scopes_of([event])[event.pk]
-    return {f"{app}:{_group_of(signal)}" for app, signal in pairs}
+        return set(), set()
+    counting = selectors.covered_now(event)
+    offered = selectors.offered_pairs(goal)
+    lapsed = (selectors.scopes_of([event])[event.pk] - counting) & offered
+    anew = {f"{app}:{_group_of(signal)}" for app, signal in lapsed}
+    return {f"{app}:{_group_of(signal)}" for app, signal in counting} - anew, anew
 
 
 def _group_of(signal: Signal) -> SignalGroup:

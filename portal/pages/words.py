@@ -18,6 +18,9 @@ TO_YOU: Final[dict[str, Promise]] = {
     "no_consent:expired": _("Your yes has run out."),
     "no_consent:invalidated": _("Your yes was found to be invalid."),
     "signal_not_consented": _("You did not choose this."),
+    "listed_anew_reconsent": _(
+        "This was taken off the list after you answered. It is back, and you are asked anew."
+    ),
     "consent_not_yet_given": _("Your yes is dated later than this."),
     "consent_expired": _("Your yes is too old; you have to be asked again."),
     "notice_changed_reconsent": _("The notice has changed since you answered."),
@@ -56,6 +59,7 @@ FIRST: Final = (
     ReasonCode.NOTICE_CHANGED_RECONSENT,
     ReasonCode.CONSENT_EXPIRED,
     ReasonCode.ACKNOWLEDGEMENT_MISSING,
+    ReasonCode.LISTED_ANEW_RECONSENT,
 )
 """Once a yes stands, what keeps all of it from taking effect, most general first."""
 

@@ -207,7 +207,7 @@ def standing_for(subject: Subject, manifest: Manifest) -> Standing:
     event = standing_yes(subject, manifest.purpose)
     return Standing(
         event=event,
-        covered=consent.scopes_of([event])[event.pk] if event else set(),
+        covered=consent.covered_now(event) if event else set(),
         paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
         struck=consent.struck_between(subject, manifest.captured_from, manifest.captured_until),
         stopped=consent.stopped_between(

@@ -143,7 +143,8 @@ class _Decisions:
         if manifest.purpose not in self._yes:
             event = standing_yes(self.subject, manifest.purpose)
             self._yes[manifest.purpose] = event
-            self._covered |= consent.scopes_of([event]) if event else {}
+            if event:
+                self._covered[event.pk] = consent.covered_now(event)
         event = self._yes[manifest.purpose]
         return Standing(
             event=event,

@@ -400,3 +400,38 @@ def test_before_the_next_change_the_answer_stands(
 
     for later in {TODAY, TODAY + (change - TODAY) / 2, change - timedelta(days=1)}:
         assert evaluate(allowed(**facts, at=later), RULEBOOK).codes == now.codes
+
+
+# --- what was chosen under a listing that ended
+
+
+def test_a_pair_chosen_under_an_earlier_listing_is_denied_and_the_reason_says_so() -> None:
+    pair = ("crm", Signal.MOUSE_CLICK)
+
+    decided = evaluate_many(
+        person(), [an_app()], RULEBOOK, consented=set(), lapsed={pair}, signals=[*Signal]
+    )
+
+    assert decided.pop(pair).codes == ("listed_anew_reconsent",)
+    assert all("signal_not_consented" in found.codes for found in decided.values())
+
+
+@given(st.frozensets(st.sampled_from(list(Signal))), st.frozensets(st.sampled_from(list(Signal))))
+def test_what_lapsed_never_permits_whatever_was_chosen(
+    chosen: frozenset[Signal], lapsed: frozenset[Signal]
+) -> None:
+    decided = evaluate_many(
+        person(),
+        [an_app()],
+        RULEBOOK,
+        consented={("crm", signal) for signal in chosen},
+        lapsed={("crm", signal) for signal in lapsed},
+    )
+
+    permitted = {signal for (_, signal), found in decided.items() if found.permitted}
+    assert permitted <= chosen - lapsed
+
+
+def test_who_has_left_is_denied_whatever_else_stands() -> None:
+    assert codes(departed=True) == ["person_departed"]
+    assert codes(departed=True, paused=True) == ["person_departed", "paused"]
