@@ -141,7 +141,7 @@ class _Case:
             law = self.laws[codes]
             self.law_reasons[codes] = tuple(_law(self.person, codes, law, self.rulebook))
         if (codes, signal) not in self.signal_reasons:
-            found = _signal(self.person, self.laws[codes], signal, self.rulebook)
+            found = _signal(self.person, codes, self.laws[codes], signal, self.rulebook)
             self.signal_reasons[codes, signal] = tuple(found)
         return (
             *self.person_reasons,
@@ -256,7 +256,11 @@ def _notice(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator
 
 
 def _signal(
-    person: PersonFacts, law: Law, signal: AnySignal, rulebook: Rulebook
+    person: PersonFacts,
+    places: frozenset[str],
+    law: Law,
+    signal: AnySignal,
+    rulebook: Rulebook,
 ) -> Iterator[Reason]:
     """Object where a rule forbids the signal, or lets it pass only with an override."""
     bounds = law.bounds
@@ -266,24 +270,32 @@ def _signal(
         yield Reason(ReasonCode.SIGNAL_PROHIBITED, "", codes, (("signal", signal.value),))
     elif bounds and signal in bounds.restricted_signals:
         codes = rulebook.behind(bounds, lambda own: signal in own.restricted_signals)
-        if not _lifted(person, codes, signal, rulebook):
+        if not _lifted(person, places, codes, signal, rulebook):
             params = (("signal", signal.value),)
             yield Reason(ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE, "", codes, params)
 
 
 def _lifted(
-    person: PersonFacts, restricting: Iterable[str], signal: AnySignal, rulebook: Rulebook
+    person: PersonFacts,
+    places: frozenset[str],
+    restricting: Collection[str],
+    signal: AnySignal,
+    rulebook: Rulebook,
 ) -> bool:
     """Say whether exceptions lift a restriction, other people's places included.
 
-    An exception for the person's own places does nothing about the rule of somebody else's.
+    An exception for the person's own place does nothing about the rule of somebody else's, not
+    even about one that both have from the same place above them.
     """
     if signal not in person.overrides:
         return False
-    if person.exceptions is None:
-        return True
-    own = {row.code for code in person.jurisdictions for row in rulebook.lineage(code)}
-    return all(code in own or (code, signal) in person.exceptions for code in restricting)
+    granted = person.exceptions
+    return granted is None or all(
+        (row.code, signal) in granted or (code, signal) in granted
+        for code in places - person.jurisdictions
+        for row in rulebook.lineage(code)
+        if row.code in restricting
+    )
 
 
 def _app(app: AppFacts) -> Iterator[Reason]:

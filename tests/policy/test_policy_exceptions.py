@@ -41,6 +41,15 @@ def test_the_place_of_others_needs_an_exception_that_names_it(
     assert (RESTRICTED in codes(exceptions=exceptions)) is expected
 
 
+@pytest.mark.parametrize(("place", "expected"), [("CA-QC", True), ("CA-ON", False), ("CA", False)])
+def test_a_rule_from_above_is_lifted_for_each_place_apart(place: str, expected: bool) -> None:
+    """Canada restricts it for both provinces; an exception for Quebec is none for Ontario."""
+    exceptions = frozenset({(place, CLIPBOARD)})
+    known = {"jurisdictions": frozenset({"CA-QC"}), "counterparties": frozenset({"CA-ON"})}
+
+    assert (RESTRICTED in codes(**known, exceptions=exceptions)) is expected
+
+
 def test_without_any_override_no_exception_elsewhere_helps() -> None:
     exceptions = frozenset({("GB", CLIPBOARD)})
 
