@@ -135,6 +135,7 @@ class _Decisions:
     _yes: dict[str, ConsentEvent | None] = field(default_factory=dict)
     _covered: dict[int, set[tuple[str, Signal]]] = field(default_factory=dict)
     _apps: dict[str, bool] = field(default_factory=dict)
+    _gone: bool | None = None
     _pauses: list[tuple[datetime, datetime | None]] | None = None
     _switches: list[tuple[str | None, datetime, datetime | None]] | None = None
 
@@ -154,9 +155,14 @@ class _Decisions:
                 self.subject, manifest.captured_from, manifest.captured_until
             ),
             stopped=self._stopped(manifest),
-            departed=consent.has_departed(self.subject),
+            departed=self._departed(),
             protected=self._is_protected(manifest.app),
         )
+
+    def _departed(self) -> bool:
+        if self._gone is None:
+            self._gone = consent.has_departed(self.subject)
+        return self._gone
 
     def _is_protected(self, app: str) -> bool:
         if app not in self._apps:
