@@ -1,5 +1,6 @@
 """Decisions: silence denies, reasons are complete and explained, many answers equal single ones."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from time import process_time
 from zoneinfo import ZoneInfo
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_factories import TODAY, allowed, an_app, person
 
-from consent.policy.evaluate import evaluate, evaluate_many, next_change
+from consent.policy.evaluate import evaluate, evaluate_many, next_change, retention_days
 from consent.policy.facts import Agreement, Facts, assume
 from consent.policy.reasons import RULE_KEYS, TITLES, Reason, ReasonCode, explain, title
-from consent.policy.rulebook import load_rulebook
+from consent.policy.rulebook import load_rulebook, with_rows
 from consent.policy.types import (
     CONTENT_SIGNALS,
     NEVER_CATEGORIES,
@@ -435,3 +436,17 @@ def test_what_lapsed_never_permits_whatever_was_chosen(
 def test_who_has_left_is_denied_whatever_else_stands() -> None:
     assert codes(departed=True) == ["person_departed"]
     assert codes(departed=True, paused=True) == ["person_departed", "paused"]
+
+
+def test_a_cap_for_biometric_data_bites_for_such_signals_alone() -> None:
+    """No shipped cap is below our own guidance; a stricter one has to count all the same."""
+    row = RULEBOOK.rows["US"]
+    strict = replace(row, own=replace(row.own, biometric_retention_cap_days=1))
+    rules = with_rows(RULEBOOK, {**RULEBOOK.rows, "US": strict})
+
+    kept = {
+        signal: retention_days(person(), rules.law({"US"}, TODAY).bounds, signal, rules)
+        for signal in Signal
+    }
+
+    assert {s for s, days in kept.items() if days == 1} == RULEBOOK.meta.biometric_signals
