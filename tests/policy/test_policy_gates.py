@@ -239,3 +239,24 @@ def _asked(code: str, rulebook: Rulebook) -> set[str]:
     assert bounds
     nothing: frozenset[Evidence] = frozenset()
     return {one.gate for one in asked_gates(person(gates=nothing), {code}, bounds, rulebook)}
+
+
+def waiting(**gates: date) -> dict[str, object]:
+    """Return what the reason says where Belgium's gates are closed on these days."""
+    asked = RULEBOOK.law({"BE"}, TODAY).bounds
+    assert asked
+    closed = {gate: day for gate in asked.gates if (day := gates.get(gate, SINCE)) != date.max}
+    reason = gate_reason(jurisdictions=frozenset({"BE"}), counterparties=frozenset(), gates=closed)
+    return dict(reason.params) if reason else {}
+
+
+def test_the_last_of_several_gates_that_wait_says_from_when() -> None:
+    said = waiting(cao39_consultation=date(2026, 12, 1), dpia=date(2027, 1, 5))
+
+    assert said == {"gates": ("cao39_consultation", "dpia"), "allowed_from": date(2027, 3, 1)}
+
+
+def test_where_one_is_open_for_good_no_day_is_named() -> None:
+    said = waiting(cao39_consultation=date(2026, 12, 1), dpia=date.max)
+
+    assert said == {"gates": ("cao39_consultation", "dpia")}
