@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from consent.policy.bounds import Bounds
 from consent.policy.evaluate import evaluate, next_change
 from consent.policy.facts import Evidence
+from consent.policy.gates import asked_gates
 from consent.policy.reasons import Reason, ReasonCode
-from consent.policy.rulebook import Rulebook, load_rulebook
+from consent.policy.rulebook import Rulebook, load_rulebook, with_rows
 from consent.policy.types import Signal
-from tests.policy.policy_factories import TODAY, allowed
+from tests.policy.policy_factories import TODAY, allowed, person
 
 RULEBOOK = load_rulebook()
 CODES = sorted(RULEBOOK.rows)
@@ -223,18 +225,11 @@ def test_every_place_is_asked_with_the_rules_of_the_day() -> None:
 
 
 def _with_days(rulebook: Rulebook, code: str, effective_from: date) -> Rulebook:
-    from dataclasses import replace
-
-    from consent.policy.rulebook import with_rows
-
     row = replace(rulebook.rows[code], effective_from=effective_from)
     return with_rows(rulebook, {**rulebook.rows, code: row})
 
 
 def _asked(code: str, rulebook: Rulebook) -> set[str]:
-    from consent.policy.gates import asked_gates
-    from tests.policy.policy_factories import person
-
     bounds = rulebook.law({code}, TODAY).bounds
     assert bounds
     nothing: frozenset[Evidence] = frozenset()
@@ -260,3 +255,30 @@ def test_where_one_is_open_for_good_no_day_is_named() -> None:
     said = waiting(cao39_consultation=date(2026, 12, 1), dpia=date.max)
 
     assert said == {"gates": ("cao39_consultation", "dpia")}
+
+
+def test_evidence_for_the_place_itself_closes_what_the_one_above_asks() -> None:
+    papers = frozenset(
+        Evidence(jurisdiction="IE", gate=gate, valid_from=SINCE)
+        for gate in RULEBOOK.rows["EU"].own.gates | RULEBOOK.rows["IE"].own.gates
+    )
+    home = {"jurisdictions": frozenset({"IE"}), "counterparties": frozenset()}
+
+    assert gate_reason(**home, gates=papers) is None
+    assert gate_reason(jurisdictions=frozenset({"FR"}), counterparties=frozenset(), gates=papers)
+
+
+def test_a_rule_to_come_asks_for_nothing_even_where_another_place_asks_the_same() -> None:
+    like_france = replace(RULEBOOK.rows["PL"].own, gates=RULEBOOK.rows["FR"].own.gates)
+    pending = replace(
+        RULEBOOK.rows["PL"], own=like_france, effective_from=TODAY + timedelta(days=5)
+    )
+    rules = with_rows(RULEBOOK, {**RULEBOOK.rows, "PL": pending})
+    known = person(jurisdictions=frozenset({"FR", "PL"}), gates=lineage("FR"))
+    bounds = rules.law({"FR", "PL"}, TODAY).bounds
+    assert bounds
+
+    asked = list(asked_gates(known, {"FR", "PL"}, bounds, rules))
+
+    assert asked
+    assert not [one for one in asked if one.is_open(TODAY)]
