@@ -1,7 +1,7 @@
 """The decision: what may be captured, or every reason why it may not. Pure; a gap denies."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Final
@@ -101,7 +101,9 @@ class _Case:
         self.laws: dict[frozenset[str], Law] = {}
         self.law_reasons: dict[frozenset[str], Reasons] = {}
         self.signal_reasons: dict[tuple[frozenset[str], AnySignal], Reasons] = {}
-        self.answers: dict[tuple[frozenset[str], AnySignal, Reasons], Decision] = {}
+        self.answers: dict[
+            tuple[frozenset[str], AnySignal, Reasons, tuple[Agreement, ...]], Decision
+        ] = {}
 
     def decide_app(
         self, app: AppFacts, signals: Iterable[AnySignal], consented: Pairs
@@ -114,24 +116,34 @@ class _Case:
         joined = plain | (app.counterparties or frozenset())
         about_app, about_others = tuple(_app(app)), tuple(_counterparties(app))
         for signal in signals:
-            codes, found = plain, about_app
+            codes, found, agreements = plain, about_app, self.person.agreements
             if signal in CONTENT_SIGNALS:
                 codes, found = joined, about_app + about_others
+                agreements = tuple(dict.fromkeys((*agreements, *app.agreements_of_others)))
             if (app.app, signal) in self.lapsed:
                 found = (*found, _listed_anew(signal))
             elif (app.app, signal) not in consented:
                 found = (*found, _not_consented(signal))
-            if self.person.agreements:
-                found = (*found, *_agreements(self.person, app, signal))
-            yield self._answer(codes, signal, found)
+            if agreements:
+                found = (*found, *_agreements(agreements, app, signal, self.person.today))
+            yield self._answer(codes, signal, found, agreements)
 
-    def _answer(self, codes: frozenset[str], signal: AnySignal, found: Reasons) -> Decision:
-        """Add what holds for every app, once for each set of reasons that differs."""
-        key = (codes, signal, found)
+    def _answer(
+        self,
+        codes: frozenset[str],
+        signal: AnySignal,
+        found: Reasons,
+        agreements: tuple[Agreement, ...],
+    ) -> Decision:
+        """Add what holds for every app, once for each set of reasons and papers that differs."""
+        key = (codes, signal, found, agreements)
         if key not in self.answers:
             reasons = sorted((*found, *self._shared(codes, signal)), key=_place)
             bounds = self.laws[codes].bounds
-            kept = None if reasons else retention_days(self.person, bounds, signal, self.rulebook)
+            person, rules = self.person, self.rulebook
+            if agreements != person.agreements:
+                person = replace(person, agreements=agreements)
+            kept = None if reasons else retention_days(person, bounds, signal, rules)
             self.answers[key] = Decision(tuple(reasons), kept, self.rulebook.version)
         return self.answers[key]
 
@@ -325,10 +337,12 @@ def _counterparties(app: AppFacts) -> Iterator[Reason]:
         yield Reason(ReasonCode.COUNTERPARTY_UNCONSENTED, jurisdictions=others)
 
 
-def _agreements(person: PersonFacts, app: AppFacts, signal: AnySignal) -> Iterator[Reason]:
+def _agreements(
+    agreements: Iterable[Agreement], app: AppFacts, signal: AnySignal, today: date
+) -> Iterator[Reason]:
     """Object where an agreement, or the organisation's own setting, does not reach."""
-    for agreement in person.agreements:
-        if not agreement.covers(app.app, signal, person.today):
+    for agreement in agreements:
+        if not agreement.covers(app.app, signal, today):
             params = (("agreement", agreement.name),)
             yield Reason(ReasonCode.AGREEMENT_DOES_NOT_COVER, params=params)
 
@@ -362,6 +376,7 @@ def next_change(
     groups.add(facts.jurisdictions)
     days = {one for codes in groups for one in _days(facts, codes, rulebook)}
     papers: list[Agreement | Evidence] = [*facts.agreements]
+    papers += [agreement for app in (*own, *apps) for agreement in app.agreements_of_others]
     papers += facts.gates if isinstance(facts.gates, frozenset) else ()
     days |= {day(one) for paper in papers for one in (paper.valid_from, paper.valid_until) if one}
     coming = [one for one in days if one > facts.today]

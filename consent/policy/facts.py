@@ -111,6 +111,8 @@ class AppFacts:
     """Somebody reported that it shows what is never captured: until settled it counts as that."""
     counterparties: frozenset[str] | None = None
     """Jurisdictions of the other people whose words the app can show; `None`: not known."""
+    agreements_of_others: tuple[Agreement, ...] = ()
+    """Agreements of the colleagues whose words it shows; they bind signals that can show them."""
     counterparties_consented: bool | None = None
     counterparty_masked: bool | None = None
 

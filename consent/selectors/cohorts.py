@@ -61,12 +61,13 @@ def published() -> Published:
     """Return what is published, agreed and evidenced as it stands now."""
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
     rules = rulebook()
+    agreements = tuple(Agreement.objects.select_related("replaced_by").order_by("pk"))
     return Published(
         rules=rules,
-        apps=_apps(),
+        apps=_apps(agreements, rules),
         elsewhere=frozenset(with_those_above(places_of_others(), rules)),
         purposes=tuple(_inputs(purpose) for purpose in purposes),
-        agreements=tuple(Agreement.objects.select_related("replaced_by").order_by("pk")),
+        agreements=agreements,
         leases={key: setting(key) for key in KNOBS},
     )
 
@@ -84,6 +85,8 @@ def cohort_document(
     places = with_those_above(jurisdictions, shared.rules)
     evidenced = places | shared.elsewhere
     bound = [a for a in shared.agreements if _binds(a, places, sites)]
+    named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
+    others = [a for a in shared.agreements if a.code in named]
     document: dict[str, Any] = {
         "jurisdictions": jurisdictions,
         "rulebook": shared.rules.digest,
@@ -91,7 +94,8 @@ def cohort_document(
         "catalogue": catalogue_digest(),
         "apps": shared.apps,
         "purposes": {
-            inputs.purpose.code: _purpose(inputs, evidenced, bound) for inputs in shared.purposes
+            inputs.purpose.code: _purpose(inputs, evidenced, bound, others)
+            for inputs in shared.purposes
         },
     }
     for purpose in document["purposes"].values():
@@ -128,7 +132,7 @@ def with_those_above(codes: Collection[str], rules: Rulebook) -> set[str]:
     return {*codes, *(row.code for code in codes for row in rules.lineage(code))}
 
 
-def _apps() -> dict[str, Any]:
+def _apps(agreements: Collection[Agreement], rules: Rulebook) -> dict[str, Any]:
     return {
         app.code: {
             "name": app.name,
@@ -136,12 +140,25 @@ def _apps() -> dict[str, Any]:
             "data_of": app.data_of,
             "counterparties": app.counterparties,
             "counterparties_masked": app.counterparties_masked,
+            "agreements_of_others": _of_colleagues(app, agreements, rules),
             "blocked": app.blocked_at is not None,
             "matchers": [_mark(mark) for mark in _marks(app)],
             "despite_catalogue": [_mark(m) for m in _marks(app) if m.despite_catalogue],
         }
         for app in App.objects.prefetch_related("matchers").order_by("code")
     }
+
+
+def _of_colleagues(app: App, agreements: Collection[Agreement], rules: Rulebook) -> list[str]:
+    """Return the agreements of the places where the colleagues are whose words an app shows.
+
+    At which sites they are is not known, so one for some sites counts as well. Customers and
+    guests have no part in an agreement.
+    """
+    if app.data_of != DataOf.COLLEAGUES:
+        return []
+    places = with_those_above(app.counterparties or (), rules)
+    return sorted(row.code for row in agreements if places & set(row.jurisdictions))
 
 
 def _marks(app: App) -> list[AppMatcher]:
@@ -174,7 +191,10 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
 
 
 def _purpose(
-    inputs: PurposeInputs, places: set[str], agreements: Iterable[Agreement]
+    inputs: PurposeInputs,
+    places: set[str],
+    agreements: Iterable[Agreement],
+    others: Iterable[Agreement],
 ) -> dict[str, Any]:
     code = inputs.purpose.code
     return {
@@ -183,6 +203,10 @@ def _purpose(
         "gates": [_evidence(row) for row in inputs.evidence if row.jurisdiction in places],
         "agreements": [
             _agreement(row) for row in agreements if not row.purposes or code in row.purposes
+        ],
+        # Of the colleagues whose words some app shows, wherever they are.
+        "agreements_of_others": [
+            _agreement(row) for row in others if not row.purposes or code in row.purposes
         ],
         # Of every place: in content signals the places of others count as well.
         "overrides": [_override(row) for row in inputs.overrides],

@@ -28,6 +28,7 @@ from consent.selectors.facts import cohort_of, midnight, next_turn
 from consent.selectors.never import is_closed, never_matchers
 from consent.selectors.shared import (
     agreements_of,
+    agreements_of_others,
     dated_in,
     day_of,
     evidence_of,
@@ -187,7 +188,7 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     for code, purpose in shared["purposes"].items():
         event = standing.events.get(code)
         person = person_facts(shared, code, event, standing, rules, at=at)
-        apps = app_facts(shared, purpose)
+        apps = app_facts(shared, purpose, at.date())
         chosen, lapsed = _still_asked(scopes[event.pk] if event else {}, purpose)
         decided = evaluate_many(person, apps, rules, consented=chosen, lapsed=lapsed)
         pairs += (
@@ -266,7 +267,7 @@ def person_facts(
     )
 
 
-def app_facts(shared: dict[str, Any], purpose: dict[str, Any]) -> tuple[AppFacts, ...]:
+def app_facts(shared: dict[str, Any], purpose: dict[str, Any], today: date) -> tuple[AppFacts, ...]:
     """Return what the core is told about each app of a document, for one of its purposes."""
     return tuple(
         AppFacts(
@@ -275,6 +276,7 @@ def app_facts(shared: dict[str, Any], purpose: dict[str, Any]) -> tuple[AppFacts
             app_category=AppCategory(app["category"]),
             app_reported=app["blocked"],
             counterparties=counterparties_of(app),
+            agreements_of_others=agreements_of_others(app, purpose, today),
             counterparty_masked=app.get("counterparties_masked"),
         )
         for code, app in shared["apps"].items()

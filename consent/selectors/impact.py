@@ -227,7 +227,7 @@ class _Place:
             notice_version_ok=version is not None and (answer is None or answer.version == version),
             ack=version is not None and (answer is None or answer.acknowledged),
         )
-        apps = app_facts(document, document["purposes"][self.purpose])
+        apps = app_facts(document, document["purposes"][self.purpose], snapshot.at.date())
         decided = evaluate_many(
             person,
             [app for app in apps if app.app in asked],

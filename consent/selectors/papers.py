@@ -105,7 +105,17 @@ def _evidence(case: Case) -> list[Mapping[str, Any]]:
 
 
 def _agreement(case: Case, code: str) -> list[Mapping[str, Any]]:
-    return [item for item in case.terms.get("agreements", ()) if item["code"] == code]
+    return [item for item in _agreements(case) if item["code"] == code]
+
+
+def _agreements(case: Case) -> list[Mapping[str, Any]]:
+    """Return the agreements that count here: in content, those of others whose words are seen."""
+    found = list(case.terms.get("agreements", ()))
+    if case.signal in CONTENT_SIGNALS:
+        named = case.shared.get("apps", {}).get(case.app, {}).get("agreements_of_others", ())
+        others = case.terms.get("agreements_of_others", ())
+        found += [item for item in others if item["code"] in named and item not in found]
+    return found
 
 
 def stands(case: Case) -> Iterator[Ground]:
@@ -125,7 +135,7 @@ def stands(case: Case) -> Iterator[Ground]:
         *grounds.evidence(
             case.purpose, [i for i in _evidence(case) if i["gate"] in asked], case.at
         ),
-        *grounds.agreements(terms["agreements"], today),
+        *grounds.agreements(_agreements(case), today),
         *grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at),
     ]
     yield from (paper for paper in papers if paper.counts is grounds.Counts.YES)

@@ -46,6 +46,19 @@ def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
 
     One whose last day is over and that nothing replaced still binds, and covers nothing.
     """
+    return _agreements(purpose["agreements"], today)
+
+
+def agreements_of_others(
+    app: Mapping[str, Any], purpose: Purposed, today: date
+) -> tuple[Agreement, ...]:
+    """Return the agreements that bind for the colleagues whose words an app shows."""
+    codes = app.get("agreements_of_others", ())
+    items = purpose.get("agreements_of_others", ())
+    return _agreements([item for item in items if item["code"] in codes], today)
+
+
+def _agreements(items: Iterable[Mapping[str, Any]], today: date) -> tuple[Agreement, ...]:
     return tuple(
         Agreement(
             name=item["code"],
@@ -55,7 +68,7 @@ def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
             valid_from=day_of(item["from"]),
             valid_until=day_of(item["until"]),
         )
-        for item in purpose["agreements"]
+        for item in items
         if _begun(item["from"], today) and not _begun(item["replaced_on"], today)
     )
 
@@ -117,7 +130,8 @@ def turning_days(document: Mapping[str, Any], rules: Rulebook) -> Iterator[date]
 
 def dated_in(purpose: Purposed) -> Iterator[date]:
     """Yield the days on which evidence, agreements and exceptions of a purpose begin or end."""
-    for item in (*purpose["gates"], *purpose["agreements"], *purpose["overrides"]):
+    others = purpose.get("agreements_of_others", ())
+    for item in (*purpose["gates"], *purpose["agreements"], *others, *purpose["overrides"]):
         for key in ("from", "until", "replaced_on"):
             if day := day_of(item.get(key)):
                 yield day

@@ -185,3 +185,56 @@ def test_no_agreement_stands_without_its_entry(
 
     assert database.sql("SELECT count(*) FROM consent_agreement") == [(0,)]
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
+# --- agreements of colleagues ------------------------------------------------------------------
+
+
+def test_the_agreement_of_colleagues_binds_who_sees_their_words(database: Any) -> None:
+    """Somebody in Ireland, an app with words of colleagues in Germany and an agreement there."""
+    from consent import selectors, services
+    from consent.policy.types import Signal
+    from consent.selectors.explain import as_json
+
+    world = factories.make_world("IE")
+    text = [Signal.WINDOW_TITLE, Signal.MOUSE_CLICK]
+    services.allow_in_purpose(
+        purpose=world.purpose, app=world.apps["sheet"], signals=text, actor=factories.OFFICER
+    )
+    described = {"counterparties": ["DE"], "counterparties_masked": True}
+    services.change_app(
+        app=world.apps["sheet"],
+        fields={"data_of": "colleagues", **described},
+        actor=factories.OFFICER,
+    )
+    factories.close_all_gates(world.purpose, "DE")
+    world.say_yes(*(("sheet", signal) for signal in text))
+
+    def against(signal: Signal) -> set[str]:
+        found = selectors.decide_for(
+            world.subject, purpose="train-agents", app="sheet", signal=signal, at=datetime.now(UTC)
+        )
+        return {code for code in found.codes if code.startswith("agreement")} if found else set()
+
+    assert against(Signal.WINDOW_TITLE) == set()
+    agree("BV-DE", jurisdictions=["DE"], sites=["Munich"], signals=["mouse_click"])
+
+    assert against(Signal.WINDOW_TITLE) == {"agreement_does_not_cover"}
+    assert against(Signal.MOUSE_CLICK) == set()
+    found = as_json(
+        selectors.explain(
+            world.subject,
+            purpose="train-agents",
+            app="sheet",
+            signal=Signal.WINDOW_TITLE,
+            at=datetime.now(UTC),
+        )
+    )
+    steps = found["answers"][0]["explanations"]
+    (step,) = [one for one in steps if one["code"] == "agreement_does_not_cover"]
+    assert [ground["code"] for ground in step["grounds"]] == ["BV-DE"]
+
+    services.change_app(
+        app=world.apps["sheet"], fields={"data_of": "customers"}, actor=factories.OFFICER
+    )
+    assert against(Signal.WINDOW_TITLE) == set()
