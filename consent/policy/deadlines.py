@@ -4,12 +4,12 @@ from calendar import monthrange
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from consent.policy.bounds import Answer, Bounds
+from consent.policy.holidays import is_business_day
 from consent.policy.rulebook import Rulebook
-
-SATURDAY: Final = 5
 
 BusinessDay = Callable[[date], bool]
 Pause = tuple[date, date]
@@ -48,20 +48,12 @@ def add_months(start: date, months: int) -> date:
     return date(year, month, min(start.day, monthrange(year, month)[1]))
 
 
-def weekday(day: date) -> bool:
-    """Take every day from Monday to Friday for a business day.
-
-    Without a calendar of public holidays the period ends early rather than late.
-    """
-    return day.weekday() < SATURDAY
-
-
-def add_business_days(start: date, days: int, is_business_day: BusinessDay = weekday) -> date:
+def add_business_days(start: date, days: int, counts: BusinessDay) -> date:
     """Return the last of a number of business days after a day, which itself does not count."""
     end = start
     while days:
         end += timedelta(days=1)
-        days -= is_business_day(end)
+        days -= counts(end)
     return end
 
 
@@ -73,19 +65,18 @@ def due(
     *,
     extended: bool = False,
     pauses: Collection[Pause] = (),
-    is_business_day: BusinessDay = weekday,
 ) -> date | None:
     """Return the day by which a request must be answered, the earliest that any rule asks for.
 
-    `None` where no law read here gives the right. A due date on a weekend stays there. Pauses
-    count only under a law that lets a request for clarification stop the clock.
+    `None` where no law read here gives the right. A due date on a weekend stays there; business
+    days are those of the place whose rule counts in them. Pauses count only under a law that lets
+    a request for clarification stop the clock.
     """
     bounds = _bounds(jurisdictions, received, rulebook)
     if right in ANSWERED:
         return _answer_due(bounds.answers, received, pauses, extended=extended)
     if right is Right.LIMIT_SENSITIVE:
-        days = bounds.limit_spi_business_days
-        return None if days is None else add_business_days(received, days, is_business_day)
+        return _business_days_end(bounds, rulebook, received, lambda o: o.limit_spi_business_days)
     days = {
         Right.ERASURE: bounds.erasure_days,
         Right.COMPLAINT: bounds.complaint_ack_days,
@@ -95,21 +86,27 @@ def due(
     return None if days is None else received + timedelta(days=days)
 
 
-def acknowledge_by(
-    jurisdictions: Iterable[str],
-    received: date,
-    rulebook: Rulebook,
-    *,
-    is_business_day: BusinessDay = weekday,
-) -> date | None:
+def acknowledge_by(jurisdictions: Iterable[str], received: date, rulebook: Rulebook) -> date | None:
     """Return the day by which receipt must be confirmed; `None` where no law asks for it."""
     bounds = _bounds(jurisdictions, received, rulebook)
-    days, business_days = bounds.dsar_ack_days, bounds.dsar_ack_business_days
-    ends = []
-    if days is not None:
-        ends.append(received + timedelta(days=days))
-    if business_days is not None:
-        ends.append(add_business_days(received, business_days, is_business_day))
+    days = bounds.dsar_ack_days
+    plain = None if days is None else received + timedelta(days=days)
+    counted = _business_days_end(bounds, rulebook, received, lambda o: o.dsar_ack_business_days)
+    return min((end for end in (plain, counted) if end), default=None)
+
+
+def _business_days_end(
+    bounds: Bounds, rulebook: Rulebook, received: date, period: Callable[[Bounds], int | None]
+) -> date | None:
+    """Return the earliest end of a period that rules give in business days, each by its calendar.
+
+    By each rule's own place: a holiday of one country gives nobody in another one more time.
+    """
+    ends = [
+        add_business_days(received, days, partial(is_business_day, code))
+        for code in bounds.codes
+        if (days := period(rulebook.rows[code].own)) is not None
+    ]
     return min(ends, default=None)
 
 

@@ -1,6 +1,7 @@
 """Statutory periods by the calendar; the cases with their laws are in tests/matrix/periods.toml."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from consent.policy.deadlines import (
     add_months,
     due,
 )
+from consent.policy.holidays import is_business_day, is_holiday
 from consent.policy.rulebook import load_rulebook
 
 RULEBOOK = load_rulebook()
@@ -50,30 +52,100 @@ def test_months_land_in_the_month_that_was_counted_to(start: date, months: int) 
 
 @given(days, st.integers(0, 40))
 def test_business_days_are_counted_one_by_one(start: date, count: int) -> None:
-    end = add_business_days(start, count)
+    end = add_business_days(start, count, partial(is_business_day, "FR"))
     between = [start + timedelta(days=n) for n in range(1, (end - start).days + 1)]
 
-    assert sum(day.weekday() < 5 for day in between) == count
-    assert count == 0 or end.weekday() < 5
+    assert sum(is_business_day("FR", day) for day in between) == count
+    assert count == 0 or (end.weekday() < 5 and not is_holiday("FR", end))
 
 
-def test_a_calendar_of_public_holidays_moves_the_end() -> None:
-    christmas = {date(2026, 12, 25)}
+@given(days, st.integers(0, 40), st.sampled_from(CODES))
+def test_holidays_never_shorten_a_period(start: date, count: int, place: str) -> None:
+    without = add_business_days(start, count, partial(is_business_day, "no such place"))
 
-    def open_for_business(day: date) -> bool:
-        return day.weekday() < 5 and day not in christmas
-
-    plain = due(Right.LIMIT_SENSITIVE, ["US-CA"], TODAY, RULEBOOK)
-    exact = due(
-        Right.LIMIT_SENSITIVE, ["US-CA"], TODAY, RULEBOOK, is_business_day=open_for_business
-    )
-
-    assert (plain, exact) == (date(2026, 12, 31), date(2027, 1, 1))
+    assert add_business_days(start, count, partial(is_business_day, place)) >= without
 
 
-def test_receipt_is_confirmed_in_ten_business_days_where_the_law_says_so() -> None:
-    assert acknowledge_by(["US-CA"], TODAY, RULEBOOK) == date(2026, 12, 24)
-    assert acknowledge_by(["DE"], TODAY, RULEBOOK) is None
+@pytest.mark.parametrize("place", [code for code in CODES if code != "EU"])
+def test_every_place_with_rules_has_a_calendar(place: str) -> None:
+    assert is_holiday(place, date(2026, 7, 22)) is False
+
+
+def test_a_place_without_a_calendar_has_no_known_holidays() -> None:
+    assert is_holiday("EU", date(2026, 12, 25)) is None
+    assert is_holiday("US-ZZ", date(2026, 12, 25)) is None
+    assert is_business_day("EU", date(2026, 12, 25))
+
+
+@pytest.mark.parametrize(
+    ("received", "end"),
+    [
+        # Counted by hand with California's state holidays: Christmas and New Year's Day fall out.
+        (date(2026, 12, 10), date(2027, 1, 4)),
+        # Thanksgiving and the day after it, which California keeps as well.
+        (date(2026, 11, 20), date(2026, 12, 15)),
+        # Cesar Chavez Day, 31 March, is one of California only.
+        (date(2026, 3, 20), date(2026, 4, 13)),
+        # The fourth of July 2026 is a Saturday and kept on Friday, the third.
+        (date(2026, 6, 29), date(2026, 7, 21)),
+        # Received on a Saturday: Monday is the first day.
+        (date(2026, 8, 1), date(2026, 8, 21)),
+    ],
+)
+def test_sensitive_use_is_limited_within_fifteen_californian_business_days(
+    received: date, end: date
+) -> None:
+    assert due(Right.LIMIT_SENSITIVE, ["US-CA"], received, RULEBOOK) == end
+    assert due(Right.LIMIT_SENSITIVE, ["DE", "US-CA"], received, RULEBOOK) == end
+
+
+@pytest.mark.parametrize(
+    ("received", "end"),
+    [
+        (TODAY, date(2026, 12, 24)),
+        (date(2026, 12, 15), date(2026, 12, 30)),
+        (date(2026, 11, 20), date(2026, 12, 8)),
+    ],
+)
+def test_receipt_is_confirmed_in_ten_business_days_where_the_law_says_so(
+    received: date, end: date
+) -> None:
+    assert acknowledge_by(["US-CA"], received, RULEBOOK) == end
+    assert acknowledge_by(["DE"], received, RULEBOOK) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "received", "extended", "end"),
+    [
+        # 31 January 2027 is a Sunday, 14 February 2027 too: neither rolls on.
+        ("FR", date(2026, 12, 31), False, date(2027, 1, 31)),
+        ("US-CA", date(2026, 12, 31), False, date(2027, 2, 14)),
+        ("US-CA", date(2026, 12, 31), True, date(2027, 3, 31)),
+        ("FR", date(2026, 11, 30), True, date(2027, 2, 28)),
+    ],
+)
+def test_a_due_date_stays_on_a_weekend(
+    code: str, received: date, extended: bool, end: date
+) -> None:
+    assert due(Right.ACCESS, [code], received, RULEBOOK, extended=extended) == end
+
+
+@pytest.mark.parametrize(
+    ("received", "end"),
+    [
+        # Received before the Data (Use and Access) Act let the clock stop: it did not.
+        (date(2026, 2, 4), date(2026, 3, 4)),
+        # From its first day a question that took five days to answer adds five days.
+        (date(2026, 2, 5), date(2026, 3, 10)),
+    ],
+)
+def test_a_question_stops_the_clock_in_britain_since_its_law_says_so(
+    received: date, end: date
+) -> None:
+    pause = (date(2026, 2, 10), date(2026, 2, 15))
+
+    assert due(Right.ACCESS, ["GB"], received, RULEBOOK, pauses=[pause]) == end
+    assert due(Right.ACCESS, ["IE"], received, RULEBOOK, pauses=[pause]) == add_months(received, 1)
 
 
 def test_pauses_that_overlap_count_once() -> None:
