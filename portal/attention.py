@@ -1,7 +1,7 @@
 """What will need somebody soon, in words, each with the page where it can be seen to."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.urls import reverse
@@ -59,9 +59,19 @@ def _when(due: date | None, today: date) -> str:
     return _("%(n)d d") % {"n": left}
 
 
-def _review(one: Attention, _pack: Rulebook) -> str:
+def _review(one: Attention, pack: Rulebook) -> str:
+    """Say until when the rules count without a review, too: the first day on which they deny."""
     words = {"places": ", ".join(one.codes), "day": _day(one)}
-    return _("The rules of %(places)s must be reviewed by %(day)s") % words
+    if one.due:
+        grace = timedelta(days=pack.meta.review_grace_days + 1)
+        words["ends"] = day_words(one.due + grace)
+    return (
+        _(
+            "The rules of %(places)s must be reviewed by %(day)s;"
+            " from %(ends)s on they permit nothing without it"
+        )
+        % words
+    )
 
 
 def _agreement(one: Attention, _pack: Rulebook) -> str:

@@ -60,6 +60,29 @@ def test_reviews_of_places_in_use_come_ever_louder(
     )
 
 
+def test_rules_without_a_review_permit_nothing_only_once_the_grace_is_over(
+    database: Any,
+) -> None:
+    from consent import selectors
+    from consent.rules import rulebook
+    from portal.attention import coming
+
+    world = factories.make_world("IE")
+    world.say_yes()
+    due, grace = rulebook().rows["IE"].review_by, rulebook().meta.review_grace_days
+
+    def may(day: date) -> bool:
+        return bool(selectors.verdicts_for(world.subject, at=midnight(day)).allow())
+
+    days = (due, due + timedelta(days=1), due + timedelta(days=grace))
+    assert all(may(day) for day in days)
+    first = due + timedelta(days=grace + 1)
+    assert not may(first)
+    (told,) = (one for one in coming(midnight(due)) if "must be reviewed" in one["text"])
+    assert f"from {first.day} {first:%b %Y} on they permit nothing" in told["text"]
+    assert (told["tone"], told["count"], told["url"]) == ("bad", "over", "/privacy/rules/")
+
+
 def agreement(code: str, until: date, **differs: Any) -> Any:
     from consent import services
     from consent.models import Agreement
@@ -164,6 +187,19 @@ def test_a_minimum_period_above_a_cap_is_for_people_to_decide(database: Any) -> 
     assert (ahead.due, ahead.severity) == (date(2027, 5, 13), "later")
     (now,) = found("floor_above_cap", midnight(date(2027, 5, 13)))
     assert (now.codes, now.days, now.cap_days, now.due) == (("IN",), 365, 60, None)
+    assert told_of_floor(midnight(date(2027, 3, 13))) == []
+    (row,) = told_of_floor(midnight(date(2027, 5, 13)))
+    assert row["text"].startswith(
+        "IN asks to keep something for 365 days; train-agents may keep recordings for 60 at most"
+    )
+    assert (row["count"], row["url"]) == ("open", "/privacy/rules/IN/")
+    assert signed_in("privacy_officer").get(row["url"]).status_code == 200
+
+
+def told_of_floor(at: datetime) -> list[Any]:
+    from portal.attention import coming
+
+    return [row for row in coming(at) if "asks to keep something" in row["text"]]
 
 
 def test_a_place_without_counsels_signature_is_named(database: Any) -> None:
