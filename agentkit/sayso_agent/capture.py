@@ -130,6 +130,9 @@ class Capture:
         stamp = rules.lease.stamp(moment) if moment else None
         if stamp is None:
             return "outside_lease"
+        purposes = [purpose for purpose in purposes if rules.policy.in_hours(purpose, stamp)]
+        if not purposes:
+            return "outside_work_hours"
         if event.signal == "key_content":
             pieces = self._typed.take(event, app.code, stamp=stamp, wall=happened.wall)
             self._keep_typed(pieces, now)
@@ -159,6 +162,9 @@ class Capture:
                 self.dropped["lease_ended" if not self._is_paused() else "paused_here"] += 1
                 continue
             purposes, reason = _purposes(rules.policy, piece.app, "key_content")
+            if purposes:
+                purposes = [one for one in purposes if rules.policy.in_hours(one, piece.stamp)]
+                reason = "outside_work_hours"
             if not purposes:
                 self.dropped[reason] += 1
                 continue

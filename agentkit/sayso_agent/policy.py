@@ -53,6 +53,19 @@ class Never:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """The stretch of working hours that is, or comes next, for one purpose; half-open."""
+
+    purpose: str
+    since: int
+    until: int
+
+    def cover(self, moment: float) -> bool:
+        """Return whether a moment, by the portal's clock, lies within."""
+        return self.since <= moment < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One verified policy document. `permits` is the only way to a yes."""
 
@@ -69,6 +82,7 @@ class Policy:
     default_reasons: tuple[str, ...]
     never: Never
     limits: Limits
+    schedule: tuple[Hours, ...] = ()
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> Self:
@@ -100,6 +114,7 @@ class Policy:
             default_reasons=_texts(default, "reasons"),
             never=_never(_mapping(payload, "never")),
             limits=_limits(payload.get("limits")),
+            schedule=_schedule(payload),
         )
 
     def permits(self, purpose: str, app: str, signal: str) -> bool:
@@ -130,6 +145,13 @@ class Policy:
         # The app is on the list, so the default's usual reason would be untrue.
         default = tuple(r for r in self.default_reasons if r != "app_not_allowlisted")
         return default or ("not_allowed",)
+
+    def in_hours(self, purpose: str, moment: float) -> bool:
+        """Return whether a purpose is within its working hours, by the portal's clock.
+
+        A purpose without any is bound to none.
+        """
+        return all(hours.cover(moment) for hours in self.schedule if hours.purpose == purpose)
 
     def find_app(self, facts: WindowFacts) -> App | NoApp:
         """Return the app a window shows, or why it is none."""
@@ -269,6 +291,19 @@ def _never(source: Mapping[str, Any]) -> Never:
         signals=frozenset(_texts(source, "signals")),
         matchers=matchers,
     )
+
+
+def _schedule(payload: Mapping[str, Any]) -> tuple[Hours, ...]:
+    """Read working hours; what they say beyond what we know could be a bound, so it refuses."""
+    if "schedule" not in payload:
+        return ()
+    return tuple(_hours(entry) for entry in _listed(payload, "schedule"))
+
+
+def _hours(entry: Mapping[str, Any]) -> Hours:
+    if set(entry) != {"purpose", "from", "until"}:
+        raise PolicyRefusedError("policy_not_understood", "`schedule` says more than is known")
+    return Hours(_code(entry, "purpose"), _number(entry, "from"), _number(entry, "until"))
 
 
 def _limits(source: object) -> Limits:

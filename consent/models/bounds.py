@@ -22,6 +22,8 @@ class Agreement(models.Model):
     apps = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     signals = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     retention_cap_days = models.PositiveIntegerField(null=True)
+    # Outside of these nothing is recorded; null says nothing about hours.
+    working_hours = models.JSONField(null=True)
     valid_from = models.DateField()
     valid_until = models.DateField(null=True)
     document_sha256 = models.CharField(max_length=64)
@@ -48,6 +50,7 @@ class Agreement(models.Model):
             "apps",
             "signals",
             "retention_cap_days",
+            "working_hours",
             "valid_from",
             "valid_until",
             "document_sha256",
@@ -239,7 +242,7 @@ class RecordedRulebook(models.Model):
 class Setting(models.Model):
     """A setting of the organisation, as last decided; absent means the shipped default."""
 
-    key = models.CharField(max_length=40, unique=True)
+    key = models.CharField(max_length=100, unique=True)
     value = models.JSONField()
     changed_at = models.DateTimeField(db_default=Now())
 

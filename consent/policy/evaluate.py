@@ -181,7 +181,14 @@ def _standing(person: PersonFacts) -> Iterator[Reason]:
     if person.agent_standing != ACTIVE:
         yield Reason(ReasonCode.AGENT_NOT_ACTIVE)
     if not person.in_hours:
-        yield Reason(ReasonCode.OUTSIDE_WORK_HOURS)
+        yield Reason(ReasonCode.OUTSIDE_WORK_HOURS, params=_hours(person))
+
+
+def _hours(person: PersonFacts) -> tuple[tuple[str, object], ...]:
+    """Return when hours begin again, or that they are not known; nothing where neither is said."""
+    if person.in_hours is None:
+        return (("hours", "unknown"),)
+    return (("opens_at", person.hours_turn),) if person.hours_turn else ()
 
 
 def _choice(person: PersonFacts) -> Iterator[Reason]:
@@ -369,7 +376,7 @@ def next_change(
     """Return when an answer could next change by itself; `None` if time alone changes nothing.
 
     A day comes back for a day asked about, an instant (midnight in the same time zone) for an
-    instant. Working hours, pauses and the end of overrides are known to the caller alone.
+    instant. Pauses and the end of overrides are known to the caller alone.
     """
     own = (facts,) if isinstance(facts, AppFacts) else ()
     groups = {facts.jurisdictions | (app.counterparties or frozenset()) for app in (*own, *apps)}
@@ -379,12 +386,13 @@ def next_change(
     papers += [agreement for app in (*own, *apps) for agreement in app.agreements_of_others]
     papers += facts.gates if isinstance(facts.gates, frozenset) else ()
     days |= {day(one) for paper in papers for one in (paper.valid_from, paper.valid_until) if one}
-    coming = [one for one in days if one > facts.today]
-    if not coming:
-        return None
-    if isinstance(facts.at, datetime):
-        return datetime.combine(min(coming), time.min, facts.at.tzinfo)
-    return min(coming)
+    coming = min((one for one in days if one > facts.today), default=None)
+    if not isinstance(facts.at, datetime):
+        return coming
+    turns = [facts.hours_turn] if facts.hours_turn else []
+    if coming:
+        turns.append(datetime.combine(coming, time.min, facts.at.tzinfo))
+    return min((turn for turn in turns if turn > facts.at), default=None)
 
 
 def _days(person: PersonFacts, codes: frozenset[str], rulebook: Rulebook) -> Iterator[date]:

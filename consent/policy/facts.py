@@ -86,6 +86,8 @@ class PersonFacts:
     departed: bool = False
     """The person has left the organisation: nothing of theirs is recorded any more."""
     in_hours: bool | None = None
+    hours_turn: datetime | None = None
+    """The instant at which working hours begin or end next; `None` where none are known to."""
     paused: bool | None = None
     killed: bool | None = None
     agent_standing: str | None = None

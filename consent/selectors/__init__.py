@@ -40,11 +40,12 @@ from consent.selectors.facts import (
     next_turn,
 )
 from consent.selectors.history import verdicts_at
+from consent.selectors.hours import within_hours
 from consent.selectors.impact import Impact
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
-from consent.selectors.settings import setting
+from consent.selectors.settings import setting, working_hours
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
 from consent.selectors.strikes import of_batches, strikes_to_apply, struck_between
 
@@ -101,4 +102,6 @@ __all__ = [
     "unadopted_rules",
     "verdicts_at",
     "verdicts_for",
+    "within_hours",
+    "working_hours",
 ]

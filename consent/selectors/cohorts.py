@@ -18,12 +18,13 @@ from consent.models import (
     Purpose,
     SignalOverride,
 )
+from consent.policy.hours import WorkingHours
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import DataOf
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
-from consent.selectors.settings import KNOBS, setting
-from consent.selectors.shared import kept_days, turning_days
+from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
+from consent.selectors.shared import kept_days, schedule_entry, turning_days
 from consent.selectors.stops import is_stopped
 
 
@@ -39,6 +40,8 @@ class Published:
     """The places of other people whose words some app shows, and the places above those."""
     leases: Mapping[str, int]
     """How long a policy lives, and how often agents ask: where that changes, all get a new one."""
+    hours: Mapping[str, WorkingHours]
+    """The organisation's own working hours, by whom they are for."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def published() -> Published:
         purposes=tuple(_inputs(purpose) for purpose in purposes),
         agreements=agreements,
         leases={key: setting(key) for key in KNOBS},
+        hours=working_hours(),
     )
 
 
@@ -84,6 +88,7 @@ def cohort_document(
     jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
     places = with_those_above(jurisdictions, shared.rules)
     evidenced = places | shared.elsewhere
+    works_in = cohort.facts.get("works_in", jurisdictions)
     bound = [a for a in shared.agreements if _binds(a, places, sites)]
     named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
     others = [a for a in shared.agreements if a.code in named]
@@ -94,11 +99,20 @@ def cohort_document(
         "catalogue": catalogue_digest(),
         "apps": shared.apps,
         "purposes": {
-            inputs.purpose.code: _purpose(inputs, evidenced, bound, others)
+            inputs.purpose.code: _purpose(inputs, evidenced, bound, others, works_in)
             for inputs in shared.purposes
         },
     }
+    reached = {EVERYBODY, *places, *(SITE + site for site in sites)}
+    own = [
+        entry
+        for whom, hours in shared.hours.items()
+        if whom in reached
+        for entry in _hours(hours, works_in)
+    ]
     for purpose in document["purposes"].values():
+        if own:
+            purpose["hours"] = own
         purpose["kept"] = kept_days(jurisdictions, purpose, shared.rules, at.date())
     return document
 
@@ -195,6 +209,7 @@ def _purpose(
     places: set[str],
     agreements: Iterable[Agreement],
     others: Iterable[Agreement],
+    works_in: Collection[str],
 ) -> dict[str, Any]:
     code = inputs.purpose.code
     return {
@@ -202,11 +217,13 @@ def _purpose(
         # Of the places of others, too: in content signals their gates count as well.
         "gates": [_evidence(row) for row in inputs.evidence if row.jurisdiction in places],
         "agreements": [
-            _agreement(row) for row in agreements if not row.purposes or code in row.purposes
+            _agreement(row, works_in)
+            for row in agreements
+            if not row.purposes or code in row.purposes
         ],
         # Of the colleagues whose words some app shows, wherever they are.
         "agreements_of_others": [
-            _agreement(row) for row in others if not row.purposes or code in row.purposes
+            _agreement(row, works_in) for row in others if not row.purposes or code in row.purposes
         ],
         # Of every place: in content signals the places of others count as well.
         "overrides": [_override(row) for row in inputs.overrides],
@@ -239,9 +256,16 @@ def _binds(agreement: Agreement, places: set[str], sites: Iterable[str]) -> bool
     return not agreement.sites or not set(agreement.sites).isdisjoint(sites)
 
 
-def _agreement(row: Agreement) -> dict[str, Any]:
+def _hours(hours: WorkingHours, works_in: Collection[str]) -> list[dict[str, Any]]:
+    """Return hours as they hold for people who work there; the zone is null where none is known."""
+    return [schedule_entry(schedule) for schedule in hours.held_at(works_in)]
+
+
+def _agreement(row: Agreement, works_in: Collection[str]) -> dict[str, Any]:
     successor = getattr(row, "replaced_by", None)
+    hours = WorkingHours.read(row.working_hours) if row.working_hours else None
     return {
+        **({"hours": _hours(hours, works_in)} if hours else {}),
         "code": row.code,
         "apps": row.apps,
         "signals": row.signals,

@@ -19,6 +19,7 @@ from consent.models import (
 )
 from consent.policy.evaluate import Decision, evaluate_many, next_change
 from consent.policy.facts import ACTIVE, AppFacts, PersonFacts
+from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
@@ -34,6 +35,7 @@ from consent.selectors.shared import (
     evidence_of,
     lifted_signals,
     overridden,
+    schedules_of,
     signed_off,
 )
 
@@ -61,6 +63,10 @@ class Verdicts:
     """The next instant at which some answer may change by itself."""
     rulebook: Rulebook
     """Exactly the rules that decided."""
+    hours: Mapping[str, State]
+    """How working hours stand, by purpose; one that is bound to none is not there."""
+    schedules: Mapping[str, frozenset[Schedule]]
+    """The hours themselves, likewise."""
     reconstructed: bool = False
     """Whether part of this was recorded only after the instant it is about, as in an import."""
 
@@ -129,6 +135,16 @@ class Verdicts:
         allowed = {pair.app for pair in self._permitted()}
         return never_matchers(self.shared.get("apps", {}), allowed=allowed, platform=platform)
 
+    def schedule(self) -> list[dict[str, Any]]:
+        """Return the stretch of working hours that is, or comes next, as the policy says it.
+
+        Outside of it nothing of the purpose is recorded. Where hours are not known it is empty.
+        """
+        return [
+            {"purpose": code, "from": _seconds(state.since), "until": _seconds(state.until)}
+            for code, state in sorted(self.hours.items())
+        ]
+
     def _permitted(self) -> Iterator[PairDecision]:
         return (pair for pair in self.pairs if pair.decision.permitted)
 
@@ -150,6 +166,8 @@ class Standing:
     """When the person leaves the organisation, or left it."""
     stopped: AbstractSet[str] | None = None
     """The purposes stopped by a switch; None where the shared document says so."""
+    in_hours: bool | None = None
+    """Whether to take it for within working hours; None where the shared document says so."""
     reconstructed: bool = False
 
 
@@ -182,12 +200,16 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     rules = rulebook_of(shared.get("rulebook"))
     scopes = listings_of(standing.events.values())
     pairs: list[PairDecision] = []
+    hours: dict[str, State] = {}
+    schedules: dict[str, frozenset[Schedule]] = {}
     changes = [midnight(standing.turns_on)] if standing.turns_on else []
     if standing.departs_at and standing.departs_at > at:
         changes.append(standing.departs_at)
     for code, purpose in shared["purposes"].items():
         event = standing.events.get(code)
-        person = person_facts(shared, code, event, standing, rules, at=at)
+        if standing.in_hours is None and (bound := schedules_of(purpose, at.date())):
+            schedules[code], hours[code] = bound, state_at(bound, at)
+        person = person_facts(shared, code, event, standing, rules, at=at, hours=hours.get(code))
         apps = app_facts(shared, purpose, at.date())
         chosen, lapsed = _still_asked(scopes[event.pk] if event else {}, purpose)
         decided = evaluate_many(person, apps, rules, consented=chosen, lapsed=lapsed)
@@ -202,6 +224,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         paused=standing.paused,
         next_change=min(changes, default=None),
         rulebook=rules,
+        hours=hours,
+        schedules=schedules,
         reconstructed=standing.reconstructed,
     )
 
@@ -238,8 +262,12 @@ def person_facts(
     rules: Rulebook,
     *,
     at: datetime,
+    hours: State | None = None,
 ) -> PersonFacts:
-    """Return what the core is told about one person and one purpose of their cohort's document."""
+    """Return what the core is told about one person and one purpose of their cohort's document.
+
+    Without `hours` it counts as within them.
+    """
     purpose, places, today = shared["purposes"][code], shared["jurisdictions"], at.date()
     version = purpose["notice_version"]
     exceptions = overridden(purpose, today)
@@ -257,7 +285,8 @@ def person_facts(
         overrides=lifted_signals(places, exceptions, rules),
         exceptions=exceptions,
         departed=standing.departs_at is not None and standing.departs_at <= at,
-        in_hours=True,
+        in_hours=hours.on if hours else True,
+        hours_turn=hours.turns_at if hours else None,
         paused=standing.paused,
         killed=stopped,
         agent_standing=standing.agent,
@@ -292,6 +321,10 @@ def counterparties_of(app: Mapping[str, Any]) -> frozenset[str] | None:
     if app["data_of"] == DataOf.OWN:
         return frozenset()
     return frozenset(app.get("counterparties") or ()) or None
+
+
+def _seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0
 
 
 def _still_asked(

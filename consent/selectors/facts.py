@@ -13,7 +13,8 @@ def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
     """Return the facts that this subject shares with others.
 
     Nobody without a work location can be allowed anything: no jurisdiction comes back, and an
-    empty list denies.
+    empty list denies. Where they work is said only where other places apply as well: by its clock
+    working hours go.
     """
     today = at.date()
     facts = SubjectFact.objects.filter(
@@ -26,7 +27,9 @@ def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
     if SubjectFact.Kind.WORK_LOCATION not in kinds:
         jurisdictions = set()
     sites = {f.value for f in facts if f.kind == SubjectFact.Kind.SITE}
-    return {"jurisdictions": sorted(jurisdictions), "sites": sorted(sites)}
+    shared = {"jurisdictions": sorted(jurisdictions), "sites": sorted(sites)}
+    works_in = {f.value for f in facts if f.kind == SubjectFact.Kind.WORK_LOCATION}
+    return shared | ({"works_in": sorted(works_in)} if works_in < jurisdictions else {})
 
 
 def next_turn(subject: Subject, *, at: datetime) -> date | None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from consent.models import Cohort
 from consent.policy.evaluate import Decision, evaluate_many
 from consent.policy.facts import ACTIVE
+from consent.policy.hours import Schedule, narrower
 from consent.policy.reasons import Reason
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import ConsentState, Signal
@@ -27,6 +28,7 @@ from consent.selectors.affected import (
 )
 from consent.selectors.cohorts import cohort_document, published
 from consent.selectors.decisions import Standing, app_facts, person_facts
+from consent.selectors.shared import schedules_of
 
 LOSE, GAIN, SHORTER, LONGER = "lose", "gain", "shorter", "longer"
 ASKED, UNASKED = "asked", "unasked"
@@ -100,6 +102,8 @@ class Impact:
     """People who lose or gain anything at all."""
     widens: bool
     """Whether anything at all is allowed that was not, or kept longer, for whatever answer."""
+    hours: int | None = 0
+    """People for whom other working hours hold; what is decided above is decided within hours."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, to be frozen."""
@@ -123,6 +127,7 @@ class Impact:
             lose=document["lose"],
             gain=document["gain"],
             widens=document["widens"],
+            hours=document.get("hours", 0),
         )
 
 
@@ -143,6 +148,7 @@ def compare(before: Snapshot, after: Snapshot) -> Impact:
     for cohort, purpose in places:
         here = _Place(before, after, cohort, purpose)
         found.add_shared(here)
+        found.add_hours(here)
         for answer in answers.get((cohort, purpose), ()):
             found.effects += here.effects(answer)
         for answer in here.thinkable(spans):
@@ -207,6 +213,14 @@ class _Place:
         """Return what is decided for whoever says yes, by the newest notice, to all there is."""
         return self._decided(self.before, None), self._decided(self.after, None)
 
+    def hours(self) -> tuple[frozenset[Schedule], frozenset[Schedule]]:
+        """Return the working hours that bind, before and after."""
+        today, code = self.before.at.date(), self.purpose
+        both = (self.before, self.after)
+        purposes = (one.documents[self.cohort]["purposes"].get(code) for one in both)
+        old, new = (schedules_of(one, today) if one else frozenset() for one in purposes)
+        return old, new
+
     def asked(self) -> set[Pair]:
         """Return the pairs that the purpose asks for afterwards."""
         purpose = self.after.documents[self.cohort]["purposes"].get(self.purpose, {})
@@ -250,6 +264,15 @@ class _Found:
         default_factory=dict
     )
     widens: bool = False
+    other_hours: set[int] = field(default_factory=set)
+    """Cohorts whose people other working hours hold for."""
+
+    def add_hours(self, here: _Place) -> None:
+        """Note where hours differ; whether they could be on longer, in doubt that they could."""
+        old, new = here.hours()
+        if old != new:
+            self.other_hours.add(here.cohort)
+            self.widens |= not narrower(new, old)
 
     def add_shared(self, here: _Place) -> None:
         """Take in what everybody in a place shares."""
@@ -283,7 +306,9 @@ class _Found:
         """Count the people and sum up."""
         counts = count_people(self.effects, spans)
         possible = self.possible | {(e.effect, e.purpose, e.signal) for e in self.effects}
-        people = population({cohort for cohorts in self.cohorts.values() for cohort in cohorts})
+        named = {cohort for cohorts in self.cohorts.values() for cohort in cohorts}
+        people = population(named | self.other_hours)
+        other_hours = sum(people.get(cohort, 0) for cohort in self.other_hours)
         reached = {key: sum(people.get(c, 0) for c in cs) for key, cs in self.cohorts.items()}
         numbers = {key: counts.get(key, 0) for key in possible} | reached
         anybody = {effect for effect, _, _ in possible}
@@ -299,6 +324,7 @@ class _Found:
             lose=_shown(counts.get((LOSE, None, None), 0)) if LOSE in anybody else 0,
             gain=_shown(counts.get((GAIN, None, None), 0)) if GAIN in anybody else 0,
             widens=self.widens or bool(anybody & {GAIN, LONGER}),
+            hours=_shown(other_hours) if self.other_hours else 0,
         )
 
 

@@ -76,6 +76,9 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             return grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at)
         case ReasonCode.AGREEMENT_DOES_NOT_COVER:
             return grounds.agreements(_agreement(case, params["agreement"]), case.at.date())
+        case ReasonCode.OUTSIDE_WORK_HOURS:
+            bound = [item for item in case.terms.get("agreements", ()) if "hours" in item]
+            return grounds.agreements(bound, case.at.date())
         case ReasonCode.APP_NOT_ALLOWLISTED:
             return grounds.listing(case.purpose, case.app, case.at)
         case ReasonCode.PERSON_DEPARTED:

@@ -166,6 +166,7 @@ def _verdicts(document: Mapping[str, Any], code: str, at: datetime) -> Verdicts:
         paused=False,
         agent=ACTIVE,
         turns_on=None,
+        in_hours=True,  # who may be asked does not depend on the time of day
     )
     return decide(nobody, at=at)
 

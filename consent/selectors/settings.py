@@ -1,11 +1,19 @@
 """Settings of the organisation: as last decided, else as shipped."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 
 from consent.models import Setting
+from consent.policy.hours import WorkingHours
+
+HOURS: Final = "hours:"
+"""Begins the key of working hours; whom they are for follows."""
+EVERYBODY: Final = "everybody"
+SITE: Final = "site:"
+"""Begins the name of a site where hours are for its people, not for those of a whole place."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +36,13 @@ def setting(key: str) -> int:
     """Return the value in force; the shipped one where nobody decided, or decided to go back."""
     decided = Setting.objects.filter(key=key).values_list("value", flat=True).first()
     return decided if isinstance(decided, int) else int(getattr(settings, KNOBS[key].shipped))
+
+
+def working_hours() -> Mapping[str, WorkingHours]:
+    """Return the organisation's own hours by whom they are for: a place, a site or everybody."""
+    rows = Setting.objects.filter(key__startswith=HOURS).order_by("key")
+    return {
+        key.removeprefix(HOURS): WorkingHours.read(value)
+        for key, value in rows.values_list("key", "value")
+        if isinstance(value, dict)
+    }

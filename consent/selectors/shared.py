@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from consent.policy.evaluate import retention_days
 from consent.policy.facts import Agreement, Evidence, PersonFacts
+from consent.policy.hours import Schedule
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import Signal
 
@@ -69,8 +70,34 @@ def _agreements(items: Iterable[Mapping[str, Any]], today: date) -> tuple[Agreem
             valid_until=day_of(item["until"]),
         )
         for item in items
-        if _begun(item["from"], today) and not _begun(item["replaced_on"], today)
+        if _binds(item, today)
     )
+
+
+def schedules_of(purpose: Purposed, today: date) -> frozenset[Schedule]:
+    """Return the working hours that bind: the organisation's own, and those of agreements begun.
+
+    None at all says that recording is not bound to hours.
+    """
+    entries = [*purpose.get("hours", ())]
+    for item in purpose["agreements"]:
+        if "hours" in item and _binds(item, today):
+            entries += item["hours"]
+    return frozenset(map(_schedule, entries))
+
+
+def schedule_entry(schedule: Schedule) -> dict[str, Any]:
+    """Return hours as a document has them."""
+    return {
+        "zone": schedule.zone,
+        "windows": [list(window) for window in sorted(schedule.windows)],
+        "holidays": sorted(schedule.holidays),
+    }
+
+
+def _schedule(entry: Mapping[str, Any]) -> Schedule:
+    windows = frozenset((day, start, end) for day, start, end in entry["windows"])
+    return Schedule(entry["zone"], windows, frozenset(entry["holidays"]))
 
 
 def overridden(purpose: Purposed, today: date) -> frozenset[tuple[str, Signal]]:
@@ -147,6 +174,10 @@ def _in_force(items: Iterable[dict[str, Any]], today: date) -> Iterator[dict[str
         until = day_of(item["until"])
         if _begun(item["from"], today) and (until is None or today < until):
             yield item
+
+
+def _binds(agreement: Mapping[str, Any], today: date) -> bool:
+    return _begun(agreement["from"], today) and not _begun(agreement["replaced_on"], today)
 
 
 def _begun(text: str | None, today: date) -> bool:

@@ -44,6 +44,7 @@ from consent.services.publishing import publish_notice, publish_purpose
 from consent.services.purposes import change_purpose, reopen_purpose, retire_purpose
 from consent.services.rehearsal import impact_of
 from consent.services.rules import adopt_first_rules, adopt_rules, follow_rules
+from consent.services.settings import set_working_hours
 from consent.services.strikes import forget_last, strike_capture
 from consent.services.subjects import end_fact, record_fact, record_subject
 from consent.services.votes import vote
@@ -101,6 +102,7 @@ __all__ = [
     "revert_proposal",
     "revoke_agent",
     "revoke_override",
+    "set_working_hours",
     "settle_departures",
     "strike_capture",
     "unblock_app",

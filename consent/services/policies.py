@@ -121,6 +121,7 @@ def _document(
         },
         "paused": verdicts.paused,
         "strikes": _strikes(agent, at),
+        "schedule": verdicts.schedule(),
         "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},
     }
 

@@ -10,6 +10,8 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent.digests import digest
 from consent.models import Setting
+from consent.policy.hours import WorkingHours
+from consent.selectors.settings import HOURS
 from consent.services.cohorts import refresh_cohorts
 
 SHIPPED: Final = "shipped"
@@ -21,7 +23,21 @@ def change_setting(
     *, key: str, value: int | None, actor: Actor, at: datetime | None = None
 ) -> Setting:
     """Set a setting; None goes back to the shipped value. Bounds are checked with the proposal."""
-    stored = SHIPPED if value is None else value
+    return _store(key, SHIPPED if value is None else value, actor, at)
+
+
+@transaction.atomic
+def set_working_hours(
+    *, whom: str, hours: WorkingHours | None, actor: Actor, at: datetime | None = None
+) -> Setting:
+    """Bind recording of a place, a site or everybody to hours; None binds it to none any more.
+
+    Agents hear of it with their next policy; what was recorded outside from now on is refused.
+    """
+    return _store(HOURS + whom, hours.as_json() if hours else SHIPPED, actor, at)
+
+
+def _store(key: str, stored: object, actor: Actor, at: datetime | None) -> Setting:
     row, _ = Setting.objects.update_or_create(
         key=key, defaults={"value": stored, "changed_at": at or timezone.now()}
     )

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from consent.policy.hours import WorkingHours
 from consent.policy.types import MatcherKind, Platform
 
 DATA: Final = Path(__file__).parent / "data"
@@ -138,12 +139,21 @@ class ProposalData:
 
 
 @dataclass(frozen=True)
+class HoursData:
+    """The organisation's own working hours for one place."""
+
+    whom: str
+    hours: WorkingHours
+
+
+@dataclass(frozen=True)
 class Programme:
     """What is asked for, and what was done first."""
 
     purposes: tuple[PurposeData, ...]
     agreement: AgreementData
     proposal: ProposalData
+    hours: HoursData
     evidence: tuple[EvidenceData, ...]
 
 
@@ -196,6 +206,7 @@ def programme() -> Programme:
         purposes=tuple(PurposeData(**one) for one in purposes),
         agreement=AgreementData(**_frozen(raw["agreement"])),
         proposal=ProposalData(**raw["proposal"]),
+        hours=_hours(**raw["hours"]),
         evidence=tuple(EvidenceData(**_frozen(one)) for one in raw["evidence"]),
     )
 
@@ -213,6 +224,10 @@ def notice_words() -> dict[str, dict[str, Any]]:
     """Return language -> the words that notices are put together from."""
     folder = DATA / "notices"
     return {file.stem: _read(f"notices/{file.name}") for file in sorted(folder.glob("*.toml"))}
+
+
+def _hours(whom: str, **table: Any) -> HoursData:
+    return HoursData(whom, WorkingHours.read(table))
 
 
 def _matchers(raw: dict[str, Any]) -> list[tuple[Platform, MatcherKind, str]]:

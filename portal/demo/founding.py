@@ -10,13 +10,14 @@ from django.utils.translation import gettext_noop
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import services
+from consent import selectors, services
 from consent.models import Agreement, App, CouncilSeat, GateEvidence, Proposal, Purpose
 from consent.policy.types import AppCategory, Signal
 from portal.demo.company import (
     AgreementData,
     AppData,
     EvidenceData,
+    HoursData,
     NoticeData,
     Persona,
     ProposalData,
@@ -252,6 +253,25 @@ class TakeSeats:
                 valid_from=self.at.date(),
                 actor=world.officer,
             )
+
+
+@dataclass(frozen=True)
+class SetHours:
+    """Working hours for one place."""
+
+    at: datetime
+    data: HoursData
+    label: str = FOUNDING
+
+    def done(self, world: World) -> bool:
+        """Look for the hours."""
+        return self.data.whom in selectors.working_hours()
+
+    def do(self, world: World) -> None:
+        """Set them, now: what was recorded before was bound to none."""
+        services.set_working_hours(
+            whom=self.data.whom, hours=self.data.hours, actor=world.officer, at=self.at
+        )
 
 
 @dataclass(frozen=True)

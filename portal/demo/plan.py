@@ -18,6 +18,7 @@ from portal.demo.founding import (
     ProposeChange,
     PublishNotice,
     PublishPurpose,
+    SetHours,
     TakeSeats,
 )
 from portal.demo.hours import days_ago
@@ -68,6 +69,7 @@ def _founding(now: datetime) -> Iterator[Step]:
         yield CloseGates(days_ago(now, evidence.days), purposes, evidence)
     yield Agree(days_ago(now, programme().agreement.days), programme().agreement)
     yield TakeSeats(days_ago(now, programme().agreement.days, 1), programme().agreement)
+    yield SetHours(now, programme().hours)
     yield ProposeChange(now, programme().proposal)
 
 

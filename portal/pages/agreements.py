@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from consent.models import Agreement
+from consent.policy.hours import WorkingHours
 from portal.models import Role
 from portal.pages.crumbs import crumb
+from portal.pages.hourwords import decided
 from portal.people import for_area, roles_of
 from portal.templatetags.words import SIGNALS
 
@@ -113,6 +115,12 @@ def _facts(agreement: Agreement) -> list[dict[str, Any]]:
         {
             "label": _("Kept at most"),
             "text": _("%(days)d days") % {"days": days} if days else _("as the rules say"),
+        },
+        {
+            "label": _("Working hours"),
+            "text": decided(WorkingHours.read(agreement.working_hours))
+            if agreement.working_hours
+            else _("not named"),
         },
         {"label": _("From"), "day": agreement.valid_from},
         {"label": _("Until"), "day": agreement.valid_until}

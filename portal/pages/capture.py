@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from consent import selectors
 from consent.models import Agent, ConsentEvent, Subject
 from consent.policy.types import ConsentState
+from portal.pages.hourwords import hours_of
 from portal.pages.words import because
 
 ON, OFF, PAUSED = "on", "off", "paused"
@@ -38,6 +39,7 @@ def capture_now(subject: Subject, *, at: datetime) -> dict[str, Any]:
         "state": state,
         "reason": _reason(state, yes, allowed, machines, verdicts),
         "text": "",
+        "hours": hours_of(verdicts),
         "why_url": reverse("you-why"),
         **_buttons(state, has_yes=bool(yes)),
     }

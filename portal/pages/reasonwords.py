@@ -1,6 +1,7 @@
 """Reasons as a page shows them: the sentence, what exactly, which rule, and its sources."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
@@ -12,6 +13,7 @@ from consent.policy.describe import describe_bounds
 from consent.policy.rows import Row
 from consent.policy.rulebook import Law, Rulebook
 from consent.policy.schema import EVIDENCE as LETTERS
+from portal.pages.hourwords import opens
 from portal.pages.rulewords import EVIDENCE, LABELS, day_words, gate_title, value_words
 from portal.templatetags.words import plain
 
@@ -112,11 +114,22 @@ def _agreement(value: Any) -> str:
     return _("Agreement %(code)s.") % {"code": value}
 
 
+def _opens(value: Any) -> str:
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return _("They begin again: %(when)s.") % {"when": opens(at)}
+
+
+def _hours(_value: Any) -> str:
+    return _("By which clock they go is not known: the place has several, or no calendar.")
+
+
 SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "allowed_from": _from,
     "days": _notice,
     "ended_on": _ended,
     "agreement": _agreement,
+    "opens_at": _opens,
+    "hours": _hours,
 }
 """Further facts of a reason, each as a sentence."""
 

@@ -60,6 +60,7 @@ FIRST: Final = (
     ReasonCode.CONSENT_EXPIRED,
     ReasonCode.ACKNOWLEDGEMENT_MISSING,
     ReasonCode.LISTED_ANEW_RECONSENT,
+    ReasonCode.OUTSIDE_WORK_HOURS,
 )
 """Once a yes stands, what keeps all of it from taking effect, most general first."""
 

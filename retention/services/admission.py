@@ -169,6 +169,10 @@ def objections(
     found += _consent_objections(standing, manifest)
     if standing.stopped:
         found.append("kill_switch")
+    if policy and not consent.within_hours(
+        agent.subject, policy, manifest.purpose, manifest.captured_from, manifest.captured_until
+    ):
+        found.append("outside_work_hours")
     return found
 
 

@@ -280,6 +280,54 @@ def test_a_pause_on_this_machine_stops_at_once(bench: Bench) -> None:
     assert bench.capture.dropped["paused_here"] == 2
 
 
+def hours(since: int, until: int, purpose: str = "train-agents") -> dict[str, Any]:
+    return {"purpose": purpose, "from": START + since, "until": START + until}
+
+
+def test_what_happens_outside_working_hours_is_not_kept(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "home", schedule=[hours(10, 20)])
+
+    for seconds in (9, 1, 9, 1):  # at 9, 10, 19 and 20 seconds of the lease
+        bench.clock.pass_time(seconds)
+        bench.offer(click())
+
+    assert [line["t"] for line in bench.kept()] == [START + 10, START + 19]
+    assert bench.capture.dropped["outside_work_hours"] == 2
+
+
+def test_a_wall_clock_set_back_does_not_make_hours_longer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "home", schedule=[hours(0, 20)])
+
+    bench.clock.pass_time(30)
+    bench.clock.wall -= 3600
+    bench.offer(click())
+
+    assert bench.kept() == []
+
+
+def test_typed_text_is_kept_by_when_it_was_typed(tmp_path: Path) -> None:
+    everything = [allow("tracker", *SIGNALS)]
+    bench = Bench(tmp_path / "home", allow=everything, deny=[], schedule=[hours(0, 20)])
+
+    bench.offer(typed("inside"))
+    bench.clock.pass_time(25)
+    bench.offer(typed("outside"))
+    bench.capture.settle(bench.clock.now())
+
+    assert "outside" not in json.dumps(bench.kept())
+    assert bench.capture.dropped["outside_work_hours"] == 1
+
+
+def test_hours_of_one_purpose_leave_another_alone(tmp_path: Path) -> None:
+    both = [allow("tracker", "mouse_click"), allow("tracker", "mouse_click", purpose="other")]
+    bench = Bench(tmp_path / "home", allow=both, deny=[], schedule=[hours(100, 200)])
+
+    bench.offer(click())
+
+    bench.capture.flush()
+    assert len(bench.kept()) == 1
+
+
 def test_an_event_goes_to_every_purpose_that_allows_it(tmp_path: Path) -> None:
     both = [allow("tracker", "scroll"), allow("tracker", "scroll", purpose="improve-tools")]
     bench = Bench(tmp_path / "home", allow=both)

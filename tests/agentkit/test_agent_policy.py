@@ -10,6 +10,7 @@ from sayso_agent import Policy, PolicyRefusedError, WindowFacts
 from sayso_agent.matching import NoApp
 from sayso_agent.words import CATEGORIES, NEVER_CATEGORIES, NEVER_SIGNALS, PLAIN, SIGNALS
 
+HOURS = {"purpose": "train-agents", "from": 1200, "until": 1500}
 MOMENT = {"iss": "i", "aud": "a", "version": 7, "iat": 1000, "lease_until": 1900}
 
 
@@ -132,6 +133,15 @@ def test_an_app_of_a_category_we_do_not_know_is_not_captured() -> None:
         ),
         ({"limits": {"batch_bytes": 0, "batch_seconds": 1}}, "policy_malformed"),
         ({"limits": []}, "policy_malformed"),
+        ({"schedule": None}, "policy_malformed"),
+        ({"schedule": {}}, "policy_malformed"),
+        ({"schedule": ["always"]}, "policy_malformed"),
+        ({"schedule": [{}]}, "policy_not_understood"),
+        ({"schedule": [{**HOURS, "except": "holidays"}]}, "policy_not_understood"),
+        ({"schedule": [{"purpose": "p", "from": 1}]}, "policy_not_understood"),
+        ({"schedule": [{**HOURS, "purpose": "a/b"}]}, "policy_malformed"),
+        ({"schedule": [{**HOURS, "until": 10.5}]}, "policy_malformed"),
+        ({"schedule": [{**HOURS, "from": "08:00"}]}, "policy_malformed"),
     ],
 )
 def test_an_odd_policy_is_refused_whole(changes: dict[str, Any], code: str) -> None:
@@ -193,6 +203,32 @@ def test_a_policy_of_before_marks_had_apps_is_still_understood() -> None:
     assert policy.find_app(safe) == NoApp("never")
     other = WindowFacts(platform="windows", executable="x.exe", signer="Vault Makers Inc.")
     assert policy.find_app(other) == NoApp("app_not_allowlisted")
+
+
+def test_hours_are_half_open_and_bind_their_own_purpose_only() -> None:
+    policy = Policy.parse(document(schedule=[HOURS]))
+
+    on = [policy.in_hours("train-agents", at) for at in (1199.999, 1200, 1499.999, 1500)]
+    assert on == [False, True, True, False]
+    assert policy.in_hours("other-purpose", 0)
+    assert Policy.parse(document()).in_hours("train-agents", 0)
+
+
+def test_of_several_hours_all_must_be_on() -> None:
+    later = {**HOURS, "from": 1400, "until": 1600}
+    policy = Policy.parse(document(schedule=[HOURS, later]))
+
+    assert [policy.in_hours("train-agents", at) for at in (1300, 1450, 1550)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_hours_that_never_come_are_never_on() -> None:
+    policy = Policy.parse(document(schedule=[{**HOURS, "from": 0, "until": 0}]))
+
+    assert not policy.in_hours("train-agents", 0)
 
 
 @pytest.mark.parametrize("name", [key for key in document() if key != "limits"])

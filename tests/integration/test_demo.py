@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from consent.policy.holidays import is_holiday
 from tests import conftest
 
 PEOPLE, BATCHES = 40, 60
@@ -244,8 +246,30 @@ def test_the_employee_has_a_yes_a_machine_and_recordings(demo: Demo) -> None:
     assert machines == 1
 
 
+def a_working_noon() -> datetime:
+    """Noon in Europe on a coming Wednesday that is no holiday: some places have working hours."""
+    noon = datetime.now(UTC).replace(hour=11, minute=0) + timedelta(days=1)
+    while noon.weekday() != 2 or is_holiday("PL", noon.date()):
+        noon += timedelta(days=1)
+    return noon
+
+
+def test_recording_in_one_place_is_bound_to_working_hours(demo: Demo) -> None:
+    from consent import selectors
+    from consent.models import Subject
+
+    noon = a_working_noon()
+    night = noon.replace(hour=1)
+    allowed = {"PL": [False, True], "DE": [True, True]}
+    for place, expected in allowed.items():
+        yes = Subject.objects.filter(events__state="given", facts__value=place).order_by("pk")
+        subject = next(one for one in yes if selectors.verdicts_for(one, at=noon).allow())
+        assert [
+            bool(selectors.verdicts_for(subject, at=at).allow()) for at in (night, noon)
+        ] == expected, place
+
+
 def test_law_and_gates_decide_where_a_yes_has_effect(demo: Demo) -> None:
-    from django.utils import timezone
 
     from consent import selectors
     from consent.models import Subject
@@ -258,7 +282,7 @@ def test_law_and_gates_decide_where_a_yes_has_effect(demo: Demo) -> None:
             continue
         place = subject.facts.get(kind="work_location").value
         seen.add(place)
-        verdicts = selectors.verdicts_for(subject, at=timezone.now())
+        verdicts = selectors.verdicts_for(subject, at=a_working_noon())
         codes = {code for pair in verdicts.pairs for code in pair.decision.codes}
         assert ("train-agents" in verdicts.allow()) is (place not in without), place
         assert without.get(place, "signal_not_consented") in codes, place

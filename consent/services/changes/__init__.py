@@ -11,6 +11,7 @@ from consent.services.changes.allowlist import AllowlistChange
 from consent.services.changes.apps import AppBlock, AppChange, AppList, AppUnblock
 from consent.services.changes.gates import GateClose, GateReopen
 from consent.services.changes.given import Given
+from consent.services.changes.hours import HoursChange
 from consent.services.changes.kind import Change
 from consent.services.changes.notices import NoticePublish
 from consent.services.changes.overrides import OverrideGrant, OverrideRevoke
@@ -46,6 +47,7 @@ KINDS: Final[Mapping[str, type[Change]]] = MappingProxyType(
             OverrideRevoke,
             RulesAdopt,
             SettingChange,
+            HoursChange,
         )
     }
 )

@@ -8,10 +8,12 @@ from typing import ClassVar, Final, Self
 from audit.ledger import Actor
 from consent.exceptions import ChangeUnfit
 from consent.models import Agreement
+from consent.policy.hours import WorkingHours
 from consent.policy.types import Signal
 from consent.rules import rulebook
 from consent.services.agreements import record_agreement
 from consent.services.changes.given import PLACE, SHA256, Given
+from consent.services.changes.hours import hours_of
 from consent.services.changes.kind import Change, Reach, Standing
 
 NUMBER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
@@ -33,6 +35,7 @@ class AgreementRecord(Change):
     apps: tuple[str, ...]
     signals: tuple[Signal, ...]
     retention_cap_days: int | None
+    working_hours: WorkingHours | None
     valid_from: date
     valid_until: date | None
     document_sha256: str
@@ -56,6 +59,12 @@ class AgreementRecord(Change):
                 None
                 if given.is_null("retention_cap_days")
                 else given.whole("retention_cap_days", least=1, most=3650)
+            ),
+            # Proposals from before agreements could speak of hours do not have the key.
+            working_hours=(
+                None
+                if not given.has("working_hours") or given.is_null("working_hours")
+                else _hours(given)
             ),
             valid_from=given.day("valid_from"),
             valid_until=None if given.is_null("valid_until") else given.day("valid_until"),
@@ -101,6 +110,7 @@ class AgreementRecord(Change):
             "parties": row and row.parties,
             **{name: row and list(getattr(row, name)) for name in LISTS},
             "retention_cap_days": row and row.retention_cap_days,
+            "working_hours": row and row.working_hours and row.working_hours["hours"],
             "valid_from": row and row.valid_from.isoformat(),
             "valid_until": row and row.valid_until and row.valid_until.isoformat(),
             "document_sha256": row and row.document_sha256,
@@ -131,6 +141,7 @@ class AgreementRecord(Change):
                 apps=list(self.apps),
                 signals=[signal.value for signal in self.signals],
                 retention_cap_days=self.retention_cap_days,
+                working_hours=self.working_hours.as_json() if self.working_hours else None,
                 valid_from=self.valid_from,
                 valid_until=self.valid_until,
                 document_sha256=self.document_sha256,
@@ -144,3 +155,10 @@ class AgreementRecord(Change):
 
     def _replaced(self) -> Agreement | None:
         return Agreement.objects.filter(code=self.replaces).first() if self.replaces else None
+
+
+def _hours(given: Given) -> WorkingHours | None:
+    inner = given.inner("working_hours")
+    hours = hours_of(inner)
+    inner.finish()
+    return hours

@@ -142,6 +142,10 @@ class Given:
             self.refuse(key, "names something twice")
         return rows
 
+    def raw(self, *keys: str) -> dict[str, Any]:
+        """Take these keys as they are, for somebody else to read."""
+        return {key: self._take(key) for key in keys}
+
     def inner(self, key: str) -> "Given":
         """Read a table inside the payload; the caller finishes it, too."""
         value = self._take(key)

@@ -41,6 +41,7 @@ BATCH_REASONS: Final = {
     "signal_not_consented": "On arrival the yes no longer covered the app and signal.",
     "paused": "A pause overlaps the interval.",
     "struck": "A strike overlaps the interval: the person had it forgotten.",
+    "outside_work_hours": "Part of the interval lies outside the working hours that held then.",
     "kill_switch": "A kill switch over the purpose, or over everything, overlaps the interval.",
 }
 """Why admission refuses a batch; a contract test finds the same codes in retention."""

@@ -11,6 +11,13 @@ from consent.policy.types import Signal
 from consent.rules import rulebook
 from portal.pages.changes import fields
 from portal.pages.changes.base import ChangeForm, Words
+from portal.pages.changes.hours import (
+    HoursField,
+    clean_zone,
+    holidays_field,
+    hours_payload,
+    zone_field,
+)
 from portal.templatetags.words import SIGNALS, plain
 
 SEVERAL = gettext_lazy("Separated by commas.")
@@ -75,6 +82,14 @@ class RecordAgreement(_Dated):
     retention_cap_days = forms.IntegerField(
         label=gettext_lazy("Kept at most, in days"), min_value=1, required=False
     )
+    hours = HoursField(
+        help_text=gettext_lazy(
+            "Outside of these nothing is recorded: one line for days with the same hours, such as"
+            " mon-fri 08:00-18:00. Leave empty: the agreement does not say."
+        )
+    )
+    zone = zone_field()
+    closed_on_holidays = holidays_field()
     council_may_veto = forms.BooleanField(
         label=gettext_lazy("The works council must agree to what widens"), required=False
     )
@@ -87,6 +102,10 @@ class RecordAgreement(_Dated):
         to_field_name="code",
         required=False,
     )
+
+    def clean_zone(self) -> str:
+        """Refuse what is no time zone."""
+        return clean_zone(self.cleaned_data["zone"])
 
     def clean(self) -> dict[str, Any]:
         """Ask for the units wherever the council has a say."""
@@ -108,6 +127,7 @@ class RecordAgreement(_Dated):
             "apps": [app.code for app in said["apps"]],
             "signals": said["signals"],
             "retention_cap_days": said["retention_cap_days"],
+            "working_hours": hours_payload(said),
             "document_sha256": said["document"],
             "council_may_veto": said["council_may_veto"],
             "council_units": fields.words(said["council_units"]),

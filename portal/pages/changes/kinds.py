@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from portal.pages.changes import apps, bounds, purposes
+from portal.pages.changes import apps, bounds, hours, purposes
 from portal.pages.changes.base import ChangeForm
 
 FORMS: Final[dict[str, type[ChangeForm]]] = {
@@ -23,6 +23,7 @@ FORMS: Final[dict[str, type[ChangeForm]]] = {
     "override.revoke": bounds.RevokeOverride,
     "rules.adopt": bounds.AdoptRules,
     "setting.change": bounds.ChangeSetting,
+    "hours.change": hours.ChangeHours,
 }
 
 

@@ -45,7 +45,7 @@ VOTES: Final[dict[str, str | Promise]] = {
     "reject": gettext_lazy("did not approve"),
     "veto": gettext_lazy("vetoed"),
 }
-ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key")
+ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key", "whom")
 
 
 def about(proposal: Proposal) -> str:
@@ -79,6 +79,10 @@ def effect(impact: Impact | None) -> list[str]:
         if parts:
             signal = SIGNALS.get(line.signal, line.signal)
             found.append(f"{line.purpose}, {signal}: {'; '.join(parts)}.")
+    if impact.hours != 0:
+        found.append(
+            _("Other working hours hold for %(count)s people.") % {"count": _count(impact)}
+        )
     for blocked in impact.blocked:
         signals = ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals)
         why = blocked.agreement or TITLES.get(blocked.reason, blocked.reason).rstrip(".")
@@ -108,6 +112,12 @@ def missing(lack: Missing) -> list[str]:
         )
     found += [_("The works council of %(unit)s") % {"unit": unit} for unit in lack.units]
     return found
+
+
+def _count(impact: Impact) -> str:
+    if impact.hours is None:
+        return _("fewer than %(least)s") % {"least": settings.SMALLEST_GROUP}
+    return str(impact.hours)
 
 
 def _parts(line: Line) -> Iterator[str]:
