@@ -137,6 +137,22 @@ def test_an_interval_is_inside_only_if_it_crosses_no_turn(
         assert all(state_at(found, step).on for step in steps)
 
 
+def test_an_interval_ends_within_hours_at_the_latest_with_them() -> None:
+    noon, end = utc("2026-11-24T12:00:00"), utc("2026-11-24T17:00:00")
+
+    assert always_on(held(), noon, end)
+    assert not always_on(held(), noon, end + timedelta(microseconds=1))
+    assert not always_on(held(), end, end)
+
+
+def test_more_days_closed_are_narrower_and_fewer_are_not() -> None:
+    with_holidays, without = held(closed=True), held()
+
+    assert narrower(with_holidays, without)
+    assert not narrower(without, with_holidays)
+    assert not narrower(held(zone="Europe/Paris"), without)
+
+
 @pytest.mark.parametrize(
     ("at", "on", "turn"),
     [
