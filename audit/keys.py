@@ -7,6 +7,7 @@ the key is there, and a key destroyed meanwhile seals nothing (see protection.py
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -82,6 +83,23 @@ def key_for(owner: Owner) -> Key:
     # Only on commit: a key made in a transaction that rolls back was never there.
     transaction.on_commit(lambda: _memory.put(owner, key))
     return key
+
+
+def keys_for(owners: Sequence[Owner]) -> list[Key]:
+    """Return the key for each owner; those nobody remembers are looked up together."""
+    unknown = {owner.ref: owner for owner in owners if owner.ref and not _memory.get(owner)}
+    if len(unknown) > 1:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT ON (ref) ref, id, wrapped FROM audit_sealkey WHERE ref = ANY(%s) "
+                "ORDER BY ref, created_at, id",
+                [list(unknown)],
+            )
+            for ref, key_id, wrapped in cursor.fetchall():
+                owner = unknown[ref]
+                key = Key(key_id, open_key(bytes(wrapped), owner) if wrapped is not None else None)
+                _memory.put(owner, key)  # read, not made: it was there before this transaction
+    return [key_for(owner) for owner in owners]
 
 
 def forget(owner: Owner) -> None:

@@ -1,6 +1,7 @@
 """The one door into the ledger: append an entry, in the transaction of what it tells of."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,13 +10,13 @@ from django.db import connection, models
 from django.utils import timezone
 
 from audit import seal
-from audit.body import Actor, Draft, compose
+from audit.body import Actor, compose
 from audit.errors import NothingToCoverError, OutsideTransactionError
 from audit.event import Event
 from audit.events import LedgerDetailDestroyed
-from audit.keys import Key, Owner, forget, key_for
+from audit.keys import Key, Owner, forget, key_for, keys_for
 
-__all__ = ["Actor", "append", "destroy_detail"]
+__all__ = ["Actor", "Entry", "append", "append_all", "destroy_detail"]
 
 Cover = models.Model | tuple[str, object]
 """A row an entry accounts for: an instance, or (table, key) where none is at hand."""
@@ -55,33 +56,40 @@ def append(
     Nobody waits for anybody here: the entry gets its place in the tree later, by the sequencer.
     `covers` names the rows that the database will demand an entry for at commit.
     """
+    entry = Entry(event, actor, subject, list(covers), event_time, imported=imported)
+    return append_all([entry])[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry to be written, as `append` takes it."""
+
+    event: Event
+    actor: Actor
+    subject: UUID | None = None
+    covers: Collection[Cover] = ()
+    event_time: datetime | None = None
+    imported: bool = False
+
+
+def append_all(entries: Sequence[Entry]) -> list[int]:
+    """Write entries as `append` does, all in one go; return their numbers in the same order."""
     if not connection.in_atomic_block:
-        raise OutsideTransactionError(f"{event.type} was to be recorded outside a transaction")
+        types = {entry.event.type for entry in entries}
+        raise OutsideTransactionError(f"{types} was to be recorded outside a transaction")
     now = timezone.now()
-    draft = compose(event, actor=actor, subject=subject, at=now)
-    rows = [_row_of(cover) for cover in covers]
-    owner = Owner.of(subject, now)
-    values: dict[str, Any] = {
-        "type": draft.type,
-        "body": draft.body,
-        "event_time": event_time,
-        "imported": imported,
-        "tables": [table for table, _ in rows],
-        "pks": [pk for _, pk in rows],
-        "actor_kind": actor.kind,
-        "actor_ref": actor.ref,
-        "actor_salt": draft.actor_salt,
-        "subject": subject,
-        "subject_salt": draft.subject_salt,
-    }
-    entry = _write(values, draft, key_for(owner))
-    if entry is None:
-        # Remembered from a database that was since replaced; look, and write once more.
-        forget(owner)
-        entry = _write(values, draft, key_for(owner))
-    if entry is None:
+    keys = keys_for([Owner.of(entry.subject, now) for entry in entries])
+    numbers = _write([_values(entry, key, now) for entry, key in zip(entries, keys, strict=True)])
+    for place, entry in enumerate(entries):
+        if numbers[place] is None:
+            # Remembered from a database that was since replaced; look, and write once more.
+            owner = Owner.of(entry.subject, now)
+            forget(owner)
+            numbers[place] = _write([_values(entry, key_for(owner), now)])[0]
+    written = [number for number in numbers if number is not None]
+    if len(written) < len(entries):
         raise RuntimeError("the key of an entry vanished while it was written")
-    return entry
+    return written
 
 
 def destroy_detail(subject: UUID, *, reason: str, actor: Actor) -> int:
@@ -103,12 +111,40 @@ def destroy_detail(subject: UUID, *, reason: str, actor: Actor) -> int:
     return int(entries)
 
 
-def _write(values: dict[str, Any], draft: Draft, key: Key) -> int | None:
+def _values(entry: Entry, key: Key, now: datetime) -> dict[str, Any]:
+    draft = compose(entry.event, actor=entry.actor, subject=entry.subject, at=now)
+    rows = [_row_of(cover) for cover in entry.covers]
     sealed = None if key.key is None else seal.seal(key.key, draft.detail, place=draft.place)
+    return {
+        "type": draft.type,
+        "body": draft.body,
+        "event_time": entry.event_time,
+        "imported": entry.imported,
+        "tables": [table for table, _ in rows],
+        "pks": [pk for _, pk in rows],
+        "actor_kind": entry.actor.kind,
+        "actor_ref": entry.actor.ref,
+        "actor_salt": draft.actor_salt,
+        "subject": entry.subject,
+        "subject_salt": draft.subject_salt,
+        "key": key.id,
+        "sealed": sealed,
+    }
+
+
+def _write(entries: Sequence[dict[str, Any]]) -> list[int | None]:
+    """Write each entry whose key is there; return their numbers, None for one that was not."""
     with connection.cursor() as cursor:
-        cursor.execute(_APPEND, {**values, "key": key.id, "sealed": sealed})
-        row = cursor.fetchone()
-    return int(row[0]) if row else None
+        if len(entries) == 1:
+            cursor.execute(_APPEND, entries[0])
+            return [row[0] if (row := cursor.fetchone()) else None]
+        found: list[int | None] = []
+        # psycopg sends them all before it waits for the first answer.
+        cursor.cursor.executemany(_APPEND, entries, returning=True)
+        for _ in entries:
+            found.append(row[0] if (row := cursor.cursor.fetchone()) else None)
+            cursor.cursor.nextset()
+        return found
 
 
 def _row_of(cover: Cover) -> tuple[str, str]:

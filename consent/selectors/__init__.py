@@ -28,6 +28,7 @@ from consent.selectors.decisions import (
     decide_for,
     is_paused,
     paused_between,
+    standings_for,
     verdicts_for,
 )
 from consent.selectors.explain import Explanation, explain
@@ -47,16 +48,19 @@ from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
-from consent.selectors.strikes import of_batches, strikes_to_apply, struck_between
+from consent.selectors.strikes import Interval, of_batches, strikes_to_apply, struck_between
+from consent.selectors.terms import Terms, terms_for
 
 __all__ = [
     "Attention",
     "Explanation",
     "Impact",
+    "Interval",
     "PairDecision",
     "Published",
     "Readiness",
     "Review",
+    "Terms",
     "Unadopted",
     "Verdicts",
     "agreement_limits",
@@ -96,9 +100,11 @@ __all__ = [
     "setting",
     "standing_agreements",
     "standing_consents",
+    "standings_for",
     "stopped_between",
     "strikes_to_apply",
     "struck_between",
+    "terms_for",
     "unadopted_rules",
     "verdicts_at",
     "verdicts_for",

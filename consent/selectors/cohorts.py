@@ -23,6 +23,7 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import DataOf
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
+from consent.selectors.documents import current_cohort_policies
 from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
 from consent.selectors.shared import kept_days, schedule_entry, turning_days
 from consent.selectors.stops import is_stopped
@@ -57,7 +58,7 @@ class PurposeInputs:
 
 def current_cohort_policy(cohort: Cohort) -> CohortPolicy | None:
     """Return the newest revision; None, which denies everything, when there is none."""
-    return cohort.policies.order_by("-revision").first()
+    return current_cohort_policies([cohort.pk]).get(cohort.pk)
 
 
 def published() -> Published:

@@ -1,10 +1,10 @@
 """Facts from the database into the pure core, and its decisions out again, with their reasons."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from django.db.models import Q
@@ -23,9 +23,9 @@ from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
-from consent.selectors.choices import listings_of, standing_consents
-from consent.selectors.cohorts import current_cohort_policy
-from consent.selectors.facts import cohort_of, midnight, next_turn
+from consent.selectors.choices import listings_of, standing_consents_of
+from consent.selectors.documents import current_cohort_policies
+from consent.selectors.facts import cohort_of, midnight, next_turns
 from consent.selectors.never import is_closed, never_matchers
 from consent.selectors.shared import (
     agreements_of,
@@ -77,46 +77,15 @@ class Verdicts:
 
     def allow(self) -> dict[str, dict[str, dict[str, int]]]:
         """Return purpose -> app -> {signal: days it may be kept}: what is permitted, no more."""
-        found: dict[str, dict[str, dict[str, int]]] = {}
-        for pair in self._permitted():
-            apps = found.setdefault(pair.purpose, {})
-            apps.setdefault(pair.app, {})[pair.signal.value] = pair.decision.retention_days or 1
-        return found
+        return allow_of(self.pairs)
 
     def allowed(self) -> list[dict[str, Any]]:
         """Return what is permitted, as the policy document says it."""
-        terms: dict[tuple[str, str, int], list[str]] = {}
-        for pair in self._permitted():
-            key = (pair.purpose, pair.app, pair.decision.retention_days or 1)
-            terms.setdefault(key, []).append(pair.signal.value)
-        return [
-            {"purpose": purpose, "app": app, "signals": sorted(signals), "retention_days": days}
-            for (purpose, app, days), signals in sorted(terms.items())
-        ]
+        return allowed_of(self.pairs)
 
     def denied(self) -> list[dict[str, Any]]:
         """Return what is denied with its reasons, apps with equal answers together."""
-        by_app: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-        codes_of: dict[int, tuple[str, ...]] = {}  # many pairs share one decision's reasons
-        for pair in self.pairs:
-            if not pair.decision.permitted:
-                reasons = pair.decision.reasons
-                if id(reasons) not in codes_of:
-                    codes_of[id(reasons)] = pair.decision.codes
-                key = (pair.purpose, pair.app, codes_of[id(reasons)])
-                by_app.setdefault(key, []).append(pair.signal.value)
-        grouped: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
-        for (purpose, app, codes), signals in by_app.items():
-            grouped.setdefault((purpose, codes, tuple(sorted(signals))), []).append(app)
-        return [
-            {
-                "purpose": purpose,
-                "apps": sorted(apps),
-                "signals": list(signals),
-                "reasons": list(codes),
-            }
-            for (purpose, codes, signals), apps in sorted(grouped.items())
-        ]
+        return denied_of(self.pairs)
 
     def apps(self) -> dict[str, Any]:
         """Return the apps an agent must recognise, with their matchers."""
@@ -132,21 +101,73 @@ class Verdicts:
         Those of the registry, and of the catalogue those that an agent of this platform (of any,
         without one) could meet where something is allowed.
         """
-        allowed = {pair.app for pair in self._permitted()}
+        allowed = {pair.app for pair in _permitted(self.pairs)}
         return never_matchers(self.shared.get("apps", {}), allowed=allowed, platform=platform)
 
     def schedule(self) -> list[dict[str, Any]]:
-        """Return the stretch of working hours that is, or comes next, as the policy says it.
+        """Return the stretch of working hours that is, or comes next, as the policy says it."""
+        return schedule_of(self.hours)
 
-        Outside of it nothing of the purpose is recorded. Where hours are not known it is empty.
-        """
-        return [
-            {"purpose": code, "from": _seconds(state.since), "until": _seconds(state.until)}
-            for code, state in sorted(self.hours.items())
-        ]
 
-    def _permitted(self) -> Iterator[PairDecision]:
-        return (pair for pair in self.pairs if pair.decision.permitted)
+def allow_of(pairs: Iterable[PairDecision]) -> dict[str, dict[str, dict[str, int]]]:
+    """Return purpose -> app -> {signal: days it may be kept}: what is permitted, no more."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for pair in _permitted(pairs):
+        apps = found.setdefault(pair.purpose, {})
+        apps.setdefault(pair.app, {})[pair.signal.value] = pair.decision.retention_days or 1
+    return found
+
+
+def allowed_of(pairs: Iterable[PairDecision]) -> list[dict[str, Any]]:
+    """Return what is permitted, as the policy document says it."""
+    terms: dict[tuple[str, str, int], list[str]] = {}
+    for pair in _permitted(pairs):
+        key = (pair.purpose, pair.app, pair.decision.retention_days or 1)
+        terms.setdefault(key, []).append(pair.signal.value)
+    return [
+        {"purpose": purpose, "app": app, "signals": sorted(signals), "retention_days": days}
+        for (purpose, app, days), signals in sorted(terms.items())
+    ]
+
+
+def denied_of(pairs: Iterable[PairDecision]) -> list[dict[str, Any]]:
+    """Return what is denied with its reasons, apps with equal answers together."""
+    by_app: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    codes_of: dict[int, tuple[str, ...]] = {}  # many pairs share one decision's reasons
+    for pair in pairs:
+        reasons = pair.decision.reasons
+        if reasons:
+            if id(reasons) not in codes_of:
+                codes_of[id(reasons)] = pair.decision.codes
+            key = (pair.purpose, pair.app, codes_of[id(reasons)])
+            by_app.setdefault(key, []).append(pair.signal.value)
+    grouped: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (purpose, app, codes), signals in by_app.items():
+        grouped.setdefault((purpose, codes, tuple(sorted(signals))), []).append(app)
+    return [
+        {
+            "purpose": purpose,
+            "apps": sorted(apps),
+            "signals": list(signals),
+            "reasons": list(codes),
+        }
+        for (purpose, codes, signals), apps in sorted(grouped.items())
+    ]
+
+
+def _permitted(pairs: Iterable[PairDecision]) -> Iterator[PairDecision]:
+    return (pair for pair in pairs if pair.decision.permitted)
+
+
+def schedule_of(hours: Mapping[str, State]) -> list[dict[str, Any]]:
+    """Return for each purpose the stretch of working hours that is, or comes next.
+
+    Outside of it nothing of the purpose is recorded. Where hours are not known it is empty.
+    """
+    return [
+        {"purpose": code, "from": _seconds(state.since), "until": _seconds(state.until)}
+        for code, state in sorted(hours.items())
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +189,8 @@ class Standing:
     """The purposes stopped by a switch; None where the shared document says so."""
     in_hours: bool | None = None
     """Whether to take it for within working hours; None where the shared document says so."""
+    listings: Mapping[int, Mapping[tuple[str, Signal], int | None]] | None = None
+    """What those decisions cover, by which entries of the list, where it was read with them."""
     reconstructed: bool = False
 
 
@@ -179,18 +202,38 @@ def verdicts_for(
     Without `agent` the question is about the person alone: some machine in good standing. With
     `past` the pauses of that instant count; else whichever pause stands, whatever clocks say.
     """
-    cohort = cohort_of(subject, at=at)
-    active = agent is None or agent.standing == Agent.Standing.ACTIVE
-    standing = Standing(
-        cohort_policy=current_cohort_policy(cohort) if cohort else None,
-        events=standing_consents(subject),
-        acknowledged=_acknowledged(subject),
-        paused=paused_between(subject, at, at) if past else is_paused(subject),
-        agent=ACTIVE if active else "revoked",
-        turns_on=next_turn(subject, at=at),
-        departs_at=subject.departed_at,
-    )
-    return decide(standing, at=at)
+    return decide(standings_for([subject], at=at, agents=[agent], past=past)[0], at=at)
+
+
+def standings_for(
+    subjects: Sequence[Subject],
+    *,
+    at: datetime,
+    agents: Sequence[Agent | None],
+    past: bool = False,
+) -> list[Standing]:
+    """Return what stands for each subject and machine, in as many queries as for one."""
+    keys = [subject.pk for subject in subjects]
+    cohorts = [cohort_of(subject, at=at) for subject in subjects]
+    policies = current_cohort_policies({cohort.pk for cohort in cohorts if cohort})
+    events = standing_consents_of(keys)
+    listings = listings_of(event for found in events.values() for event in found.values())
+    acknowledged = acknowledged_by(keys)
+    paused = paused_at(keys, at) if past else paused_now(keys)
+    turns = next_turns(keys, at=at)
+    return [
+        Standing(
+            cohort_policy=policies.get(cohort.pk) if cohort else None,
+            events=events[subject.pk],
+            listings=listings,
+            acknowledged=acknowledged[subject.pk],
+            paused=subject.pk in paused,
+            agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
+            turns_on=turns.get(subject.pk),
+            departs_at=subject.departed_at,
+        )
+        for subject, cohort, agent in zip(subjects, cohorts, agents, strict=True)
+    ]
 
 
 def decide(standing: Standing, *, at: datetime) -> Verdicts:
@@ -198,26 +241,17 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     policy = standing.cohort_policy
     shared = policy.document if policy else NOTHING_SHARED
     rules = rulebook_of(shared.get("rulebook"))
-    scopes = listings_of(standing.events.values())
     pairs: list[PairDecision] = []
     hours: dict[str, State] = {}
     schedules: dict[str, frozenset[Schedule]] = {}
-    changes = [midnight(standing.turns_on)] if standing.turns_on else []
-    if standing.departs_at and standing.departs_at > at:
-        changes.append(standing.departs_at)
-    for code, purpose in shared["purposes"].items():
-        event = standing.events.get(code)
-        if standing.in_hours is None and (bound := schedules_of(purpose, at.date())):
-            schedules[code], hours[code] = bound, state_at(bound, at)
-        person = person_facts(shared, code, event, standing, rules, at=at, hours=hours.get(code))
-        apps = app_facts(shared, purpose, at.date())
-        chosen, lapsed = _still_asked(scopes[event.pk] if event else {}, purpose)
-        decided = evaluate_many(person, apps, rules, consented=chosen, lapsed=lapsed)
-        pairs += (
-            PairDecision(code, str(app), Signal(signal), decision)
-            for (app, signal), decision in decided.items()
-        )
-        changes += _changes(person, purpose, apps, rules)
+    changes = changes_of_person(standing, at)
+    for asked in questions(standing, rules, at=at):
+        if asked.hours:
+            schedules[asked.code], hours[asked.code] = asked.schedules, asked.hours
+        apps = app_facts(shared, asked.purpose, at.date())
+        decided, turns = answered(asked, apps, rules)
+        pairs += decided
+        changes += turns
     return Verdicts(
         pairs=tuple(pairs),
         cohort_policy=policy,
@@ -228,6 +262,60 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         schedules=schedules,
         reconstructed=standing.reconstructed,
     )
+
+
+@dataclass(frozen=True)
+class Question:
+    """One person and one purpose, as the core is asked about them."""
+
+    code: str
+    purpose: Mapping[str, Any]
+    person: PersonFacts
+    chosen: frozenset[tuple[str, Signal]]
+    lapsed: frozenset[tuple[str, Signal]]
+    schedules: frozenset[Schedule]
+    """The working hours that bind the purpose."""
+    hours: State | None
+    """How they stand; None where there are none."""
+
+
+def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[Question]:
+    """Yield what is to be decided, purpose by purpose."""
+    shared = standing.cohort_policy.document if standing.cohort_policy else NOTHING_SHARED
+    listings = standing.listings
+    if listings is None:
+        listings = listings_of(standing.events.values())
+    for code, purpose in shared["purposes"].items():
+        event = standing.events.get(code)
+        bound = schedules_of(purpose, at.date()) if standing.in_hours is None else frozenset()
+        hours = _state_at(bound, at) if bound else None
+        person = person_facts(shared, code, event, standing, rules, at=at, hours=hours)
+        chosen, lapsed = _still_asked(listings[event.pk] if event else {}, purpose)
+        yield Question(code, purpose, person, frozenset(chosen), frozenset(lapsed), bound, hours)
+
+
+_state_at = lru_cache(maxsize=512)(state_at)
+"""Policies are issued to many at the same instant."""
+
+
+def answered(
+    asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook
+) -> tuple[list[PairDecision], list[datetime]]:
+    """Return the decisions about these apps, and when one of them may change by itself."""
+    decided = evaluate_many(asked.person, apps, rules, consented=asked.chosen, lapsed=asked.lapsed)
+    pairs = [
+        PairDecision(asked.code, str(app), Signal(signal), decision)
+        for (app, signal), decision in decided.items()
+    ]
+    return pairs, list(_changes(asked.person, asked.purpose, apps, rules))
+
+
+def changes_of_person(standing: Standing, at: datetime) -> list[datetime]:
+    """Return when something about the person changes by itself."""
+    changes = [midnight(standing.turns_on)] if standing.turns_on else []
+    if standing.departs_at and standing.departs_at > at:
+        changes.append(standing.departs_at)
+    return changes
 
 
 def decide_for(
@@ -242,7 +330,20 @@ def decide_for(
 
 def is_paused(subject: Subject) -> bool:
     """Return whether a pause of the subject stands now: by the record, not by any clock."""
-    return Pause.objects.filter(subject=subject, ended_at__isnull=True).exists()
+    return bool(paused_now([subject.pk]))
+
+
+def paused_now(subjects: Collection[int]) -> set[int]:
+    """Return those of the subjects for whom a pause stands now."""
+    standing = Pause.objects.filter(subject__in=subjects, ended_at__isnull=True)
+    return set(standing.values_list("subject_id", flat=True))
+
+
+def paused_at(subjects: Collection[int], at: datetime) -> set[int]:
+    """Return those of the subjects for whom a pause stood at an instant."""
+    stood = Pause.objects.filter(subject__in=subjects, started_at__lte=at)
+    stood = stood.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
+    return set(stood.values_list("subject_id", flat=True))
 
 
 def paused_between(subject: Subject, since: datetime, until: datetime) -> bool:
@@ -296,8 +397,15 @@ def person_facts(
     )
 
 
-def app_facts(shared: dict[str, Any], purpose: dict[str, Any], today: date) -> tuple[AppFacts, ...]:
-    """Return what the core is told about each app of a document, for one of its purposes."""
+def app_facts(
+    shared: Mapping[str, Any], purpose: Mapping[str, Any], today: date, *, listed_only: bool = False
+) -> tuple[AppFacts, ...]:
+    """Return what the core is told about each app of a document, for one of its purposes.
+
+    `listed_only`: only those that the purpose asks for.
+    """
+    apps = shared["apps"]
+    codes = [code for code in purpose["allowlist"] if code in apps] if listed_only else apps
     return tuple(
         AppFacts(
             app=code,
@@ -308,7 +416,7 @@ def app_facts(shared: dict[str, Any], purpose: dict[str, Any], today: date) -> t
             agreements_of_others=agreements_of_others(app, purpose, today),
             counterparty_masked=app.get("counterparties_masked"),
         )
-        for code, app in shared["apps"].items()
+        for code, app in ((code, apps[code]) for code in codes)
     )
 
 
@@ -328,7 +436,7 @@ def _seconds(moment: datetime | None) -> int:
 
 
 def _still_asked(
-    chosen: Mapping[tuple[str, Signal], int | None], purpose: dict[str, Any]
+    chosen: Mapping[tuple[str, Signal], int | None], purpose: Mapping[str, Any]
 ) -> tuple[set[tuple[str, Signal]], set[tuple[str, Signal]]]:
     """Return of a yes what still counts, and what was taken off the list since and is back on it.
 
@@ -340,13 +448,17 @@ def _still_asked(
     return counts, set(listed) - counts
 
 
-def _acknowledged(subject: Subject) -> set[tuple[int, int]]:
-    rows = Acknowledgement.objects.filter(subject=subject)
-    return set(rows.values_list("notice__purpose_id", "notice__version"))
+def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]]:
+    """Return for each subject the purposes and notice versions whose receipt they confirmed."""
+    found: dict[int, set[tuple[int, int]]] = {subject: set() for subject in subjects}
+    rows = Acknowledgement.objects.filter(subject__in=subjects)
+    for subject, *notice in rows.values_list("subject_id", "notice__purpose_id", "notice__version"):
+        found[subject].add((notice[0], notice[1]))
+    return found
 
 
 def _changes(
-    person: PersonFacts, purpose: dict[str, Any], apps: tuple[AppFacts, ...], rules: Rulebook
+    person: PersonFacts, purpose: Mapping[str, Any], apps: tuple[AppFacts, ...], rules: Rulebook
 ) -> Iterator[datetime]:
     if isinstance(change := next_change(person, rules, apps), datetime):
         yield change

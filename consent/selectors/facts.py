@@ -1,5 +1,6 @@
 """The dated facts about a person, and the cohort that they call for on a day."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 
 from django.db.models import Q, QuerySet
@@ -34,17 +35,21 @@ def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
 
 def next_turn(subject: Subject, *, at: datetime) -> date | None:
     """Return the next day on which a fact begins or ends; None when none is known to."""
+    return next_turns([subject.pk], at=at).get(subject.pk)
+
+
+def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, date]:
+    """Return for each subject the next day on which a fact begins or ends, where one is known."""
     today = at.date()
     rows = SubjectFact.objects.filter(
-        Q(valid_from__gt=today) | Q(valid_until__gt=today), subject=subject
+        Q(valid_from__gt=today) | Q(valid_until__gt=today), subject__in=subjects
     )
-    days = {
-        day
-        for row in rows.values_list("valid_from", "valid_until")
-        for day in row
-        if day and day > today
-    }
-    return min(days, default=None)
+    found: dict[int, date] = {}
+    for subject, *days in rows.values_list("subject_id", "valid_from", "valid_until"):
+        for day in days:
+            if day and day > today:
+                found[subject] = min(day, found.get(subject, day))
+    return found
 
 
 def cohort_of(subject: Subject, *, at: datetime) -> Cohort | None:

@@ -32,6 +32,11 @@ def never_matchers(
     A signer is no part of them: by itself it would close everything its vendor ever made, and
     beside a program it could only open what the program's own mark closes.
     """
+    return never_on(apps, reachable(apps, allowed=allowed, platform=platform))
+
+
+def never_on(apps: Mapping[str, Shared], platforms: frozenset[Platform]) -> list[dict[str, Any]]:
+    """Return the entries for an agent that may record windows on these platforms."""
     listed = [
         {"app": code, **mark}
         for code, app in apps.items()
@@ -39,12 +44,17 @@ def never_matchers(
         for mark in app["matchers"]
         if mark["kind"] != MatcherKind.SIGNER
     ]
-    reachable = _reachable([apps[code] for code in allowed if code in apps], platform)
-    return listed + list(_catalogued(reachable, _let_out(apps.values())))
+    return listed + list(_catalogued(platforms, _let_out(apps.values())))
+
+
+def reachable(
+    apps: Mapping[str, Shared], *, allowed: Collection[str], platform: str | None
+) -> frozenset[Platform]:
+    """Return the platforms on which an agent may record any window at all."""
+    return _reachable([apps[code] for code in allowed if code in apps], platform)
 
 
 def _reachable(allowed: Iterable[Shared], platform: str | None) -> frozenset[Platform]:
-    """Return the platforms on which an agent may record any window at all."""
     own = NATIVE if platform is None else {Platform(platform)} & NATIVE
     found: set[Platform] = set()
     for app in allowed:

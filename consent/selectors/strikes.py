@@ -1,6 +1,6 @@
 """What a subject had forgotten: for the policies of their machines, and for admission."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,10 +14,13 @@ TOLD_FOR: Final = timedelta(days=7)
 Interval = tuple[datetime, datetime]
 
 
-def strikes_to_apply(subject: Subject, *, at: datetime) -> list[Interval]:
-    """Return the intervals that machines must purge, in order, those that touch as one."""
-    rows = Strike.objects.filter(subject=subject, recorded_at__gt=at - TOLD_FOR)
-    return merged(rows.values_list("struck_from", "struck_until"))
+def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, list[Interval]]:
+    """Return for each subject what machines must purge, in order, intervals that touch as one."""
+    rows = Strike.objects.filter(subject__in=subjects, recorded_at__gt=at - TOLD_FOR)
+    found: dict[int, list[Interval]] = {subject: [] for subject in subjects}
+    for subject, since, until in rows.values_list("subject_id", "struck_from", "struck_until"):
+        found[subject].append((since, until))
+    return {subject: merged(intervals) for subject, intervals in found.items()}
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:

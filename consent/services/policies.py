@@ -1,7 +1,11 @@
 """Issuing a policy: the lease an agent gets. Default deny; ends by itself; versions only rise."""
 
+import hashlib
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil, floor
 from typing import Any
 
@@ -12,18 +16,23 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors
-from consent.digests import digest
+from consent.digests import assembled
 from consent.models import Agent, IssuedPolicy, PersonalPolicy
-from consent.policy.types import NEVER_CATEGORIES, NeverSignal
 from consent.services.cohorts import place_if_turned
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A policy as an agent receives it: the stored record and the whole document."""
+    """A policy as an agent receives it: the stored record, and the document as canonical bytes."""
 
     policy: IssuedPolicy
-    document: dict[str, Any]
+    payload: bytes
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The whole document."""
+        found: dict[str, Any] = json.loads(self.payload)
+        return found
 
 
 def policy_in_force(*, agent: Agent, at: datetime) -> IssuedPolicy | None:
@@ -41,67 +50,142 @@ def policy_in_force(*, agent: Agent, at: datetime) -> IssuedPolicy | None:
     return newest if same_shared and newest.personal_revision == personal else None
 
 
-@transaction.atomic
 def issue_policy(*, agent: Agent, at: datetime | None = None, imported: bool = False) -> Lease:
     """Write and return the agent's next policy, from the facts as they stand right now."""
+    return issue_policies(agents=[agent], at=at, imported=imported)[agent.pk]
+
+
+@transaction.atomic
+def issue_policies(
+    *,
+    agents: Collection[Agent],
+    at: datetime | None = None,
+    imported: bool = False,
+    unless_busy: bool = False,
+) -> dict[int, Lease]:
+    """Write the next policy of each agent; return them by the agent's key.
+
+    With `unless_busy` agents whose person is deciding something just now are left out, so that
+    nobody waits for anybody.
+    """
     now = at or timezone.now()
     # Whole seconds, as the document says them: what an agent stamps by `iat` lies inside the lease.
     at = now.replace(microsecond=0)
     if not imported:
-        place_if_turned(agent.subject, at=now)  # never a day late, even while no worker runs
+        for agent in agents:  # never a day late, even while no worker runs
+            place_if_turned(agent.subject, at=now)
+    drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
+    IssuedPolicy.objects.bulk_create(draft.policy for draft in drafts)
+    ledger.append_all(
+        [
+            ledger.Entry(
+                events.PolicyIssued(
+                    reason="renewal" if draft.unchanged else "change",
+                    allows=draft.allows,
+                    agent=draft.policy.agent.ref,
+                    version=draft.policy.version,
+                    lease_until=draft.policy.lease_until,
+                    digest=draft.policy.sha256,
+                ),
+                actor=Actor.system("policy"),
+                subject=draft.policy.agent.subject.ref,
+                covers=[draft.policy],
+                event_time=at if imported else None,
+                imported=imported,
+            )
+            for draft in drafts
+        ]
+    )
+    return {draft.policy.agent_id: Lease(draft.policy, draft.payload) for draft in drafts}
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A policy that is decided and not stored yet."""
+
+    policy: IssuedPolicy
+    payload: bytes
+    allows: int
+    unchanged: bool
+
+
+def _drafts(
+    agents: Collection[Agent], *, now: datetime, at: datetime, imported: bool, unless_busy: bool
+) -> list[_Draft]:
+    """Lock what the policies follow from, decide, and return what is to be stored."""
+    people = sorted({agent.subject_id for agent in agents})
     # Lock the personal half: a decision committing meanwhile must come wholly before or after.
-    personal = PersonalPolicy.objects.select_for_update().get(subject_id=agent.subject_id)
-    agent = (
+    halves = (
+        PersonalPolicy.objects.select_for_update(skip_locked=unless_busy)
+        .filter(subject__in=people)
+        .order_by("subject_id")
+    )
+    revisions = dict(halves.values_list("subject_id", "revision"))
+    locked = list(
         Agent.objects.select_for_update(of=("self",))
         .select_related("subject__cohort")
-        .get(pk=agent.pk)
+        .filter(pk__in=[agent.pk for agent in agents], subject__in=revisions)
+        .order_by("pk")
     )
-    newest = agent.policies.order_by("-version").first()
-    version = max(newest.version + 1 if newest else 1, int(now.timestamp() * 1000))
-    verdicts = selectors.verdicts_for(agent.subject, agent=agent, at=now, past=imported)
-    lease_until = _lease_end(at, verdicts.next_change)
-    document = _document(agent, verdicts, version=version, at=at, lease_until=lease_until)
-    policy = IssuedPolicy.objects.create(
-        agent=agent,
-        version=version,
-        cohort_policy=verdicts.cohort_policy,
-        personal_revision=personal.revision,
-        issued_at=at,
-        lease_until=lease_until,
-        allow=verdicts.allow(),
-        sha256=digest(document),
+    newest = IssuedPolicy.objects.filter(agent__in=locked).order_by("agent_id", "-version")
+    before = {
+        agent: (version, allow)
+        for agent, version, allow in newest.distinct("agent_id").values_list(
+            "agent_id", "version", "allow"
+        )
+    }
+    standings = selectors.standings_for(
+        [agent.subject for agent in locked], at=now, agents=locked, past=imported
     )
-    ledger.append(
-        events.PolicyIssued(
-            reason="renewal" if _unchanged(newest, policy) else "change",
-            allows=len(verdicts.allowed()),
-            agent=agent.ref,
+    strikes = selectors.strikes_to_apply([agent.subject_id for agent in locked], at=at)
+    drafts = []
+    for agent, standing in zip(locked, standings, strict=True):
+        terms = selectors.terms_for(standing, at=now)
+        version, allowed_before = before.get(agent.pk, (0, None))
+        version = max(version + 1, int(now.timestamp() * 1000))
+        lease_until = _lease_end(at, terms)
+        payload = assembled(
+            _document(
+                agent,
+                terms,
+                version=version,
+                at=at,
+                lease_until=lease_until,
+                strikes=strikes[agent.subject_id],
+            )
+        )
+        policy = IssuedPolicy(
+            agent=agent,
             version=version,
+            cohort_policy=terms.cohort_policy,
+            personal_revision=revisions[agent.subject_id],
+            issued_at=at,
             lease_until=lease_until,
-            digest=policy.sha256,
-        ),
-        actor=Actor.system("policy"),
-        subject=agent.subject.ref,
-        covers=[policy],
-        event_time=at if imported else None,
-        imported=imported,
-    )
-    return Lease(policy, document)
+            allow=terms.allow,
+            sha256=hashlib.sha256(payload).hexdigest(),
+        )
+        unchanged = allowed_before == policy.allow
+        drafts.append(_Draft(policy, payload, terms.allows, unchanged))
+    return drafts
 
 
-def _unchanged(previous: IssuedPolicy | None, policy: IssuedPolicy) -> bool:
-    return previous is not None and previous.allow == policy.allow
-
-
-def _lease_end(at: datetime, next_change: datetime | None) -> datetime:
+def _lease_end(at: datetime, terms: selectors.Terms) -> datetime:
     """A lease never outlives the next instant at which an answer changes by itself."""
-    longest = at + timedelta(seconds=selectors.setting("lease_seconds"))
+    next_change = terms.next_change
+    longest = at + timedelta(seconds=terms.setting("lease_seconds"))
     return min(longest, next_change) if next_change and next_change > at else longest
 
 
 def _document(
-    agent: Agent, verdicts: selectors.Verdicts, *, version: int, at: datetime, lease_until: datetime
+    agent: Agent,
+    terms: selectors.Terms,
+    *,
+    version: int,
+    at: datetime,
+    lease_until: datetime,
+    strikes: Iterable[selectors.Interval],
 ) -> dict[str, Any]:
+    """Return the members of a policy; what many have in common comes ready-made."""
     return {
         "v": 1,
         "iss": settings.PUBLIC_URL,
@@ -109,26 +193,22 @@ def _document(
         "version": version,
         "iat": int(at.timestamp()),
         "lease_until": int(lease_until.timestamp()),
-        "poll_after": selectors.setting("poll_seconds"),
+        "poll_after": terms.setting("poll_seconds"),
         "default": {"decision": "deny", "reasons": ["app_not_allowlisted"]},
-        "apps": verdicts.apps(),
-        "allow": verdicts.allowed(),
-        "deny": verdicts.denied(),
-        "never": {
-            "categories": sorted(category.value for category in NEVER_CATEGORIES),
-            "signals": sorted(signal.value for signal in NeverSignal),
-            "matchers": verdicts.never_matchers(agent.platform),
-        },
-        "paused": verdicts.paused,
-        "strikes": _strikes(agent, at),
-        "schedule": verdicts.schedule(),
+        "apps": terms.apps(),
+        "allow": terms.allowed(),
+        "deny": terms.denied(),
+        "never": terms.never(agent.platform),
+        "paused": terms.paused,
+        "strikes": _strikes(strikes),
+        "schedule": terms.schedule,
         "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},
     }
 
 
-def _strikes(agent: Agent, at: datetime) -> list[dict[str, int]]:
+def _strikes(intervals: Iterable[selectors.Interval]) -> list[dict[str, int]]:
     """Return what the agent must purge, in whole seconds that hold all of each interval."""
     return [
         {"from": floor(since.timestamp()), "until": ceil(until.timestamp())}
-        for since, until in selectors.strikes_to_apply(agent.subject, at=at)
+        for since, until in intervals
     ]

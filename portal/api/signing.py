@@ -14,10 +14,10 @@ from consent.digests import canonical
 POLICY_TYPE = "policy+jwt"
 
 
-def sign_policy(document: dict[str, Any]) -> str:
-    """Return the document as a signed policy; an agent applies nothing that does not verify."""
+def sign_policy(payload: bytes) -> str:
+    """Return a document's bytes as a signed policy; agents apply nothing that does not verify."""
     head = _encode(canonical({"alg": "EdDSA", "kid": key_id(), "typ": POLICY_TYPE}))
-    body = _encode(canonical(document))
+    body = _encode(payload)
     signature = _encode(_key().sign(f"{head}.{body}".encode("ascii")))
     return f"{head}.{body}.{signature}"
 

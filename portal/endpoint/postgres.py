@@ -94,7 +94,7 @@ def issue(known: Known, now: float) -> tuple[Issued, Known]:
     agent = Agent.objects.select_related("subject").get(pk=known.agent)
     lease = services.issue_policy(agent=agent, at=datetime.fromtimestamp(now, UTC))
     after = _known(known, agent, lease.policy)
-    return Issued(after.etag, sign_policy(lease.document).encode("ascii")), after
+    return Issued(after.etag, sign_policy(lease.payload).encode("ascii")), after
 
 
 def issue_quietly(known: Known, now: float) -> tuple[bool, Issued, Known]:

@@ -171,7 +171,7 @@ def test_a_strike_of_one_person_touches_nobody_else(world: factories.World, stor
     services.forget_last(subject=other, minutes=10)
 
     now = datetime.now(UTC)
-    assert selectors.strikes_to_apply(world.subject, at=now) == []
+    assert selectors.strikes_to_apply([world.subject.pk], at=now)[world.subject.pk] == []
     assert not selectors.struck_between(world.subject, now - MINUTE, now)
 
 

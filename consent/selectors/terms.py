@@ -1,0 +1,190 @@
+"""What a policy says, worked out once for all who are alike: to issue policies by the thousand.
+
+The same decisions as `decide`, of the apps that a purpose asks for: about all the others, of which
+there are far more, a policy says no more than its default, which denies. What follows from equal
+facts is remembered; equal means in every fact that the core is told, so nothing can be left out.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final, TypeVar
+
+from consent.digests import Fragment, plain
+from consent.models import CohortPolicy
+from consent.policy.facts import AppFacts
+from consent.policy.rulebook import Rulebook
+from consent.policy.types import NEVER_CATEGORIES, NeverSignal
+from consent.rules import rulebook_of
+from consent.selectors.decisions import (
+    NOTHING_SHARED,
+    Question,
+    Standing,
+    allow_of,
+    allowed_of,
+    answered,
+    app_facts,
+    changes_of_person,
+    denied_of,
+    questions,
+    schedule_of,
+)
+from consent.selectors.documents import registry_of
+from consent.selectors.never import is_closed, never_on, reachable
+from consent.selectors.settings import setting
+
+T = TypeVar("T")
+KEPT: Final = {"piece": 4096, "facts": 512, "apps": 16, "never": 64}
+"""So much is remembered of each kind before it is begun anew: some ten megabytes in all."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one purpose comes to for whoever is alike."""
+
+    allow: Mapping[str, Mapping[str, int]]
+    """App -> {signal: days it may be kept}."""
+    allowed: str
+    """The entries of the document's list, in canonical form, without its brackets; likewise."""
+    denied: str
+    allows: int
+    changes: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Everything a policy says of what may be recorded."""
+
+    pieces: Mapping[str, Piece]
+    cohort_policy: CohortPolicy | None
+    paused: bool
+    schedule: list[dict[str, Any]]
+    """The stretches of working hours, as the document says them."""
+    next_change: datetime | None
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """The cohort's document; empty, which denies, when there is none."""
+        return self.cohort_policy.document if self.cohort_policy else NOTHING_SHARED
+
+    @property
+    def allow(self) -> dict[str, Mapping[str, Mapping[str, int]]]:
+        """Return purpose -> app -> {signal: days it may be kept}: what is permitted, no more."""
+        return {code: piece.allow for code, piece in self.pieces.items() if piece.allow}
+
+    @property
+    def allows(self) -> int:
+        """How many entries the list of what is allowed has."""
+        return sum(piece.allows for piece in self.pieces.values())
+
+    def allowed(self) -> Fragment:
+        """Return what is permitted, as the document says it."""
+        return _list(piece.allowed for _, piece in sorted(self.pieces.items()))
+
+    def denied(self) -> Fragment:
+        """Return what is denied with its reasons; what is not listed is denied by default."""
+        return _list(piece.denied for _, piece in sorted(self.pieces.items()))
+
+    def apps(self) -> Fragment:
+        """Return the apps an agent must recognise, with their matchers."""
+        return _remembered(("apps", self._registry), lambda: plain(_open_apps(self.shared)))
+
+    def never(self, platform: str) -> Fragment:
+        """Return what is never captured; of the catalogue, what an agent here could meet."""
+        allowed = {app for piece in self.pieces.values() for app in piece.allow}
+        here = reachable(self.shared["apps"], allowed=allowed, platform=platform)
+        return _remembered(
+            ("never", self._registry, here),
+            lambda: plain(
+                {
+                    "categories": sorted(category.value for category in NEVER_CATEGORIES),
+                    "signals": sorted(signal.value for signal in NeverSignal),
+                    "matchers": never_on(self.shared["apps"], here),
+                }
+            ),
+        )
+
+    def setting(self, key: str) -> int:
+        """Return a setting of the organisation as the cohort's document has it."""
+        said = self.shared.get("leases", {}).get(key)
+        return setting(key) if said is None else int(said)
+
+    @property
+    def _registry(self) -> str:
+        return registry_of(self.cohort_policy) if self.cohort_policy else ""
+
+
+def terms_for(standing: Standing, *, at: datetime) -> Terms:
+    """Return what a policy issued at `at` says, by what stands."""
+    policy = standing.cohort_policy
+    rules = rulebook_of(policy.document.get("rulebook") if policy else None)
+    asked = list(questions(standing, rules, at=at))
+    pieces = {one.code: _piece(one, policy, rules) for one in asked}
+    schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
+    changes = changes_of_person(standing, at)
+    changes += [change for piece in pieces.values() for change in piece.changes]
+    return Terms(pieces, policy, standing.paused, schedule, min(changes, default=None))
+
+
+def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Piece:
+    today = asked.person.today
+    # Of the time of day the core is told nothing that does not stand in the facts beside it.
+    person = replace(asked.person, at=today)
+    return _remembered(
+        (
+            "piece",
+            policy.sha256 if policy else "",
+            asked.code,
+            person,
+            asked.chosen,
+            asked.lapsed,
+        ),
+        lambda: _worked_out(asked, _apps(policy, asked, today), rules),
+    )
+
+
+def _worked_out(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> Piece:
+    pairs, changes = answered(asked, apps, rules)
+    allowed = allowed_of(pairs)
+    return Piece(
+        allow=allow_of(pairs).get(asked.code, {}),
+        allowed=plain(allowed).text[1:-1],
+        denied=plain(denied_of(pairs)).text[1:-1],
+        allows=len(allowed),
+        changes=tuple(changes),
+    )
+
+
+def _apps(policy: CohortPolicy | None, asked: Question, today: date) -> tuple[AppFacts, ...]:
+    if policy is None:
+        return ()
+    return _remembered(
+        ("facts", policy.sha256, asked.code, today),
+        lambda: app_facts(policy.document, asked.purpose, today, listed_only=True),
+    )
+
+
+def _open_apps(shared: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        code: {"name": app["name"], "category": app["category"], "matchers": app["matchers"]}
+        for code, app in shared["apps"].items()
+        if not is_closed(app)
+    }
+
+
+def _list(parts: Any) -> Fragment:
+    return Fragment(f"[{','.join(part for part in parts if part)}]")
+
+
+_memory: dict[str, dict[Hashable, Any]] = {}
+
+
+def _remembered(key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+    """Return what follows from the key alone; `make` works it out the first time."""
+    kind = _memory.setdefault(str(key[0]), {})
+    found: T | None = kind.get(key)
+    if found is None:
+        if len(kind) >= KEPT[str(key[0])]:
+            kind.clear()
+        found = kind.setdefault(key, make())
+    return found
