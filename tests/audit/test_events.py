@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from audit import body, events, seal
 from audit.event import TYPE, Event, UnfitEventError, event, sealed
 
+SOMEBODY = UUID("9b2e0c1e-6a1d-4f0e-8a53-1c7d2f0e4b66")
 HOUR = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CODES = st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True)
 SECRETS = st.text(min_size=12, max_size=30).map(lambda text: f"secret {text}")
@@ -160,17 +161,17 @@ def test_commitments_open_with_their_salt_only() -> None:
         "Anna Muster",
         "",
         "x" * 81,
-        str(uuid4()),
-        f"agent:{uuid4()}",
-        uuid4().hex,
+        str(SOMEBODY),
+        f"agent:{SOMEBODY}",
+        SOMEBODY.hex,
         "line\nbreak",
-        uuid4(),
+        SOMEBODY,
         datetime.now(UTC),
         1.5,
         2**60,
         b"bytes",
         ["list"],
-        ("fine", str(uuid4())),
+        ("fine", str(SOMEBODY)),
         {"a": 1},
     ],
 )
