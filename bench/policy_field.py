@@ -48,8 +48,10 @@ class Field:
 
 def prepare(agents: int) -> Field:
     """Make the database with so many agents; each holds a policy that allows something."""
-    from tests.conftest import _owner_on, _point_everything_at
+    from tests.conftest import _owner_on, _point_everything_at, set_up_django, start_servers
 
+    start_servers()
+    set_up_django()
     with _owner_on("postgres") as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {DATABASE}")
@@ -222,11 +224,10 @@ def wait_for(port: int) -> None:
 
 def backing_processes() -> list[int]:
     """Return the processes of PostgreSQL and Redis, which work for the web server."""
-    from tests.conftest import _servers as servers
+    from tests.conftest import _servers
 
-    return (
-        [pid for process, _ in servers.running for pid in children(process.pid)] if servers else []
-    )
+    started = [process for servers in _servers for process, _ in servers.running]
+    return [pid for process in started for pid in children(process.pid)]
 
 
 def on(cores: set[int]) -> list[str]:

@@ -10,50 +10,86 @@ import contextlib
 import hashlib
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from portal.servers.testing import Servers, start_for_tests
+from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
+    only_looks,
+    only_shares,
+    pytest_cmdline_main,
+    pytest_collection_modifyitems,
+    pytest_xdist_make_scheduler,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-_servers: Servers | None = None
+_servers: list[Servers] = []
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 # Playwright's synchronous interface keeps an event loop in this thread.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 
+def start_servers() -> None:
+    """Start this process's own servers, before anything of `portal` asks where they are."""
+    if not _servers:
+        _servers.append(start_for_tests())
+
+
+def set_up_django() -> None:
+    """Set Django up as the tests need it.
+
+    Its variable is set no earlier: a process that only shares tests out would hand it on, and
+    those it starts would read the settings before their servers have a place.
+    """
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+    django.setup()
+    from django.conf import settings
+
+    # Hashed names need collectstatic; the browser tests run the whole installation and have it.
+    settings.STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.StaticFilesStorage"
+    )
+    # The usual one takes a third of a second by design; installations that tests start keep it.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 # A test's own subprocess imports this file too, to reach the servers that are already there.
-ATTACHED = "SAYSO_TESTS_ATTACH" in os.environ
-if not ATTACHED and not {"--collect-only", "--help", "--version"} & set(sys.argv):
-    _servers = start_for_tests()
+if "SAYSO_TESTS_ATTACH" in os.environ:
+    set_up_django()
 
-import django
-import pytest
 
-django.setup()
-
-from django.conf import settings as installed_settings
-
-# Hashed names need collectstatic; the browser tests run the whole installation and have it.
-installed_settings.STORAGES["staticfiles"]["BACKEND"] = (
-    "django.contrib.staticfiles.storage.StaticFilesStorage"
-)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers where tests will run, before any test file is imported."""
+    if only_shares(config):
+        return
+    if not only_looks(config):
+        start_servers()
+    set_up_django()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
-    if _servers:
-        _servers.stop()
+    for servers in _servers:
+        servers.stop()
 
 
 @pytest.fixture(scope="session")
-def template_database(django_db_blocker: Any) -> str:
+def template_database(django_db_blocker: Any) -> Iterator[str]:
     """Name of a migrated, guarded database of this very schema; made when it is not there yet."""
+    yield _template(django_db_blocker)
+    with _owner_on("postgres") as cursor:
+        _drop_done_with(cursor)
+
+
+def _template(django_db_blocker: Any) -> str:
     from django.core.management import call_command
     from django.db import connections
 
@@ -92,26 +128,45 @@ class Database:
 @pytest.fixture
 def database(template_database: str, django_db_blocker: Any) -> Iterator[Database]:
     """A fresh database for this test: role app as `default`, and `owner`, `reader`, `sequencer`."""
+    with fresh_database(template_database, django_db_blocker) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def fresh_database(template: str, django_db_blocker: Any) -> Iterator[Database]:
+    """A clone of the template, to which every alias points meanwhile."""
     from django.db import connections
 
     name = f"sayso_test_{secrets.token_hex(6)}"
     with _owner_on("postgres") as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+        _drop_done_with(cursor)
+        # Copied file by file, a third quicker than through the log; its first connection is, too.
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     with django_db_blocker.unblock():
         _point_everything_at(name)
-        yield Database(name)
-        connections.close_all()
-    _drop(name)
+        try:
+            yield Database(name)
+        finally:
+            connections.close_all()
+            _done_with.append(name)
 
 
-def _drop(name: str) -> None:
-    """Drop a database; a passing visit of PostgreSQL's own autovacuum is waited for."""
+_done_with: list[str] = []
+"""Clones of tests that have ended; dropped when the next is made, for sessions end slowly."""
+
+
+def _drop_done_with(cursor: Any) -> None:
+    while _done_with:
+        _drop(_done_with.pop(), cursor)
+
+
+def _drop(name: str, cursor: Any) -> None:
+    """Drop a database; where a session is still open there it is ended, and waited for."""
     import psycopg
 
     for last in (False, False, False, True):
         try:
-            with _owner_on("postgres") as cursor:
-                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         except psycopg.errors.InsufficientPrivilege:
             if last:
                 raise

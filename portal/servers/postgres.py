@@ -32,6 +32,7 @@ LOCK = locations.HOME / "pgdata.lock"
 PID_FILE = PGDATA / "postmaster.pid"
 LOG_NAME = "postgres"
 FIRST_WITH_BUILTIN_LOCALE = 17
+FIRST_WITH_SCRAM_ITERATIONS = 16
 
 SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -45,7 +46,17 @@ SERVER_SETTINGS = {
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
 }
-WITHOUT_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+WITHOUT_SAFETY = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    # It would visit databases that live for a second, and hold up their end.
+    "autovacuum": "off",
+}
+WITHOUT_HARD_GUESSING = {"scram_iterations": "1"}
+"""Passwords that only tests use: with the usual 4096, most of a connection's cost is hashing."""
 
 
 def start(
@@ -221,6 +232,8 @@ def _remove_leftovers() -> None:
 
 def _command(programs: Path, *, safe: bool) -> list[str | Path]:
     settings = SERVER_SETTINGS if safe else {**SERVER_SETTINGS, **WITHOUT_SAFETY}
+    if not safe and _major(programs) >= FIRST_WITH_SCRAM_ITERATIONS:
+        settings = {**settings, **WITHOUT_HARD_GUESSING}
     options: list[str | Path] = [f"--{name}={value}" for name, value in settings.items()]
     return [programs / "postgres", "-D", PGDATA, *options]
 

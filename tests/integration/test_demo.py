@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,24 +50,13 @@ def demo(
     template_database: str, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
     """Load once for the whole module: these tests only look."""
-    from django.db import connections
-
     home = tmp_path_factory.mktemp("demo")
-    name = f"sayso_test_{secrets.token_hex(6)}"
-    with conftest._owner_on("postgres") as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     stores = {"files": {"kind": "filesystem", "root": home / "store"}}
-    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with (
-        override_settings(HOME=home, STORES=stores, PASSWORD_HASHERS=quick),
-        django_db_blocker.unblock(),
+        override_settings(HOME=home, STORES=stores),
+        conftest.fresh_database(template_database, django_db_blocker) as database,
     ):
-        conftest._point_everything_at(name)
-        heard = _load_listening()
-        yield Demo(conftest.Database(name), home, heard)
-        connections.close_all()
-    with conftest._owner_on("postgres") as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield Demo(database, home, _load_listening())
 
 
 def _load_listening() -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ def home(tmp_path: Path, settings: Any) -> Path:
     """A folder of this test's own, with a file store in it."""
     settings.HOME = tmp_path
     settings.STORES = {"files": {"kind": "filesystem", "root": tmp_path / "store"}}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return tmp_path
 
 
