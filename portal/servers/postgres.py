@@ -45,6 +45,8 @@ SERVER_SETTINGS = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
+    # So that it can be said to the instant when a withdrawal was committed.
+    "track_commit_timestamp": "on",
 }
 WITHOUT_SAFETY = {
     "fsync": "off",
