@@ -104,9 +104,13 @@ def writer(plan: dict[str, Any], folder: Path, number: int) -> None:
     (folder / f"writer-{number}.ready").touch()
     while not (folder / "go").exists():
         time.sleep(0.1)
+    committed: list[int] = []
     while not (folder / "stop").exists():
         person = chance.choice(mine)
+        committed.clear()
         with transaction.atomic():
+            # The first thing after the commit, before anything else that waits for it.
+            transaction.on_commit(lambda: committed.append(time.monotonic_ns()))
             _decide(people[person], plan, allows=not allowed[person], chance=chance)
             if chance.random() < 0.3:  # the moment between mark and commit, drawn out
                 time.sleep(chance.random() * 0.05)
@@ -114,9 +118,8 @@ def writer(plan: dict[str, Any], folder: Path, number: int) -> None:
                 transaction.set_rollback(True)
                 continue
             before = time.monotonic_ns()
-        after = time.monotonic_ns()
         allowed[person] = not allowed[person]
-        lines.append(f"{person} {int(allowed[person])} {before} {after}")
+        lines.append(f"{person} {int(allowed[person])} {before} {committed[0]}")
         time.sleep(chance.expovariate(plan["rate"]))
     (folder / f"writer-{number}.changes").write_text("\n".join(lines))
 
@@ -145,6 +148,59 @@ def _decide(subject: Any, plan: dict[str, Any], *, allows: bool, chance: random.
         )
 
 
+# --- taking a part of the fence out ---------------------------------------------------------------
+
+
+def without_mark() -> None:
+    """Let changes mark nothing in Redis, and leave no row."""
+    from consent import hooks
+
+    hooks._policy_changing.clear()
+
+
+def without_order() -> None:
+    """Let changes mark only after the commit, as is done for an ordinary cache."""
+    from django.db import transaction
+
+    from consent import hooks
+    from portal.endpoint import marks
+
+    def late(**who: int) -> None:
+        def mark() -> None:
+            time.sleep(random.random() * 0.05)
+            with transaction.atomic():
+                marks.policy_changing(**who)
+
+        transaction.on_commit(mark)
+
+    hooks._policy_changing[:] = [late]
+
+
+def without_rows() -> None:
+    """Let what cannot be marked be forgotten."""
+    from types import SimpleNamespace
+
+    from portal.endpoint import marks
+
+    nothing = SimpleNamespace(objects=SimpleNamespace(create=lambda **_: None))
+    marks.Unmarked = nothing  # type: ignore[assignment, misc]
+
+
+def without_bound() -> None:
+    """Let readers believe Redis for an hour after they last heard from PostgreSQL."""
+    from portal.endpoint import watch
+
+    watch.VALID = 3600.0  # type: ignore[misc]
+
+
+PARTS = {
+    "mark": without_mark,
+    "order": without_order,
+    "rows": without_rows,
+    "bound": without_bound,
+}
+
+
 def main() -> None:
     role, database, folder, number = sys.argv[1:]
     _point_everything_at(database)
@@ -154,6 +210,8 @@ def main() -> None:
     connections.settings["default"]["CONN_MAX_AGE"] = None  # as good as the web process's pool
     if relayed := os.environ.get("TEST_POSTGRES_HOST"):
         connections.settings["default"]["HOST"] = relayed
+    if plan["without"]:
+        PARTS[plan["without"]]()
     {"reader": reader, "writer": writer}[role](plan, Path(folder), int(number))
 
 
