@@ -18,7 +18,7 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from bench import change, check, copies, decisions, founding, plan  # noqa: E402
+from bench import change, check, copies, decisions, founding, plan, stopping  # noqa: E402
 from retention.models import DeletionCase  # noqa: E402
 
 CASES_SECONDS: Final = 120
@@ -116,6 +116,7 @@ PARTS: Final[dict[str, Callable[..., Any]]] = {
     "pure": decisions.measure_pure,
     "verdicts": decisions.measure_verdicts,
     "change": change.measure_change,
+    "stop": stopping.measure_stop,
 }
 
 if __name__ == "__main__":

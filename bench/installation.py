@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class Installation:
     home: Path
     port: int = 0
     supervisor: subprocess.Popen[str] | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+    """Settings of this installation alone."""
 
     @property
     def pid(self) -> int:
@@ -45,6 +47,7 @@ class Installation:
             "SAYSO_PUBLIC_URL": address,
             "SAYSO_NO_BOOTSTRAP": "1",
             "SAYSO_POLICY_BURST": MANY_POLLS,
+            **self.extra,
         }
 
     def __enter__(self) -> "Installation":
