@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 BUDGET: Final = 0.05
 PAUSE: Final = 0.5
 """How long Redis is left alone after it did not answer: many changes must not each wait for it."""
+TOLD_WITHIN: Final = 5.0
+"""What is older need not be told: by then readers compared the nonces of all who wait."""
 BUCKETS: Final = 1024
 LOCKS: Final = {"s": 7_215_010, "c": 7_215_011}
 """Advisory locks, a class each for subjects and cohorts: held by whoever changes something of
@@ -79,6 +81,7 @@ class _Job:
     name: str
     epoch: str = ""
     server: str = ""
+    born: float = field(default_factory=time.monotonic)
     done: "Future[bool]" = field(default_factory=Future)
 
 
@@ -106,20 +109,36 @@ class _Speaker:
             return False
 
     def tell(self, name: str) -> None:
-        """Tell whoever waits for a change of this, after the commit; nobody waits for it."""
-        if time.monotonic() >= self._silent_until:
-            self._jobs.put(_Job(name))
+        """Tell whoever waits for a change of this, after the commit; nobody waits for it.
+
+        Also while Redis is left alone: a change that was marked left no row to be heard of by.
+        """
+        self._jobs.put(_Job(name))
 
     def _work(self) -> None:
         client: redis.Redis | None = None
         while True:
             job = self._jobs.get()
+            if not job.epoch and not self._may_be_told(job):
+                continue
             try:
                 client = client or _connect()
-                job.done.set_result(_do(client, job))
+                done = _do(client, job)
             except Exception:  # noqa: BLE001  whatever Redis does, the change commits all the same
                 self._silent_until = time.monotonic() + PAUSE
-                job.done.set_result(False)
+                done = False
+                if not job.epoch:  # told again, as long as there is a point
+                    self._jobs.put(job)
+                    continue
+            job.done.set_result(done)
+
+    def _may_be_told(self, job: _Job) -> bool:
+        """Leave Redis alone as long as that is meant to be; return whether there is still a point.
+
+        Meanwhile nobody brings a mark: they are refused before they come this far.
+        """
+        time.sleep(max(self._silent_until - time.monotonic(), 0.0))
+        return time.monotonic() - job.born < TOLD_WITHIN
 
 
 def _speaker() -> _Speaker:

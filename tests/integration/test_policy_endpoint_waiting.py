@@ -181,6 +181,24 @@ def test_a_change_nobody_spoke_of_is_found(
     assert poll.result(10).allows is False
 
 
+def test_a_marked_change_is_told_although_redis_was_left_alone_meanwhile(
+    portal: Portal, world: factories.World, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the mark and the commit somebody else's change waited for Redis in vain."""
+    from django.db import transaction
+
+    from portal.endpoint import hearing, marks
+
+    monkeypatch.setattr(hearing, "SWEEP_SECONDS", 3600.0)
+    poll, _ = waiting(portal, token)
+
+    with transaction.atomic():
+        withdraw(world)
+        marks._speaker()._silent_until = time.monotonic() + marks.PAUSE
+
+    assert poll.result(10).allows is False
+
+
 def test_a_message_that_got_lost_is_missed_at_once(
     portal: Portal, world: factories.World, token: str, silent: None, settings: Any
 ) -> None:
