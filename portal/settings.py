@@ -216,6 +216,12 @@ POLICY_LEASE_SECONDS = env_int("SAYSO_POLICY_LEASE_SECONDS", default=900, least=
 POLICY_POLL_SECONDS = env_int("SAYSO_POLICY_POLL_SECONDS", default=30)
 # How long a poll may wait for a change, and how many may wait in one process; 0 for none.
 POLICY_WAIT_SECONDS = env_int("SAYSO_POLICY_WAIT_SECONDS", default=30, least=0)
+# What agents wait with each event, how long they keep one at most, and how fast they hand in.
+POLICY_EMBARGO_SECONDS = env_int("SAYSO_POLICY_EMBARGO_SECONDS", default=0, least=0)
+POLICY_SPOOL_SECONDS = env_int("SAYSO_POLICY_SPOOL_SECONDS", default=259_200, least=60)
+POLICY_UPLOAD_BYTES_PER_SECOND = env_int(
+    "SAYSO_POLICY_UPLOAD_BYTES_PER_SECOND", default=500_000, least=1000
+)
 POLICY_WAITING_LIMIT = env_int("SAYSO_POLICY_WAITING_LIMIT", default=10_000, least=0)
 # Whether polls are answered inside the web server's protocol object, ahead of ASGI.
 POLICY_FAST = env_flag("SAYSO_POLICY_FAST", default=True)

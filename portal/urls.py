@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
-from portal.api.policy import AcknowledgeView, PolicyView, policy_keys
+from portal.api.policy import AcknowledgeView, PolicyView, policy_keys, policy_schema
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     agreements,
@@ -113,6 +113,7 @@ urlpatterns = [
         name="api-schema",
     ),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
+    path(".well-known/sayso-policy.schema.json", policy_schema, name="policy-schema"),
     path("accounts/", include("allauth.urls")),
     path("identity/o/device", approve.approve_machine, name="approve-machine"),
     path("", include("allauth.idp.urls")),

@@ -3,6 +3,7 @@
 Not obeying is never a choice made here: whatever cannot be verified ends capture.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,10 @@ from sayso_agent.jws import KeySet, b64url, key_id
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
+from sayso_agent.report import try_report
 from sayso_agent.transport import Transport, parse_origin
 from sayso_agent.trust import TYPE, Expected, accept
-from sayso_agent.upload import Uploaded, Uploader, rfc3339
+from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
 
 LONGEST_SPOOLED: Final = 72 * 3600
 
@@ -146,8 +148,12 @@ class Agent:
         self.capture.change(Rules(policy, lease), self.clock.now())
         self.home.spool.close()
         self.home.spool.purge(
-            lambda slot, record: policy.permits(slot.purpose, slot.app, record.signal)
+            lambda slot, r: policy.keeps(slot.purpose, slot.app, r.signal, r.stamp),
+            part=lambda record: policy.strikes.side(record.stamp),
         )
+        if not policy.paused:
+            self.home.resumed(version=policy.version)
+        self.home.save_clock(policy.issued_at - fetched.received.wall)
         self._token = token
         self.denied = ""
         self.home.save_policy(token, {kid: b64url(raw) for kid, raw in keys.keys.items()})
@@ -199,10 +205,25 @@ class Agent:
         """Return whether the spool holds nothing that the policy in force denies."""
         policy = self.policy
         return policy is not None and all(
-            policy.permits(segment.slot.purpose, segment.slot.app, record.signal)
+            policy.keeps(segment.slot.purpose, segment.slot.app, record.signal, record.stamp)
             for segment in self.home.spool.segments()
             for record in segment.records
         )
+
+    # --- what the person does here ---------------------------------------------------------------
+
+    def pause(self) -> bool:
+        """Stop capture at once, then tell the portal; return whether it could be told."""
+        self.home.pause()
+        return try_report(self.home, self.portal)
+
+    def forget(self, *, minutes: float) -> int:
+        """Drop what was recorded in the last minutes, tell the portal; return how many went."""
+        until = self.clock.now().wall
+        gone = self.capture.forget_since(until - minutes * 60)
+        gone += self.home.forget(minutes=minutes)
+        try_report(self.home, self.portal)
+        return gone
 
     # --- capture -------------------------------------------------------------------------------
 
@@ -241,13 +262,19 @@ class Agent:
     # --- batches -------------------------------------------------------------------------------
 
     def upload(self, *, older_than: float | None = None) -> Uploaded:
-        """Hand in what is spooled; with `older_than` only what was begun before that wall time."""
+        """Hand in what is spooled; with `older_than` only what was begun before that wall time.
+
+        What is under embargo stays, and so does what would go beyond the bandwidth.
+        """
         self.capture.flush()
-        limit = self.clock.now().wall - LONGEST_SPOOLED
+        now, policy = self.clock.now(), self.policy
+        longest = policy.limits.spool_seconds if policy else LONGEST_SPOOLED
+        limit = now.wall - min(longest, LONGEST_SPOOLED)
         self.home.spool.close(older_than=older_than)
-        self.home.spool.purge(lambda _slot, record: record.wall >= limit)
+        self.capture.dropped["outdated"] += self.home.spool.purge(lambda _, r: r.wall >= limit)
+        self.capture.dropped += Counter()  # forget zeros
         try:
-            done = self.uploader.send_closed()
+            done = self.uploader.send_closed(self._release())
         except StandingError as error:
             self.stop(error)
             raise
@@ -255,6 +282,19 @@ class Agent:
         self.uploaded.events += done.events
         self.uploaded.refused += done.refused
         return done
+
+    def _release(self) -> Release:
+        """Return up to which moment of capture, and how fast, batches may leave now."""
+        now, rules = self.clock.now(), self.rules
+        stamp = rules.lease.stamp(now) if rules else None
+        if rules is None or stamp is None:
+            return Release(until=0.0, bytes_per_second=1, now=now.monotonic)
+        policy = rules.policy
+        return Release(
+            until=stamp - policy.embargo,
+            bytes_per_second=policy.limits.bytes_per_second,
+            now=now.monotonic,
+        )
 
     def _may_send(self) -> bool:
         """Nothing leaves without a policy in force, or while the person thinks it over."""

@@ -89,8 +89,8 @@ class Capture:
         """Go over to other rules; what waits is kept only where old and new both permit it."""
         if self.rules is not None and rules is not None:
             self._keep_typed(self._typed.cut(), now)
-            permits = rules.policy.permits
-            self.drop_pending(lambda slot, r: permits(slot.purpose, slot.app, r.signal))
+            keeps = rules.policy.keeps
+            self.drop_pending(lambda slot, r: keeps(slot.purpose, slot.app, r.signal, r.stamp))
             self.flush()
         else:
             self.forget()
@@ -103,6 +103,11 @@ class Capture:
         for slot, records in self._pending.items():
             self._pending[slot] = [record for record in records if keep(slot, record)]
         return before - sum(len(records) for records in self._pending.values())
+
+    def forget_since(self, wall: float) -> int:
+        """Drop from memory what was recorded from then on, and all that is being typed."""
+        self._typed.forget()
+        return self.drop_pending(lambda _slot, record: record.wall < wall)
 
     def forget(self) -> None:
         """Drop all that is in memory."""
@@ -124,6 +129,8 @@ class Capture:
         if isinstance(app, NoApp):
             return app.reason
         purposes, reason = _purposes(rules.policy, app.code, event.signal)
+        if purposes and event.signal in rules.policy.every_visible_for:
+            purposes, reason = self._in_sight(rules.policy, event, purposes)
         if not purposes:
             return reason
         moment = _moment(event, happened)
@@ -133,6 +140,8 @@ class Capture:
         purposes = [purpose for purpose in purposes if rules.policy.in_hours(purpose, stamp)]
         if not purposes:
             return "outside_work_hours"
+        if rules.policy.strikes.cover(stamp):
+            return "struck"
         if event.signal == "key_content":
             pieces = self._typed.take(event, app.code, stamp=stamp, wall=happened.wall)
             self._keep_typed(pieces, now)
@@ -142,6 +151,20 @@ class Capture:
             return "bad_event"
         self._keep(event.signal, app.code, purposes, data, stamp=stamp, wall=happened.wall)
         return ""
+
+    def _in_sight(self, policy: Policy, event: Event, purposes: list[str]) -> tuple[list[str], str]:
+        """Return the purposes for which every window in sight may be captured as well."""
+        visible = event.visible
+        if visible is None and event.signal == "window_title" and event.window.platform == "web":
+            visible = ()  # a page's recorder sees its page and nothing beside it
+        if visible is None:
+            return [], "visible_unknown"
+        for window in visible:
+            app = self._app(policy, window)
+            if isinstance(app, NoApp):
+                return [], "visible_not_allowed"
+            purposes = [p for p in purposes if policy.permits(p, app.code, event.signal)]
+        return purposes, "visible_not_allowed"
 
     def _app(self, policy: Policy, window: WindowFacts) -> App | NoApp:
         """Look an app up once per window and policy: pointers move a hundred times a second."""
@@ -167,6 +190,9 @@ class Capture:
                 reason = "outside_work_hours"
             if not purposes:
                 self.dropped[reason] += 1
+                continue
+            if rules.policy.strikes.cover(piece.stamp):
+                self.dropped["struck"] += 1
                 continue
             self._keep("key_content", piece.app, purposes, data, stamp=piece.stamp, wall=piece.wall)
 

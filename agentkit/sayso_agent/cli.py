@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sayso_agent
-from sayso_agent.agent import Agent
+from sayso_agent.agent import Agent, portal_of
 from sayso_agent.enrol import Approval, enrol
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
 from sayso_agent.home import Home, default_folder
@@ -22,9 +22,13 @@ from sayso_agent.plain import clock_time, decisions, explanation, table
 from sayso_agent.policy import Policy
 from sayso_agent.recorders import RECORDERS, Told, guess, is_live, open_recorder
 from sayso_agent.recorders.ndjson import FACTS, window_facts
+from sayso_agent.report import try_report
 from sayso_agent.run import Pace, Recording, Runner
+from sayso_agent.state import StateCommand
 from sayso_agent.trust import TYPE
 from sayso_agent.words import plain
+
+SOON: Final = 5.0
 
 EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4 not enrolled or not
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
@@ -83,7 +87,8 @@ def do_run(args: argparse.Namespace) -> Exit:
     agent = Agent(args.home)
     if not agent.home.running.try_hold():
         raise UsageError("already_running", "an agent runs on this folder already")
-    runner = Runner(agent, say=tell, pace=Pace(args.poll, args.upload_every))
+    shows = StateCommand(args.state_command) if args.state_command else None
+    runner = Runner(agent, tell, Pace(args.poll, args.upload_every), shows)
     try:
         items = None
         if args.events is not None:
@@ -190,7 +195,7 @@ def do_status(args: argparse.Namespace) -> Exit:
     say(f"agent {identity.agent} of {identity.portal}")
     say(line)
     if home.paused():
-        say("paused on this machine; `sayso-agent resume` ends that")
+        say("paused on this machine; resume in the browser")
     say(f"{home.spool.count()} events wait to be handed in")
     for reason, count in sorted(status.get("dropped", {}).items()):
         say(f"not recorded {count}: {plain(reason)}")
@@ -226,33 +231,51 @@ def _last_policy(home: Home) -> tuple[Policy, str]:
 
 
 def do_pause(args: argparse.Namespace) -> Exit:
-    """Stop recording on this machine at once."""
-    Home(args.home).pause()
-    say("Paused. Nothing is recorded and nothing is handed in until `sayso-agent resume`.")
+    """Stop recording on this machine at once, then everywhere; resume in the browser."""
+    home = Home(args.home)
+    home.pause()
+    told = _tell_portal(home)
+    if args.json:
+        say_json({"paused": True, "portal_told": told})
+        return Exit.OK
+    say("Paused. Nothing is recorded and nothing is handed in until you resume in the browser.")
+    if not told:
+        say("The portal could not be told yet; the agent tells it as soon as it can.")
     return Exit.OK
 
 
-def do_resume(args: argparse.Namespace) -> Exit:
-    """End the pause on this machine."""
-    Home(args.home).resume()
-    say("No longer paused here. What is recorded is up to the policy.")
-    return Exit.OK
+def _tell_portal(home: Home) -> bool:
+    """Tell the portal at once what the person did here, if it answers soon."""
+    if not home.enrolled():
+        return False
+    portal = portal_of(home.identity())
+    portal.transport.timeout = portal.transport.total = SOON
+    try:
+        return try_report(home, portal)
+    finally:
+        portal.transport.close()
 
 
 def do_forget(args: argparse.Namespace) -> Exit:
-    """Drop what was recorded in the last minutes and not handed in yet."""
-    gone = Home(args.home).forget(minutes=args.minutes)
+    """Have the last minutes forgotten: here at once, then everywhere."""
+    home = Home(args.home)
+    gone = home.forget(minutes=args.minutes)
+    told = _tell_portal(home)
     if args.json:
-        say_json({"dropped": gone})
+        say_json({"dropped": gone, "portal_told": told})
+        return Exit.OK
+    say(f"Dropped {gone} events of the last {args.minutes:g} minutes.")
+    if told:
+        say("What was handed in of them is refused or erased.")
     else:
-        say(f"Dropped {gone} events of the last {args.minutes:g} minutes.")
+        say("The portal could not be told yet; the agent tells it as soon as it can.")
     return Exit.OK
 
 
 def _minutes(text: str) -> float:
     value = float(text)
-    if not 0 < value <= 60 * 24 * 366:
-        raise argparse.ArgumentTypeError("a number of minutes above 0")
+    if not 0 < value <= 60 * 24:
+        raise argparse.ArgumentTypeError("a number of minutes above 0, at most a day's")
     return value
 
 
@@ -293,7 +316,6 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--app", required=True, help="an app's code or name")
     found.add_argument("--signal", required=True, help="a signal, such as mouse_click")
     command("pause", do_pause)
-    command("resume", do_resume)
     found = command("forget", do_forget)
     found.add_argument("--minutes", type=_minutes, required=True)
     return top
@@ -322,6 +344,11 @@ def _run_options(found: argparse.ArgumentParser) -> None:
     )
     found.add_argument(
         "--rebase", action="store_true", help="move an old recording's times to end now"
+    )
+    found.add_argument(
+        "--state-command",
+        metavar="COMMAND",
+        help="run at each change, with $SAYSO_STATE (recording, not_recording, paused)",
     )
     found.add_argument("--once", action="store_true", help="poll, take all input, hand it in, end")
     found.add_argument(

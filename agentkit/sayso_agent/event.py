@@ -22,7 +22,8 @@ class Event:
 
     `at` is the recorder's own wall clock, None for "now". `secure` is whether the field in use
     takes a password, None where the recorder cannot tell. `settles` says that whoever was typing
-    has left the field, so that what was typed is complete.
+    has left the field, so that what was typed is complete. `visible` is every window that could be
+    seen, None where the recorder cannot tell.
     """
 
     signal: str
@@ -33,6 +34,7 @@ class Event:
     field: str = ""
     typing: Typing = Typing.APPEND
     settles: bool = False
+    visible: tuple[WindowFacts, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

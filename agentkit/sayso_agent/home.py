@@ -3,6 +3,7 @@
 import base64
 import os
 import time
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -123,6 +124,15 @@ class Home:
             if version > seen.acknowledged:
                 write_json(self.folder / "seen.json", asdict(Seen(seen.version, version)))
 
+    def save_clock(self, offset: float) -> None:
+        """Remember how far the portal's clock is ahead of this machine's."""
+        write_json(self.folder / "clock.json", {"offset": offset})
+
+    def clock_offset(self) -> float:
+        """Return how far the portal's clock was ahead at the last policy; 0 where none came."""
+        found = read_json(self.folder / "clock.json")
+        return float(found["offset"]) if found else 0.0
+
     def save_policy(self, token: str, keys: dict[str, str]) -> None:
         """Keep the last policy with the keys that verify it, for `explain` and `status`."""
         write_json(self.folder / "policy.json", {"token": token, "keys": keys})
@@ -139,20 +149,64 @@ class Home:
 
     def pause(self) -> None:
         """Stop capture here, at once, without asking the portal."""
-        write_secret(self.folder / "paused", b"")
+        with self.lock:
+            if not self.paused():
+                write_json(self.folder / "paused", {"after_version": None})
 
-    def resume(self) -> None:
-        """End the pause on this machine."""
-        (self.folder / "paused").unlink(missing_ok=True)
+    def pause_unreported(self) -> bool:
+        """Return whether the portal has yet to hear of the pause."""
+        return self.paused() and self._pause_after() is None
+
+    def pause_reported(self, *, after_version: int) -> None:
+        """Remember that the portal knows; only a policy of a higher version can end the pause."""
+        with self.lock:
+            if self.paused():
+                write_json(self.folder / "paused", {"after_version": after_version})
+
+    def resumed(self, *, version: int) -> bool:
+        """End the pause if an unpaused policy of this version proves that the person resumed."""
+        with self.lock:
+            after = self._pause_after()
+            if after is None or version <= after:
+                return False
+            (self.folder / "paused").unlink(missing_ok=True)
+            return True
+
+    def _pause_after(self) -> int | None:
+        """Return the version that a resuming policy must exceed; None where none could yet."""
+        try:
+            after = (read_json(self.folder / "paused") or {}).get("after_version")
+        except StateError:
+            return None  # a pause whose file is damaged is told to the portal again
+        return after if isinstance(after, int) else None
 
     def forget(self, *, minutes: float) -> int:
         """Drop what was recorded in the last minutes and not handed in; return how many events.
 
-        A running agent drops what it holds in memory when it sees the mark.
+        A running agent drops what it holds in memory when it sees the mark. The portal is told by
+        whoever runs next.
         """
-        since = time.time() - minutes * 60
-        write_json(self.folder / "forget.json", {"since": since, "until": time.time()})
+        until = time.time()
+        since = until - minutes * 60
+        strike = {"strike": str(uuid.uuid4()), "since": since, "until": until}
+        with self.lock:
+            write_json(self.folder / "forget.json", {"since": since, "until": until})
+            self._save_strikes([*self.strikes_unreported(), strike])
         return self.spool.purge(lambda _slot, record: record.wall < since)
+
+    def strikes_unreported(self) -> list[dict[str, Any]]:
+        """Return what was forgotten here and the portal has yet to hear of."""
+        found = read_json(self.folder / "strikes.json")
+        return list(found["strikes"]) if found else []
+
+    def strike_reported(self, strike: str) -> None:
+        """Remember that the portal knows of a strike."""
+        with self.lock:
+            rest = [entry for entry in self.strikes_unreported() if entry["strike"] != strike]
+            self._save_strikes(rest)
+
+    def _save_strikes(self, strikes: list[dict[str, Any]]) -> None:
+        write_json(self.folder / "strikes.json", {"strikes": strikes})
 
     def forget_mark(self) -> tuple[float, float] | None:
         """Return (since, until) of the last `forget`, None if there was none."""

@@ -3,26 +3,36 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from sayso_agent.errors import PolicyRefusedError
 from sayso_agent.marks import Matcher
 from sayso_agent.matching import App, NoApp, WindowFacts, find_app, readable
-from sayso_agent.words import CATEGORIES, NEVER_CATEGORIES, NEVER_SIGNALS, SIGNALS
+from sayso_agent.words import (
+    CATEGORIES,
+    NEVER_CATEGORIES,
+    NEVER_SIGNALS,
+    SHOWS_OTHER_WINDOWS,
+    SIGNALS,
+    TEXT_PROFILE,
+)
 
 FORMAT: Final = 1
 LONGEST_LEASE: Final = 24 * 3600
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LARGEST: Final = 2**53
+_NEEDED: Final = frozenset({"batch_bytes", "batch_seconds"})
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large one batch may be, in bytes and in seconds of capture."""
+    """How large one batch may be, how fast batches may leave, and how long events may wait."""
 
     batch_bytes: int = 5_000_000
     batch_seconds: int = 900
+    bytes_per_second: int = 500_000
+    spool_seconds: int = 72 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,21 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
+class Strikes:
+    """Intervals that the person had forgotten, in the portal's seconds, half-open."""
+
+    intervals: tuple[tuple[int, int], ...] = ()
+
+    def cover(self, stamp: float) -> bool:
+        """Return whether what was captured at that moment must go."""
+        return any(since <= stamp < until for since, until in self.intervals)
+
+    def side(self, stamp: float) -> int:
+        """Return how many strikes lie before a moment: a batch may not reach over one."""
+        return sum(until <= stamp for _, until in self.intervals)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One verified policy document. `permits` is the only way to a yes."""
 
@@ -82,6 +107,10 @@ class Policy:
     default_reasons: tuple[str, ...]
     never: Never
     limits: Limits
+    strikes: Strikes
+    every_visible_for: frozenset[str]  # signals for which each visible window must be allowed
+    profiles: Mapping[str, str]  # signal -> how it must be masked
+    embargo: int
     schedule: tuple[Hours, ...] = ()
 
     @classmethod
@@ -114,12 +143,20 @@ class Policy:
             default_reasons=_texts(default, "reasons"),
             never=_never(_mapping(payload, "never")),
             limits=_limits(payload.get("limits")),
+            strikes=_strikes(payload),
+            every_visible_for=SHOWS_OTHER_WINDOWS | _every_visible_for(payload),
+            profiles=_profiles(payload),
+            embargo=_number(payload, "embargo_seconds") if "embargo_seconds" in payload else 0,
             schedule=_schedule(payload),
         )
 
     def permits(self, purpose: str, app: str, signal: str) -> bool:
         """Return whether this may be captured. Silence is no; `deny` and `never` beat `allow`."""
         return not self.reasons(purpose, app, signal)
+
+    def keeps(self, purpose: str, app: str, signal: str, stamp: float) -> bool:
+        """Return whether what was captured earlier may stay on this machine."""
+        return self.permits(purpose, app, signal) and not self.strikes.cover(stamp)
 
     def reasons(self, purpose: str, app: str, signal: str) -> tuple[str, ...]:
         """Return every reason why not; an empty answer permits."""
@@ -141,7 +178,8 @@ class Policy:
             reasons = tuple(dict.fromkeys(reason for d in said for reason in d.reasons))
             return reasons or ("not_allowed",)
         if signal in self.allow.get((purpose, app), frozenset()):
-            return ()
+            known_profile = self.profiles.get(signal, TEXT_PROFILE) == TEXT_PROFILE
+            return () if known_profile else ("cannot_redact",)
         # The app is on the list, so the default's usual reason would be untrue.
         default = tuple(r for r in self.default_reasons if r != "app_not_allowlisted")
         return default or ("not_allowed",)
@@ -312,11 +350,34 @@ def _limits(source: object) -> Limits:
         return Limits()
     if not isinstance(source, dict):
         raise _malformed("limits")
-    usual = Limits()
-    limits = Limits(_number(source, "batch_bytes"), _number(source, "batch_seconds"))
-    if not limits.batch_bytes or not limits.batch_seconds:
+    usual = asdict(Limits())
+    given = {name: _number(source, name) for name in usual if name in source or name in _NEEDED}
+    if not all(given.values()):
         raise _malformed("limits")
-    return Limits(
-        min(limits.batch_bytes, 10 * usual.batch_bytes),
-        min(limits.batch_seconds, 10 * usual.batch_seconds),
-    )
+    return Limits(**{name: min(value, 10 * usual[name]) for name, value in given.items()})
+
+
+def _strikes(payload: Mapping[str, Any]) -> Strikes:
+    """Return the strikes; one that cannot be read might cover anything, so it refuses all."""
+    entries = _listed(payload, "strikes") if "strikes" in payload else []
+    pairs = tuple((_number(entry, "from"), _number(entry, "until")) for entry in entries)
+    return Strikes(pairs)
+
+
+def _every_visible_for(payload: Mapping[str, Any]) -> frozenset[str]:
+    """Return what the policy adds to the signals that show other windows; it takes none away."""
+    if "windows" not in payload:
+        return frozenset()
+    windows = _mapping(payload, "windows")
+    return frozenset(_texts(windows, "every_visible_for"))
+
+
+def _profiles(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Return how each signal must be masked; what to do without a profile must be to deny."""
+    if "redaction" not in payload:
+        return {}
+    redaction = _mapping(payload, "redaction")
+    if redaction.get("without") != "deny":
+        raise PolicyRefusedError("policy_not_understood", "without a profile it does not deny")
+    profiles = _mapping(redaction, "profiles")
+    return {signal: _text(profiles, signal) for signal in profiles}

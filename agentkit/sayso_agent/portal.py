@@ -129,6 +129,23 @@ class Portal:
         if answer.status not in {200, 204}:
             raise _trouble(answer, "the portal did not take the acknowledgement")
 
+    def pause(self) -> int:
+        """Pause in the person's name; return the version that a resuming policy must exceed."""
+        answer = self._post(self._url("/api/v1/pauses"), {})
+        if answer.status != 200:
+            raise _trouble(answer, "the portal did not take the pause")
+        after = _object(answer).get("after_version")
+        if not isinstance(after, int) or isinstance(after, bool):
+            raise UnexpectedAnswerError("answer_malformed", "the portal named no version")
+        return after
+
+    def strike(self, strike: str, since: str, until: str) -> None:
+        """Have an interval forgotten in the person's name."""
+        body = {"strike": strike, "from": since, "until": until}
+        answer = self._post(self._url("/api/v1/strikes"), body)
+        if answer.status not in {200, 204}:
+            raise _trouble(answer, "the portal did not take what was forgotten")
+
     # --- batches -------------------------------------------------------------------------------
 
     def announce(self, manifest: Mapping[str, Any]) -> str | Refusal:

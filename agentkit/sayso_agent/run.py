@@ -14,6 +14,8 @@ from sayso_agent.event import Event, Skipped
 from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
 from sayso_agent.plain import status_line
+from sayso_agent.report import pending, try_report
+from sayso_agent.state import StateCommand, state_word
 from sayso_agent.transport import Backoff
 
 Item = Event | Skipped
@@ -114,12 +116,15 @@ class Runner:
     agent: Agent
     say: Callable[[str], None]
     pace: Pace = field(default_factory=Pace)
+    state_command: StateCommand | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     _said: str = ""
     _next_poll: float = 0.0
     _next_upload: float = 0.0
+    _next_report: float = 0.0
     _forgotten: tuple[float, float] | None = None
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
+    _report_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=60.0))
     _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
 
     def serve(
@@ -142,6 +147,7 @@ class Runner:
                     recording = None
                 self._capture(reader, poller)
                 self._follow_forget()
+                self._report()
                 self._upload()
                 self._show()
         finally:
@@ -240,7 +246,21 @@ class Runner:
         if mark is not None and mark != self._forgotten:
             self._forgotten = since, until = mark
             self.agent.capture.forget()
-            home.spool.purge(lambda _slot, record: not since <= record.wall <= until)
+            home.spool.close()  # what comes from now on lies in batches of its own
+            home.spool.purge(
+                lambda _slot, record: not since <= record.wall <= until,
+                part=lambda record: int(record.wall > until),
+            )
+
+    def _report(self) -> None:
+        """Tell the portal what the person did here, as soon as it can be told."""
+        home = self.agent.home
+        if time.monotonic() < self._next_report or not pending(home):
+            return
+        if try_report(home, self.agent.portal):
+            self._report_backoff.succeeded()
+        else:
+            self._next_report = time.monotonic() + self._report_backoff.failed()
 
     def _upload(self) -> None:
         agent = self.agent
@@ -253,13 +273,17 @@ class Runner:
             self._next_upload = time.monotonic() + self._upload_backoff.failed(retry_after=wait)
         else:
             self._upload_backoff.succeeded()
-            self._next_upload = time.monotonic() + min(self.pace.upload, 30.0)
+            wait = agent.uploader.waits or min(self.pace.upload, 30.0)
+            self._next_upload = time.monotonic() + wait
 
     def _upload_patiently(self) -> None:
         """Hand in everything, with two more tries where the portal is in trouble."""
         for last in (False, False, True):
             try:
                 self.agent.upload()
+                while self.agent.uploader.waits and not self.stopping.is_set():
+                    self.stopping.wait(self.agent.uploader.waits)
+                    self.agent.upload()
             except UnreachableError as error:
                 wait = self._upload_backoff.failed(retry_after=error.retry_after)
                 if last or wait > 10:
@@ -279,6 +303,13 @@ class Runner:
             self._said = line
             self.say(line)
             self._save(line)
+            if self.state_command is not None:
+                self.state_command.tell(self._word(), line)
+
+    def _word(self) -> str:
+        policy, home = self.agent.policy, self.agent.home
+        paused = home.paused() or bool(policy and policy.paused)
+        return state_word(recording=bool(self.agent.recordable()), paused=paused)
 
     def _save(self, line: str) -> None:
         agent = self.agent
@@ -286,6 +317,7 @@ class Runner:
         agent.home.save_status(
             {
                 "line": line,
+                "state": self._word(),
                 "at": time.time(),
                 "version": rules.policy.version if rules else None,
                 "lease_until": rules.lease.until if rules else None,

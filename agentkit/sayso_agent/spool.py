@@ -152,20 +152,30 @@ class Spool:
             if segment is not None:
                 self._write_segment(segment.slot, segment.records)
 
-    def purge(self, keep: Callable[[Slot, Record], bool]) -> int:
-        """Drop every event that `keep` does not want; return how many went."""
+    def purge(
+        self,
+        keep: Callable[[Slot, Record], bool],
+        *,
+        part: Callable[[Record], int] = lambda _record: 0,
+    ) -> int:
+        """Drop every event that `keep` does not want; return how many went.
+
+        What stays is divided where `part` differs, so that no batch reaches over what was struck.
+        """
         dropped = 0
         with self._lock:
             for path in list(self._folder.glob(f"*{SUFFIX}")):
                 segment = self._read(path.stem)
                 kept = [r for r in segment.records if keep(segment.slot, r)] if segment else []
-                if segment and len(kept) == len(segment.records):
+                parts = _divided(kept, part)
+                if segment and len(kept) == len(segment.records) and len(parts) == 1:
                     continue
                 dropped += len(segment.records) - len(kept) if segment else 0
                 # Unlink first: a crash here loses what might stay, never keeps what must go.
                 path.unlink(missing_ok=True)
-                if segment and kept:
-                    self._write_segment(segment.slot, kept)
+                if segment:
+                    for records in parts:
+                        self._write_segment(segment.slot, records)
                 self._open = {s: o for s, o in self._open.items() if o.batch != path.stem}
         return dropped
 
@@ -228,6 +238,14 @@ class Spool:
         if len(contents) <= 1:
             return None
         return Segment(batch, Slot(**contents[0]), tuple(_record(c) for c in contents[1:]))
+
+
+def _divided(records: list[Record], part: Callable[[Record], int]) -> list[list[Record]]:
+    """Return the records by their part, each in the order in which they came."""
+    parts: dict[int, list[Record]] = {}
+    for record in records:
+        parts.setdefault(part(record), []).append(record)
+    return list(parts.values())
 
 
 def _sealed(cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> bytes:

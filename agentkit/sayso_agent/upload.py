@@ -16,6 +16,8 @@ from sayso_agent.spool import Segment, Spool
 from sayso_agent.version import USER_AGENT
 
 TRIES: Final = 3
+AVERAGED_OVER: Final = 10.0
+"""Over how many seconds the bandwidth is averaged: so much may leave at once after a rest."""
 _MILLISECOND: Final = 0.001
 
 
@@ -26,6 +28,15 @@ class Uploaded:
     admitted: int = 0
     events: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What may leave in one round: captured up to `until`, at so many bytes a second."""
+
+    until: float
+    bytes_per_second: int
+    now: float  # monotonic
 
 
 def rfc3339(seconds: float) -> str:
@@ -60,20 +71,28 @@ class Uploader:
         self._portal = portal
         self._may_send = may_send
         self._mismatches: Counter[str] = Counter()
+        self._spent = 0.0  # bytes sent that the bandwidth has not yet made up for
+        self._spent_at = 0.0  # monotonic
+        self.waits = 0.0  # seconds until the bandwidth lets the next batch go
 
-    def send_closed(self) -> Uploaded:
-        """Hand in all closed segments; stop where the person pauses or the lease ends.
+    def send_closed(self, release: Release) -> Uploaded:
+        """Hand in the closed segments that may leave; stop where the person pauses.
 
         UnreachableError and StandingError pass through; what was not sent stays.
         """
         done = Uploaded()
+        self.waits = 0.0
         for batch in self._spool.closed():
-            if not self._may_send():
+            self.waits = self._over_bandwidth(release)
+            if self.waits or not self._may_send():
                 break
             segment = self._spool.read(batch)
             if segment is None:
                 self._spool.remove(batch)
                 continue
+            if max(record.stamp for record in segment.records) > release.until:
+                continue  # under embargo: the person can still have it forgotten here
+            self._spent += len(segment.payload)
             refusal = self._send(segment)
             if refusal is None:
                 self._spool.remove(batch)
@@ -82,6 +101,14 @@ class Uploader:
             else:
                 self._refused(segment, refusal, done)
         return done
+
+    def _over_bandwidth(self, release: Release) -> float:
+        """Return how long to wait until what was sent is within the bandwidth again; 0 if it is."""
+        passed = max(release.now - self._spent_at, 0.0)
+        self._spent = max(self._spent - passed * release.bytes_per_second, 0.0)
+        self._spent_at = release.now
+        over = self._spent - AVERAGED_OVER * release.bytes_per_second
+        return max(over / release.bytes_per_second, 0.0)
 
     def _send(self, segment: Segment) -> Refusal | None:
         """Hand in one segment. Crash after the manifest: the next round asks for the same place."""

@@ -22,6 +22,12 @@ SIGNALS: Final = frozenset(
 )
 """The closed list. A signal outside it is never recorded, whoever allows it."""
 
+SHOWS_OTHER_WINDOWS: Final = frozenset({"screenshot", "screen_video", "window_title"})
+"""Signals that can show more than the window in use; a policy can add to these, never take away."""
+
+TEXT_PROFILE: Final = "text-1"
+"""The one profile of redaction that this agent has; see redact.py."""
+
 NEVER_SIGNALS: Final = frozenset(
     {
         "secure_input",
@@ -109,7 +115,11 @@ PLAIN: Final = {
     "matcher_unknown": "the policy recognises this app by a mark this agent does not know",
     "secure_input": "passwords and payment fields are never recorded",
     "field_unknown": "it is not known whether the field is a password field",
-    "cannot_redact": "this agent takes no pictures: it could not blank what must not be seen",
+    "cannot_redact": "this agent could not blank what must not be seen",
+    "visible_unknown": "it is not known which other windows could be seen",
+    "visible_not_allowed": "another window that may not be recorded could be seen",
+    "struck": "you had it forgotten",
+    "outdated": "it could not be handed in for too long",
     "not_allowed": "the policy does not allow it",
     "outside_lease": "it happened before the policy was there, or after it ended",
     "policy_version_old": "the portal sent an older policy than the one before",

@@ -49,6 +49,28 @@ CONTENT_SIGNALS: Final = frozenset(
 """Signals that can show what another person wrote; the other person's law joins for these."""
 
 
+class RedactionProfile(StrEnum):
+    """How content is masked before it may leave the machine; a new version is a new name."""
+
+    TEXT_1 = "text-1"  # card numbers, e-mail addresses, telephone numbers, IBANs
+    PICTURE_1 = "picture-1"  # the same read off the picture, and every field that takes a secret
+
+
+REDACTED_BY: Final = {
+    signal: RedactionProfile.PICTURE_1
+    if signal in {Signal.SCREENSHOT, Signal.SCREEN_VIDEO}
+    else RedactionProfile.TEXT_1
+    for signal in CONTENT_SIGNALS
+}
+"""The profile of each signal of content; an agent that lacks it must not capture the signal."""
+
+
+SHOWS_OTHER_WINDOWS: Final = frozenset(
+    {Signal.SCREENSHOT, Signal.SCREEN_VIDEO, Signal.WINDOW_TITLE}
+)
+"""Signals for which every visible window counts: one that is not allowed denies."""
+
+
 class SignalGroup(StrEnum):
     """The units in which a person chooses on the page."""
 

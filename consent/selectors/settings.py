@@ -23,13 +23,24 @@ class Knob:
     shipped: str
     least: int
     most: int
+    more_is_tighter: bool = False
+
+    def tightens(self, old: int, new: int) -> bool:
+        """Return whether going from old to new lets nothing through that was held back before."""
+        return new >= old if self.more_is_tighter else new <= old
 
 
 KNOBS: Final = {
     "lease_seconds": Knob("POLICY_LEASE_SECONDS", least=60, most=3600),
     "poll_seconds": Knob("POLICY_POLL_SECONDS", least=5, most=300),
+    "embargo_seconds": Knob("POLICY_EMBARGO_SECONDS", least=0, most=86_400, more_is_tighter=True),
+    "spool_seconds": Knob("POLICY_SPOOL_SECONDS", least=3600, most=7 * 86_400),
+    "upload_bytes_per_second": Knob(
+        "POLICY_UPLOAD_BYTES_PER_SECOND", least=10_000, most=100_000_000
+    ),
 }
-"""What an approved proposal can set; a lower value always means that a stop is heard earlier."""
+"""What an approved proposal can set. Less lease or poll: a stop is heard earlier. More embargo:
+there is longer to strike. Less spool or bandwidth: less lies about, less leaves at a time."""
 
 
 def setting(key: str) -> int:

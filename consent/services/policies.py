@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil, floor
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -18,7 +18,21 @@ from audit.ledger import Actor
 from consent import selectors
 from consent.digests import assembled
 from consent.models import Agent, IssuedPolicy, PersonalPolicy
+from consent.policy.types import REDACTED_BY, SHOWS_OTHER_WINDOWS
 from consent.services.cohorts import place_if_turned
+
+WINDOWS: Final = {
+    "private": "deny",
+    "other_sessions": "deny",
+    "every_visible_for": sorted(signal.value for signal in SHOWS_OTHER_WINDOWS),
+}
+"""What holds for windows beyond the one in use."""
+
+REDACTION: Final = {
+    "profiles": {signal.value: profile.value for signal, profile in sorted(REDACTED_BY.items())},
+    "without": "deny",
+}
+"""How each signal of content must be masked, and what to do with one that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +216,15 @@ def _document(
         "paused": terms.paused,
         "strikes": _strikes(strikes),
         "schedule": terms.schedule,
-        "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},
+        "windows": WINDOWS,
+        "redaction": REDACTION,
+        "embargo_seconds": terms.setting("embargo_seconds"),
+        "limits": {
+            "batch_bytes": settings.BATCH_BYTES_LIMIT,
+            "batch_seconds": 900,
+            "bytes_per_second": terms.setting("upload_bytes_per_second"),
+            "spool_seconds": terms.setting("spool_seconds"),
+        },
     }
 
 

@@ -3,6 +3,8 @@
 What is answered is decided in portal.endpoint; under ASGI polls do not come this far.
 """
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+import consent.policy
 from consent import exceptions, services
 from portal.api.authentication import agent_of, bearer_token
 from portal.api.errors import Problem
@@ -84,3 +87,16 @@ def policy_keys(request: HttpRequest) -> JsonResponse:
     response = JsonResponse(key_set())
     response["Cache-Control"] = "public, max-age=300"
     return response
+
+
+@require_safe
+def policy_schema(request: HttpRequest) -> HttpResponse:
+    """The form of the document that policies are, as JSON Schema (draft 2020-12)."""
+    response = HttpResponse(_schema(), content_type="application/schema+json")
+    response["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@lru_cache(maxsize=1)
+def _schema() -> bytes:
+    return (Path(consent.policy.__path__[0]) / "policy.schema.json").read_bytes()

@@ -112,6 +112,8 @@ class FakePortal:
     etags: bool = False
     now: Any = time.time
     extra_headers: dict[str, str] = field(default_factory=dict)
+    pauses: int = 0
+    strikes: dict[str, dict[str, Any]] = field(default_factory=dict)
     issued: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __enter__(self) -> "FakePortal":
@@ -181,6 +183,10 @@ class FakePortal:
                 return self._policy(seen)
             case "POST", "/api/v1/policy/ack":
                 return self._ack(seen)
+            case "POST", "/api/v1/pauses":
+                return self._pause(seen)
+            case "POST", "/api/v1/strikes":
+                return self._strike(seen)
             case "POST", "/api/v1/batches":
                 return self._manifest(seen)
         return problem(404, "not_found")
@@ -255,6 +261,27 @@ class FakePortal:
         if not self._known(seen):
             return problem(401, "agent_unknown")
         self.acknowledgements.append(json.loads(seen.body))
+        return 204, {}, b""
+
+    def _pause(self, seen: Seen) -> Answer:
+        if not self._known(seen):
+            return problem(401, "agent_unknown")
+        self.pauses += 1
+        after = self.version
+        self.version += 1
+        self.policy = {**self.policy, "paused": True}
+        return reply(200, {"after_version": after})
+
+    def resume(self) -> None:
+        """What a click on Resume does."""
+        self.version += 1
+        self.policy = {**self.policy, "paused": False}
+
+    def _strike(self, seen: Seen) -> Answer:
+        if not self._known(seen):
+            return problem(401, "agent_unknown")
+        body = json.loads(seen.body)
+        self.strikes[body["strike"]] = body
         return 204, {}, b""
 
     def _manifest(self, seen: Seen) -> Answer:

@@ -231,7 +231,7 @@ def test_explain_knows_that_a_lease_has_ended(
     assert "lease has ended" in out
 
 
-def test_pause_resume_status_and_forget(
+def test_pause_status_and_forget_and_resuming_in_the_browser(
     command: Command, portal: FakePortal, tmp_path: Path
 ) -> None:
     agent = enrolled(portal, tmp_path / "home")
@@ -244,12 +244,17 @@ def test_pause_resume_status_and_forget(
     _, out, _ = command("status")
     assert "paused on this machine" in out
     assert "1 events wait" in out
+    assert "Dropped 1 events" in command("forget", "--minutes", "5")[1]
     assert command("run", "--once")[0] == 3
     assert portal.manifests == {}
-    assert "Dropped 1 events" in command("forget", "--minutes", "5")[1]
-    assert json.loads(command("forget", "--minutes", "5", "--json")[1]) == {"dropped": 0}
-    assert command("resume")[0] == 0
+    told = json.loads(command("forget", "--minutes", "5", "--json")[1])
+    assert told == {"dropped": 0, "portal_told": True}
+    assert (portal.pauses, len(portal.strikes)) == (1, 2)
+
+    portal.resume()
+
     assert command("run", "--once")[0] == 0
+    assert "paused" not in command("status")[1]
     assert portal.manifests == {}
 
 
@@ -297,6 +302,7 @@ def test_no_option_anywhere_sets_the_policy_aside() -> None:
         "--once",
         "--poll",
         "--upload-every",
+        "--state-command",
         "--app",
         "--signal",
         "--minutes",

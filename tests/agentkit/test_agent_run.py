@@ -347,7 +347,8 @@ def test_pause_and_resume_from_outside(serving: Serving, portal: FakePortal) -> 
         until(lambda: serving.said[-1] == "not recording: paused on this machine")
         serving.events.put(click())
         until(lambda: serving.agent.capture.dropped["paused_here"] == 1)
-        serving.agent.home.resume()
+        until(lambda: portal.pauses == 1)  # the running agent tells the portal by itself
+        portal.resume()
         until(lambda: serving.said[-1].startswith("recording"))
 
 

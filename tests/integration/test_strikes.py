@@ -73,18 +73,17 @@ def strike(world: factories.World, since: datetime, until: datetime) -> Any:
 def test_what_is_kept_of_the_interval_is_erased_and_the_rest_stays(
     world: factories.World, store: Path, database: Any
 ) -> None:
-    from consent import services
     from retention import services as retention
 
     agent = factories.make_agent(world.subject)
-    policy = factories.make_policy(agent, timedelta(minutes=14))
+    policy = factories.make_policy(agent)
     early = factories.hand_in(agent, policy, b"early")
-    start = policy.issued_at + timedelta(minutes=6)
+    start = policy.issued_at + 2 * MINUTE
     late = factories.hand_in(
         agent, policy, b"late", captured_from=start, captured_until=start + MINUTE
     )
 
-    services.forget_last(subject=world.subject, minutes=10)
+    strike(world, start + MINUTE / 2, start + 3 * MINUTE)
     retention.expand_cases()
     retention.run_due_jobs()
 
@@ -149,15 +148,15 @@ def test_overlapping_is_half_open_for_what_comes_and_for_what_is_kept(
     from retention.models import Batch
 
     agent = factories.make_agent(world.subject)
-    policy = factories.make_policy(agent, timedelta(minutes=14))
+    policy = factories.make_policy(agent)
     start = policy.issued_at
     times = {
-        "captured_from": start + since * MINUTE / 2,
-        "captured_until": start + until * MINUTE / 2,
+        "captured_from": start + since * MINUTE / 6,
+        "captured_until": start + until * MINUTE / 6,
     }
     factories.hand_in(agent, policy, b"x", **times)
 
-    made = strike(world, start + 5 * MINUTE / 2, start + 10 * MINUTE / 2)
+    made = strike(world, start + 5 * MINUTE / 6, start + 10 * MINUTE / 6)
 
     assert Batch.objects.filter(selectors.of_batches(made)).exists() is overlaps
     assert selectors.struck_between(world.subject, *times.values()) is overlaps

@@ -5,6 +5,9 @@
 
 Typed text needs `"secure": false`, else it is taken for a password. `"typing"` says how a piece
 relates to the one before it in the same `"field"`: append (the default), value or whole.
+
+`"visible"` lists every window that could be seen, each in the form of `"window"`. Pictures and the
+titles of programs need it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +20,9 @@ from sayso_agent.matching import WindowFacts
 from sayso_agent.recorders.source import parsed
 
 FACTS: Final = ("platform", "bundle_id", "executable", "signer", "aumid", "host", "session")
-_ABOUT: Final = frozenset({"t", "signal", "window", "secure", "field", "typing", "settles"})
+_ABOUT: Final = frozenset(
+    {"t", "signal", "window", "secure", "field", "typing", "settles", "visible"}
+)
 _TYPINGS: Final = {typing.value: typing for typing in Typing}
 
 
@@ -35,7 +40,9 @@ def read_line(line: bytes, told: WindowFacts) -> Event | Skipped:
     window = _window(value.get("window"), told)
     at, secure = value.get("t"), value.get("secure")
     typing = _TYPINGS.get(str(value.get("typing", "append")))
-    if window is None or typing is None or not (at is None or _is_number(at)):
+    visible = _visible(value.get("visible"))
+    unreadable = visible is None and value.get("visible") is not None
+    if window is None or typing is None or unreadable or not (at is None or _is_number(at)):
         return Skipped("bad_event")
     field = value.get("field", "")
     return Event(
@@ -47,6 +54,7 @@ def read_line(line: bytes, told: WindowFacts) -> Event | Skipped:
         field=field if isinstance(field, str) else "",
         typing=typing,
         settles=value.get("settles") is True,
+        visible=visible,
     )
 
 
@@ -69,6 +77,15 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < 1e12
+
+
+def _visible(value: Any) -> tuple[WindowFacts, ...] | None:
+    """Return every window that could be seen; None where that is not said or cannot be read."""
+    if not isinstance(value, list):
+        return None
+    windows = [_window(entry, WindowFacts()) for entry in value if entry is not None]
+    known = tuple(window for window in windows if window is not None)
+    return known if len(known) == len(value) else None
 
 
 def _window(value: Any, told: WindowFacts) -> WindowFacts | None:

@@ -17,7 +17,7 @@ from consent.services.settings import change_setting
 
 @dataclass(frozen=True)
 class SettingChange(Change):
-    """One setting; less of either always means that a stop is heard earlier."""
+    """One setting; which direction tightens stands with it."""
 
     kind: ClassVar[str] = "setting.change"
 
@@ -41,10 +41,11 @@ class SettingChange(Change):
         return {"value": selectors.setting(self.key), "shipped": not isinstance(decided, int)}
 
     def tightens(self) -> bool:
-        """Say whether the value goes down."""
-        shipped = int(getattr(settings, KNOBS[self.key].shipped))
+        """Say whether the value goes the protective way."""
+        knob = KNOBS[self.key]
+        shipped = int(getattr(settings, knob.shipped))
         new = shipped if self.value is None else self.value
-        return new <= selectors.setting(self.key)
+        return knob.tightens(selectors.setting(self.key), new)
 
     def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
         """Set it."""

@@ -105,6 +105,21 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ),
         ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
         (
+            "SAYSO_POLICY_EMBARGO_SECONDS",
+            "0",
+            "How long an event waits on the machine, where it can still be forgotten.",
+        ),
+        (
+            "SAYSO_POLICY_SPOOL_SECONDS",
+            "259200",
+            "How long a machine may keep what it could not hand in; at least 60.",
+        ),
+        (
+            "SAYSO_POLICY_UPLOAD_BYTES_PER_SECOND",
+            "500000",
+            "How fast a machine may hand in, on average; at least 1000.",
+        ),
+        (
             "SAYSO_SMALLEST_GROUP",
             "10",
             "Figures are shown for groups of this many people or more; at least 2.",

@@ -281,6 +281,9 @@ class ChangeSetting(ChangeForm):
         choices=[
             ("lease_seconds", gettext_lazy("How long a policy lives, in seconds")),
             ("poll_seconds", gettext_lazy("How often machines ask, in seconds")),
+            ("embargo_seconds", gettext_lazy("How long machines wait with each event, in seconds")),
+            ("spool_seconds", gettext_lazy("How long machines keep what is not handed in")),
+            ("upload_bytes_per_second", gettext_lazy("How fast machines hand in, bytes a second")),
         ],
     )
-    value = forms.IntegerField(label=gettext_lazy("Value"), min_value=1)
+    value = forms.IntegerField(label=gettext_lazy("Value"), min_value=0)

@@ -1,0 +1,44 @@
+"""Tells the portal what the person did on this machine: paused, or had the last minutes forgotten.
+
+Both hold here before anybody is told. What could not be told waits in the state folder, and telling
+it twice is harmless.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sayso_agent.errors import AgentError
+from sayso_agent.home import Home
+from sayso_agent.portal import Portal
+from sayso_agent.upload import rfc3339
+
+
+def pending(home: Home) -> bool:
+    """Return whether the portal has yet to hear of something."""
+    return home.pause_unreported() or bool(home.strikes_unreported())
+
+
+def report(home: Home, portal: Portal) -> None:
+    """Tell the portal what it has not heard; raises AgentError where it cannot be told now."""
+    if home.pause_unreported():
+        home.pause_reported(after_version=portal.pause())
+    for strike in home.strikes_unreported():
+        since, until = _by_the_portals_clock(strike, home.clock_offset())
+        portal.strike(str(strike["strike"]), rfc3339(since), rfc3339(until))
+        home.strike_reported(str(strike["strike"]))
+
+
+def try_report(home: Home, portal: Portal) -> bool:
+    """Tell the portal if it can be told; return whether nothing is left to tell."""
+    try:
+        report(home, portal)
+    except AgentError:
+        return False
+    return True
+
+
+def _by_the_portals_clock(strike: Mapping[str, Any], offset: float) -> tuple[float, float]:
+    """Return the interval in the portal's time, a second wider where the clocks may disagree."""
+    since, until = float(strike["since"]) + offset, float(strike["until"]) + offset
+    return math.floor(since) - 1.0, until

@@ -1,0 +1,43 @@
+"""The visible state: one word, and a command of the machine's owner that shows it."""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+from sayso_agent.errors import UsageError
+
+
+def state_word(*, recording: bool, paused: bool) -> str:
+    """Return the state in one word."""
+    if recording:
+        return "recording"
+    return "paused" if paused else "not_recording"
+
+
+class StateCommand:
+    """Runs a command at each change of state, with `SAYSO_STATE` and `SAYSO_STATE_LINE` set.
+
+    It is started without a shell and not waited for: a slow light must not hold up a stop.
+    """
+
+    def __init__(self, command: str) -> None:
+        try:
+            self._words = shlex.split(command)
+        except ValueError as error:
+            raise UsageError("state_command_bad", "the state command cannot be read") from error
+        if not self._words or shutil.which(self._words[0]) is None:
+            raise UsageError("state_command_bad", "there is no such state command")
+        self._last: subprocess.Popen[bytes] | None = None
+
+    def tell(self, word: str, line: str) -> None:
+        """Start the command for a state."""
+        if self._last is not None:
+            self._last.poll()  # lets the system forget a command that has ended
+        # The command is the one that whoever started the agent named.
+        self._last = subprocess.Popen(  # noqa: S603
+            self._words,
+            env={**os.environ, "SAYSO_STATE": word, "SAYSO_STATE_LINE": line},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )

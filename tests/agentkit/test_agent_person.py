@@ -1,0 +1,213 @@
+"""What the person does on the machine holds before anybody is told, and no command undoes it."""
+
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from agent_helpers import FakeClock, click, enrolled, spooled, typed
+from fake_portal import FakePortal, allow, policy_document, problem
+from sayso_agent import Agent, UsageError
+from sayso_agent.cli import main
+from sayso_agent.home import Home
+from sayso_agent.report import pending, try_report
+from sayso_agent.state import StateCommand, state_word
+
+
+def test_a_pause_holds_before_the_portal_is_asked_and_without_one(
+    agent: Agent, portal: FakePortal
+) -> None:
+    agent.poll()
+    portal.always["/api/v1/pauses"] = problem(503, "away")
+
+    assert agent.pause() is False
+
+    agent.offer(click())
+    assert agent.recordable() == []
+    assert agent.capture.dropped["paused_here"] == 1
+    assert pending(agent.home)
+
+
+def test_a_pause_that_was_not_reported_outlives_every_policy(
+    agent: Agent, portal: FakePortal
+) -> None:
+    portal.always["/api/v1/pauses"] = problem(503, "away")
+    agent.pause()
+
+    portal.version += 10
+    agent.poll()
+
+    assert agent.home.paused()
+    assert agent.recordable() == []
+
+
+def test_only_a_later_unpaused_policy_ends_a_pause(agent: Agent, portal: FakePortal) -> None:
+    agent.poll()
+    assert agent.pause() is True
+    after = portal.version - 1
+
+    portal.policy = {**portal.policy, "paused": False}
+    portal.version = after  # on its way when the person paused
+    agent.poll()
+    assert agent.home.paused()
+
+    portal.version, portal.policy = after + 1, {**portal.policy, "paused": True}
+    agent.poll()
+    assert agent.home.paused()
+
+    portal.resume()
+    agent.poll()
+    assert not agent.home.paused()
+    assert agent.recordable()
+
+
+def test_pausing_twice_is_reported_once(agent: Agent, portal: FakePortal) -> None:
+    agent.pause()
+    agent.pause()
+
+    assert portal.pauses == 1
+    assert not pending(agent.home)
+
+
+def test_a_pause_whose_file_is_damaged_still_pauses(agent: Agent, portal: FakePortal) -> None:
+    agent.poll()
+    agent.home.pause()
+    (agent.home.folder / "paused").write_bytes(b"")
+    portal.resume()
+
+    agent.poll()
+
+    assert agent.home.paused()
+
+
+def test_forgetting_drops_memory_and_spool_at_once_and_names_the_portals_time(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    ahead = 3600.0  # the portal's clock, before ours
+    portal.policy = policy_document(allow=[allow("tracker", "mouse_click", "key_content")])
+    agent = enrolled(portal, tmp_path / "home")
+    portal.now = lambda: time.time() + ahead
+    agent.clock = Shifted(ahead)
+    agent.poll()
+    agent.offer(click())
+    agent.capture.flush()
+    agent.offer(click())
+    agent.offer(typed("half a tho"))
+    agent.clock = Shifted(0)
+
+    assert agent.home.forget(minutes=10) == 1
+    assert agent.capture.forget_since(0) == 1
+    assert try_report(agent.home, agent.portal)
+
+    (strike,) = portal.strikes.values()
+    UUID(strike["strike"])
+    since, until = (datetime.fromisoformat(strike[k]).timestamp() for k in ("from", "until"))
+    assert abs(until - time.time()) < 60
+    assert 600 <= until - since < 603
+    agent.settle()
+    assert spooled(agent.home) == []
+    agent.close()
+
+
+class Shifted:
+    """This machine's clocks, the wall set forward."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def now(self):  # type: ignore[no-untyped-def]
+        from sayso_agent.lease import Instant
+
+        return Instant(time.monotonic(), time.time() + self.seconds)
+
+
+def test_a_strike_is_given_in_the_portals_time(agent: Agent, portal: FakePortal) -> None:
+    agent.home.save_clock(3600.0)
+    before = time.time()
+
+    agent.forget(minutes=10)
+
+    (strike,) = portal.strikes.values()
+    until = datetime.fromisoformat(strike["until"]).timestamp()
+    assert before + 3600 - 1 <= until <= time.time() + 3600 + 1
+
+
+def test_what_could_not_be_told_is_told_later_and_once(agent: Agent, portal: FakePortal) -> None:
+    portal.misbehave["/api/v1/strikes"] = [problem(503, "away")]
+
+    agent.forget(minutes=5)
+    assert portal.strikes == {}
+    assert pending(agent.home)
+
+    assert try_report(agent.home, agent.portal)
+    assert try_report(agent.home, agent.portal)
+    assert len([p for p in portal.paths("POST") if p == "/api/v1/strikes"]) == 2
+    assert len(portal.strikes) == 1
+
+
+def test_forget_of_the_library_drops_what_waits_in_memory(
+    agent: Agent, portal: FakePortal, clock: FakeClock
+) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.capture.flush()
+    agent.offer(click())
+
+    assert agent.forget(minutes=1) == 2
+    agent.settle()
+
+    assert spooled(agent.home) == []
+
+
+def test_the_command_pauses_where_nobody_enrolled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pause", "--json", "--home", str(tmp_path / "new")]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {"paused": True, "portal_told": False}
+    assert Home(tmp_path / "new").paused()
+
+
+@pytest.mark.parametrize("word", ["resume", "unpause"])
+def test_no_command_resumes(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([word])
+
+
+def test_the_state_command_is_told_each_state(tmp_path: Path) -> None:
+    script = tmp_path / "light.py"
+    told = tmp_path / "told"
+    script.write_text(
+        "import os, pathlib\n"
+        f"with open({str(told)!r}, 'a') as f:\n"
+        "    f.write(os.environ['SAYSO_STATE'] + '|' + os.environ['SAYSO_STATE_LINE'] + '\\n')\n"
+    )
+    shows = StateCommand(f"{sys.executable} {script}")
+
+    for word in ("recording", "paused"):
+        shows.tell(word, "a line; $(not run)")
+        assert shows._last is not None
+        assert shows._last.wait(20) == 0
+
+    assert told.read_text() == "recording|a line; $(not run)\npaused|a line; $(not run)\n"
+
+
+@pytest.mark.parametrize("command", ["", "no-such-program-here --x", "'unclosed"])
+def test_a_state_command_that_cannot_show_anything_stops_the_start(command: str) -> None:
+    with pytest.raises(UsageError):
+        StateCommand(command)
+
+
+@pytest.mark.parametrize(
+    ("recording", "paused", "word"),
+    [
+        (True, False, "recording"),
+        (False, True, "paused"),
+        (False, False, "not_recording"),
+    ],
+)
+def test_the_state_in_one_word(recording: bool, paused: bool, word: str) -> None:
+    assert state_word(recording=recording, paused=paused) == word

@@ -1,0 +1,45 @@
+"""Every policy that the portal issues in these tests is held against the published schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from tests.schema import policy_validator
+
+EMPTY: dict[str, Any] = {
+    "apps": {},
+    "never": {"categories": [], "signals": [], "matchers": []},
+    "deny": [],
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _policies_follow_the_schema() -> Iterator[None]:
+    """Look at each document on its way out; the large shared parts once per content."""
+    from consent.services import policies
+
+    made = policies.assembled
+
+    def looked_at(members: Mapping[str, Any]) -> bytes:
+        payload = made(members)
+        document = json.loads(payload)
+        _check_large(json.dumps({name: document[name] for name in EMPTY}, sort_keys=True))
+        policy_validator().validate({**document, **EMPTY})
+        return payload
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "assembled", looked_at)
+        yield
+
+
+@lru_cache(maxsize=4096)
+def _check_large(text: str) -> None:
+    whole = policy_validator()
+    properties = whole.schema["properties"]
+    for name, part in json.loads(text).items():
+        whole.evolve(schema={**properties[name], "$defs": whole.schema["$defs"]}).validate(part)

@@ -1,0 +1,22 @@
+"""The published schema of policies, by the `jsonschema` package."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "consent" / "policy" / "policy.schema.json"
+SHIPPED = ROOT / "agentkit" / "sayso_agent" / "policy.schema.json"
+
+
+@lru_cache(maxsize=1)
+def policy_validator() -> Any:
+    """A validator of whole policies; the schema itself is checked first."""
+    schema = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
