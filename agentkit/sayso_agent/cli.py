@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import sayso_agent
 from sayso_agent.agent import Agent, portal_of
+from sayso_agent.conformance.main import add_options, do_conformance
 from sayso_agent.enrol import Approval, enrol
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
 from sayso_agent.home import Home, default_folder
@@ -32,7 +33,7 @@ SOON: Final = 5.0
 
 EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4 not enrolled or not
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
-9 batches were refused; 10 enrolment failed"""
+9 batches were refused; 10 enrolment failed; 11 conformance: something failed"""
 
 
 def say(text: str) -> None:
@@ -318,6 +319,7 @@ def parser() -> argparse.ArgumentParser:
     command("pause", do_pause)
     found = command("forget", do_forget)
     found.add_argument("--minutes", type=_minutes, required=True)
+    add_options(command("conformance", do_conformance))
     return top
 
 

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     POLICY_REFUSED = 8
     BATCH_REFUSED = 9
     ENROLMENT_FAILED = 10
+    NOT_CONFORMING = 11
 
 
 class AgentError(Exception):

@@ -146,7 +146,7 @@ class Policy:
             strikes=_strikes(payload),
             every_visible_for=SHOWS_OTHER_WINDOWS | _every_visible_for(payload),
             profiles=_profiles(payload),
-            embargo=_number(payload, "embargo_seconds") if "embargo_seconds" in payload else 0,
+            embargo=_number(payload, "embargo_seconds"),
             schedule=_schedule(payload),
         )
 
@@ -359,23 +359,17 @@ def _limits(source: object) -> Limits:
 
 def _strikes(payload: Mapping[str, Any]) -> Strikes:
     """Return the strikes; one that cannot be read might cover anything, so it refuses all."""
-    entries = _listed(payload, "strikes") if "strikes" in payload else []
-    pairs = tuple((_number(entry, "from"), _number(entry, "until")) for entry in entries)
-    return Strikes(pairs)
+    entries = _listed(payload, "strikes")
+    return Strikes(tuple((_number(entry, "from"), _number(entry, "until")) for entry in entries))
 
 
 def _every_visible_for(payload: Mapping[str, Any]) -> frozenset[str]:
     """Return what the policy adds to the signals that show other windows; it takes none away."""
-    if "windows" not in payload:
-        return frozenset()
-    windows = _mapping(payload, "windows")
-    return frozenset(_texts(windows, "every_visible_for"))
+    return frozenset(_texts(_mapping(payload, "windows"), "every_visible_for"))
 
 
 def _profiles(payload: Mapping[str, Any]) -> dict[str, str]:
     """Return how each signal must be masked; what to do without a profile must be to deny."""
-    if "redaction" not in payload:
-        return {}
     redaction = _mapping(payload, "redaction")
     if redaction.get("without") != "deny":
         raise PolicyRefusedError("policy_not_understood", "without a profile it does not deny")

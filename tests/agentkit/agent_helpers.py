@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fake_portal import FakePortal
 from sayso_agent import Agent, Event, Instant, WindowFacts
+from sayso_agent.conformance.portal import FakePortal
 from sayso_agent.home import Home, Identity
 from sayso_agent.portal import Endpoints
 

@@ -11,8 +11,8 @@ if str(AGENTKIT) not in sys.path:
     sys.path.insert(0, str(AGENTKIT))
 
 from agent_helpers import FakeClock, enrolled
-from fake_portal import FakePortal
 from sayso_agent import Agent
+from sayso_agent.conformance.portal import FakePortal
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from agent_helpers import EXPENSES, PEOPLE, TRACKER, FakeClock, click, spooled, typed
-from fake_portal import allow, policy_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sayso_agent import Event, Instant, Lease, Policy, Skipped, Typing, WindowFacts
 from sayso_agent.capture import Capture, Rules
+from sayso_agent.conformance.portal import allow, policy_document
 from sayso_agent.fields import SHAPES
 from sayso_agent.home import Home
 from sayso_agent.words import NEVER_SIGNALS, SIGNALS

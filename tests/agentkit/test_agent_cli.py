@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from agent_helpers import AGENTKIT, RECORDINGS, FakeClock, click, enrolled
-from fake_portal import FakePortal, allow, problem
 from sayso_agent.cli import main
+from sayso_agent.conformance.portal import FakePortal, allow, problem
 
 POLICY = "/api/v1/policy"
 Command = Callable[..., tuple[int, str, str]]
@@ -303,6 +303,9 @@ def test_no_option_anywhere_sets_the_policy_aside() -> None:
         "--poll",
         "--upload-every",
         "--state-command",
+        "--only",
+        "--list",
+        "--at-once",
         "--app",
         "--signal",
         "--minutes",

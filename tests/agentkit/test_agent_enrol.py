@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_portal import FakePortal, problem, reply
 from sayso_agent import EnrolmentError, StateError, UnexpectedAnswerError, UsageError
 from sayso_agent.cli import main
+from sayso_agent.conformance.portal import FakePortal, problem, reply
 from sayso_agent.enrol import Approval, enrol
 from sayso_agent.home import Home, Identity
 

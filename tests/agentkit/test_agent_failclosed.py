@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from agent_helpers import FakeClock, click, enrolled, spooled
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fake_portal import TRUNCATED, Answer, FakePortal, allow, problem
 from sayso_agent import (
     Agent,
     AgentError,
@@ -16,6 +15,7 @@ from sayso_agent import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from sayso_agent.conformance.portal import TRUNCATED, Answer, FakePortal, allow, problem
 from sayso_agent.jws import sign
 
 POLICY = "/api/v1/policy"

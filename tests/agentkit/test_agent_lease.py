@@ -1,10 +1,10 @@
 """Leases end by themselves, and capture is stamped by the portal's time."""
 
 import pytest
-from fake_portal import policy_document
 from hypothesis import given
 from hypothesis import strategies as st
 from sayso_agent import Instant, Lease, Policy
+from sayso_agent.conformance.portal import policy_document
 from sayso_agent.lease import SystemClock
 
 

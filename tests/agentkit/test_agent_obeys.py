@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_helpers import EXPENSES, PEOPLE, TRACKER, FakeClock, click, spooled
-from fake_portal import FakePortal, allow, policy_document
+from agent_helpers import AGENTKIT, EXPENSES, PEOPLE, TRACKER, FakeClock, click, spooled
 from hypothesis import given
 from hypothesis import strategies as st
-from sayso_agent import Agent, Event, Policy, PolicyRefusedError, WindowFacts
+from sayso_agent import Agent, Event, Instant, Lease, Policy, PolicyRefusedError, WindowFacts
+from sayso_agent.capture import Capture, Rules
+from sayso_agent.conformance.portal import FakePortal, allow, policy_document
+from sayso_agent.home import Home
 from sayso_agent.policy import Strikes
 from sayso_agent.recorders.ndjson import read_line
 from sayso_agent.spool import Record
+
+from tests.schema import policy_validator
 
 EVERYTHING = [
     allow("tracker", "mouse_click", "window_title", "clipboard"),
@@ -378,3 +382,31 @@ def test_nothing_is_rewritten_where_nothing_goes(agent: Agent, tmp_path: Path) -
     agent.home.spool.purge(lambda _slot, _record: True)
 
     assert [segment.batch for segment in agent.home.spool.segments()] == before
+
+
+# --- golden vectors -----------------------------------------------------------------------------
+
+EVENTS = json.loads((AGENTKIT / "vectors" / "events.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", EVENTS["cases"], ids=lambda case: case["name"])
+def test_the_golden_events(case: dict[str, Any], tmp_path: Path) -> None:
+    policy = Policy.parse(EVENTS["policy"])
+    lease = Lease.begin(policy, asked=0.0, received=0.0)
+    began = Instant(0.0, float(policy.issued_at))
+    moment = Instant(float(case["at"] - policy.issued_at), float(case["at"]))
+    home = Home(tmp_path / "home")
+    capture = Capture(home.spool, home.paused)
+    capture.change(Rules(policy, lease), began)
+
+    capture.offer(read_line(json.dumps(case["event"]).encode(), WindowFacts()), moment, moment)
+    capture.settle(moment)
+    capture.flush()
+
+    reason = case["dropped_as"]
+    assert dict(capture.dropped) == ({reason: 1} if reason else {})
+    assert len(spooled(home)) == (0 if reason else 1)
+
+
+def test_the_golden_policy_follows_the_schema() -> None:
+    policy_validator().validate(EVENTS["policy"])

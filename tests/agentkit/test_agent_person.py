@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 from agent_helpers import FakeClock, click, enrolled, spooled, typed
-from fake_portal import FakePortal, allow, policy_document, problem
 from sayso_agent import Agent, UsageError
 from sayso_agent.cli import main
+from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
 from sayso_agent.home import Home
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word

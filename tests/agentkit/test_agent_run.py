@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from agent_helpers import PEOPLE, RECORDINGS, TRACKER, FakeClock, click, enrolled, spooled, typed
-from fake_portal import FakePortal, allow, problem
 from hypothesis import given
 from hypothesis import strategies as st
 from sayso_agent import (
@@ -24,6 +23,7 @@ from sayso_agent import (
     UnreachableError,
     WindowFacts,
 )
+from sayso_agent.conformance.portal import FakePortal, allow, problem
 from sayso_agent.files import write_json
 from sayso_agent.home import Home
 from sayso_agent.recorders import Told, open_recorder

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fake_portal import SLOW, TRUNCATED, FakePortal, reply
 from hypothesis import given
 from hypothesis import strategies as st
 from sayso_agent import UnexpectedAnswerError, UnreachableError, UsageError
+from sayso_agent.conformance.portal import SLOW, TRUNCATED, FakePortal, reply
 from sayso_agent.transport import (
     LARGEST_ANSWER,
     Backoff,

@@ -2,15 +2,16 @@
 
 import base64
 import json
+import os
 from typing import Any
 
 import pytest
 from agent_helpers import AGENTKIT
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fake_portal import policy_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sayso_agent import PolicyRefusedError, UnexpectedAnswerError
+from sayso_agent.conformance.portal import policy_document
 from sayso_agent.jws import KeySet, b64url, b64url_decode, sign, strict_json, verify
 from sayso_agent.trust import Expected, accept
 
@@ -24,6 +25,17 @@ MOMENT = {
     "version": 100,
     "iat": 1000,
     "lease_until": 1900,
+}
+LATER_MASKING: dict[str, Any] = {
+    "strikes": [{"from": 900, "until": 950}],
+    "redaction": {"profiles": {"clipboard": "text-9"}, "without": "deny"},
+}
+NO_BANDWIDTH = {"batch_bytes": 1, "batch_seconds": 1, "bytes_per_second": 0}
+UNMASKED = {"profiles": {}, "without": "allow"}
+UNKNOWN_MARK = {
+    "categories": [],
+    "signals": [],
+    "matchers": [{"platform": "web", "kind": "telepathy", "value": "x"}],
 }
 HEADER = {"kid": "k1", "typ": "policy+jwt"}
 
@@ -180,7 +192,20 @@ def vectors() -> list[dict[str, Any]]:
         ("not signed", with_header(alg="none", kid="k1", typ="policy+jwt"), "policy_algorithm_bad"),
         ("of another type", token(header={**HEADER, "typ": "JWT"}), "policy_algorithm_bad"),
         ("cut off", token()[:-40], "policy_signature_bad"),
-    ]
+        ("with a strike and a masking of later times", token(**LATER_MASKING), ""),
+        ("with a member of later times", token(later={"x": 1}), ""),
+        ("a strike without an end", token(strikes=[{"from": 900}]), "policy_malformed"),
+        ("strikes that are no list", token(strikes={}), "policy_malformed"),
+        ("an embargo before time", token(embargo_seconds=-1), "policy_malformed"),
+        ("no bandwidth at all", token(limits=NO_BANDWIDTH), "policy_malformed"),
+        ("unmasked: allow", token(redaction=UNMASKED), "policy_not_understood"),
+        ("no list of signals in sight", token(windows={"every_visible_for": "x"}),
+         "policy_malformed"),
+        ("no `never`", token(never=None), "policy_malformed"),
+        ("an unknown mark in `never`", token(never=UNKNOWN_MARK), "policy_not_understood"),
+        ("no version", token(version=None), "policy_malformed"),
+        ("no end of the lease", token(lease_until=None), "policy_malformed"),
+    ]  # fmt: skip
     return [{"name": name, "token": text, "refused_as": code} for name, text, code in cases]
 
 
@@ -198,7 +223,10 @@ def test_the_published_vectors_are_these() -> None:
     }
     path = AGENTKIT / "vectors" / "policies.json"
 
-    assert json.loads(path.read_text()) == made, "write it anew: " + json.dumps(made)
+    if "SAYSO_WRITE_VECTORS" in os.environ:
+        path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    assert json.loads(path.read_text()) == made, "write it anew: SAYSO_WRITE_VECTORS=1"
 
 
 @pytest.mark.parametrize("case", vectors(), ids=lambda case: case["name"])

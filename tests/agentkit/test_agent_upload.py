@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from agent_helpers import EXPENSES, TRACKER, FakeClock, click, spooled
-from fake_portal import TRUNCATED, FakePortal, allow, problem, reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sayso_agent import Agent, Event, StandingError, UnexpectedAnswerError, UnreachableError
+from sayso_agent.conformance.portal import TRUNCATED, FakePortal, allow, problem, reply
 from sayso_agent.home import Home
 from sayso_agent.upload import TRIES, rfc3339
 

@@ -10,89 +10,41 @@ import threading
 import time
 import urllib.parse
 import uuid
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
+from typing import Any, Final
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sayso_agent.jws import KeySet, b64url, sign, verify
 
-Answer = tuple[int, dict[str, str], bytes]
+from sayso_agent.conformance.sample import allow, policy_document
+from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
+from sayso_agent.jws import KeySet, b64url, b64url_decode, sign
 
+__all__ = [
+    "AGENT",
+    "SLOW",
+    "TRUNCATED",
+    "FakePortal",
+    "Seen",
+    "allow",
+    "policy_document",
+    "problem",
+    "reply",
+]
 
-def policy_document(**changes: Any) -> dict[str, Any]:
-    """The parts of a policy that do not depend on the moment."""
-    document = {
-        "v": 1,
-        "poll_after": 30,
-        "default": {"decision": "deny", "reasons": ["app_not_allowlisted"]},
-        "apps": {
-            "tracker": {
-                "name": "Tracker",
-                "category": "tracker",
-                "matchers": [{"platform": "web", "kind": "domain", "value": "tracker.example.com"}],
-            },
-            "expenses": {
-                "name": "Expenses",
-                "category": "finance",
-                "matchers": [
-                    {"platform": "web", "kind": "domain", "value": "expenses.example.com"}
-                ],
-            },
-            "people": {
-                "name": "People",
-                "category": "hr",
-                "matchers": [{"platform": "web", "kind": "domain", "value": "hr.example.com"}],
-            },
-        },
-        "allow": [
-            {
-                "purpose": "train-agents",
-                "app": "tracker",
-                "signals": ["mouse_click", "scroll"],
-                "retention_days": 30,
-            }
-        ],
-        "deny": [
-            {
-                "purpose": "train-agents",
-                "apps": ["tracker"],
-                "signals": ["mouse_move"],
-                "reasons": ["signal_not_consented"],
-            }
-        ],
-        "never": {
-            "categories": ["hr", "health"],
-            "signals": ["secure_input"],
-            "matchers": [
-                {"platform": "macos", "kind": "bundle_id", "value": "com.1password.1password"}
-            ],
-        },
-        "paused": False,
-        "limits": {"batch_bytes": 5_000_000, "batch_seconds": 900},
-    }
-    return {**document, **changes}
-
-
-def allow(app: str, *signals: str, purpose: str = "train-agents") -> dict[str, Any]:
-    return {"purpose": purpose, "app": app, "signals": list(signals), "retention_days": 30}
-
-
-@dataclass
-class Seen:
-    """One request as it came."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
+AGENT: Final = "7d1f6f0e-6a3c-4a43-8a38-0b6a2f6f7a11"
 
 
 @dataclass
 class FakePortal:
-    """Set `policy` and `version` to change what agents get; put answers in `misbehave`."""
+    """Set `policy` and `version` to change what agents get; put answers in `misbehave`.
+
+    `document` makes the body of a poll's answer instead of the proper one; `frozen` repeats the
+    last document for ever; `always` and `misbehave` answer a path without any look at the request.
+    """
 
     policy: dict[str, Any] = field(default_factory=policy_document)
     version: int = 1000
@@ -106,7 +58,7 @@ class FakePortal:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     admitted: dict[str, bytes] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)  # answers of the device flow to come
-    agent: str = ""
+    agent: str = AGENT
     agent_key: bytes = b""
     token: str = "sat_" + "a" * 43
     etags: bool = False
@@ -114,10 +66,19 @@ class FakePortal:
     extra_headers: dict[str, str] = field(default_factory=dict)
     pauses: int = 0
     strikes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    issuer: str = ""
+    document: Callable[["FakePortal"], bytes] | None = None
+    frozen: bool = False
+    recovered: bool = False  # slow answers are broken off
+    takes_all: bool = False  # refuses no batch, so that what an agent gives away is seen
+    refused: list[str] = field(default_factory=list)  # why batches were refused
+    _last: bytes = b""
     issued: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __enter__(self) -> "FakePortal":
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), handler(self.answer, lambda: self.recovered)
+        )
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -130,15 +91,22 @@ class FakePortal:
 
     @property
     def url(self) -> str:
+        """Return where it listens."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def payload(self, **changes: Any) -> dict[str, Any]:
-        """The policy of this moment."""
+        """Return the policy of this moment."""
         iat = int(self.now())
-        moment = {"iss": self.url, "aud": self.agent, "version": self.version, "iat": iat}
+        moment = {
+            "iss": self.issuer or self.url,
+            "aud": self.agent,
+            "version": self.version,
+            "iat": iat,
+        }
         return {**self.policy, **moment, "lease_until": iat + self.lease, **changes}
 
     def signed(self, payload: dict[str, Any], **header: str) -> bytes:
+        """Return a document signed by the portal's key; `header` differs where told."""
         head = {"kid": self.kid, "typ": "policy+jwt", **header}
         return sign(payload, self.key, **head).encode()
 
@@ -149,19 +117,21 @@ class FakePortal:
         self.policy = {**self.policy, "allow": [], "deny": [denial]}
 
     def paths(self, method: str) -> list[str]:
+        """Return the paths of all requests of a method, in order."""
         return [seen.path for seen in self.requests if seen.method == method]
 
     def events(self) -> list[dict[str, Any]]:
-        """All events of all batches admitted."""
+        """Return all events of all batches admitted."""
         return [json.loads(line) for data in self.admitted.values() for line in data.splitlines()]
 
     def wire(self) -> bytes:
-        """Everything an agent ever sent in a body."""
+        """Return everything an agent ever sent in a body."""
         return b"\n".join(seen.body for seen in self.requests)
 
     # --- answers -------------------------------------------------------------------------------
 
     def answer(self, seen: Seen) -> Answer:
+        """Return the answer to a request, and remember the request."""
         self.requests.append(seen)
         path = urllib.parse.urlsplit(seen.path).path
         if self.misbehave.get(path):
@@ -189,15 +159,18 @@ class FakePortal:
                 return self._strike(seen)
             case "POST", "/api/v1/batches":
                 return self._manifest(seen)
-        return problem(404, "not_found")
+            case _:
+                return problem(404, "not_found")
 
     def jwks(self) -> dict[str, Any]:
+        """Return the key set (RFC 7517)."""
         x = b64url(self.key.public_key().public_bytes_raw())
         kind = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
         return {"keys": [{**kind, "kid": self.kid, "x": x}]}
 
     def _device(self, seen: Seen) -> Answer:
-        assert urllib.parse.parse_qs(seen.body.decode())["client_id"] == ["sayso-agent"]
+        if urllib.parse.parse_qs(seen.body.decode()).get("client_id") != ["sayso-agent"]:
+            return reply(400, {"error": "invalid_client"})
         address = f"{self.url}/device"
         return reply(
             200,
@@ -213,7 +186,8 @@ class FakePortal:
 
     def _token(self, seen: Seen) -> Answer:
         form = urllib.parse.parse_qs(seen.body.decode())
-        assert form["device_code"] == ["device-secret"]
+        if form.get("device_code") != ["device-secret"]:
+            return reply(400, {"error": "invalid_grant"})
         if self.pending:
             return reply(400, {"error": self.pending.pop(0)})
         return reply(200, {"access_token": "at_secret", "token_type": "Bearer"})
@@ -222,19 +196,28 @@ class FakePortal:
         if seen.headers.get("authorization") != "Bearer at_secret":
             return problem(401, "unknown_token")
         body = json.loads(seen.body)
-        raw = Ed25519PublicKey.from_public_bytes(_b64(body["public_key"])).public_bytes_raw()
-        head, claims, signature = body["proof"].split(".")
-        header = json.loads(_b64(head))
-        assert header == {"alg": "EdDSA", "typ": "agent-proof+jwt"}
-        Ed25519PublicKey.from_public_bytes(raw).verify(_b64(signature), f"{head}.{claims}".encode())
-        proof = json.loads(_b64(claims))
-        assert proof["aud"] == self.url
-        assert proof["ath"] == b64url(hashlib.sha256(b"at_secret").digest())
-        assert abs(proof["iat"] - time.time()) < 60
+        raw = b64url_decode(body["public_key"])
+        if not self._proves(body["proof"], Ed25519PublicKey.from_public_bytes(raw)):
+            return problem(422, "proof_invalid")
         self.agent, self.agent_key = str(uuid.uuid4()), raw
         return reply(201, {"agent": self.agent, "token": self.token, **self.addresses()})
 
+    def _proves(self, proof: str, key: Ed25519PublicKey) -> bool:
+        head, claims, signature = proof.split(".")
+        try:
+            key.verify(b64url_decode(signature), f"{head}.{claims}".encode())
+        except InvalidSignature:
+            return False
+        said = json.loads(b64url_decode(claims))
+        return bool(
+            json.loads(b64url_decode(head)) == {"alg": "EdDSA", "typ": "agent-proof+jwt"}
+            and said["aud"] == self.url
+            and said["ath"] == b64url(hashlib.sha256(b"at_secret").digest())
+            and abs(said["iat"] - time.time()) < 60
+        )
+
     def addresses(self) -> dict[str, str]:
+        """Return what enrolment tells an agent."""
         return {
             "issuer": self.url,
             "policy_url": f"{self.url}/api/v1/policy",
@@ -253,9 +236,14 @@ class FakePortal:
         etag = f'"{payload["version"]}"'
         if self.etags and seen.headers.get("if-none-match") == etag:
             return 304, {"ETag": etag}, b""
+        if self.document is not None:
+            return 200, {"Content-Type": "application/policy+jwt"}, self.document(self)
+        if self.frozen and self._last:
+            return 200, {"Content-Type": "application/policy+jwt", "ETag": etag}, self._last
         self.issued.setdefault(self.version, []).append(payload)
         headers = {"Content-Type": "application/policy+jwt", "ETag": etag, **self.extra_headers}
-        return 200, headers, self.signed(payload)
+        self._last = self.signed(payload)
+        return 200, headers, self._last
 
     def _ack(self, seen: Seen) -> Answer:
         if not self._known(seen):
@@ -293,7 +281,7 @@ class FakePortal:
             if self.manifests[batch] != body:
                 return problem(409, "batch_differs")
             return reply(200, self._state(batch))
-        if reasons := self._objections(body):
+        if (reasons := self._objections(body)) and not self.takes_all:
             return problem(422, "batch_refused", reasons=reasons)
         self.manifests[batch] = body
         return reply(201, self._state(batch))
@@ -305,7 +293,7 @@ class FakePortal:
         return {"batch": batch, "state": "awaiting_bytes", "upload_url": url}
 
     def _objections(self, body: dict[str, Any]) -> list[str]:
-        """What admission checks: the one policy issued for that time permits all of it."""
+        """Return what admission objects to: the one policy of that time must permit all of it."""
         found = self.issued.get(body["policy_version"])
         if found is None:
             return ["policy_version_unknown"]
@@ -332,6 +320,10 @@ class FakePortal:
         }
         if not set(body["signals"]) <= permitted & present:
             reasons.append("signal_not_allowed")
+        strikes = self.policy.get("strikes", [])
+        if any(start < s["until"] and end > s["from"] for s in strikes if "until" in s):
+            reasons.append("struck")
+        self.refused += reasons
         return reasons
 
     def _bytes(self, batch: str, seen: Seen) -> Answer:
@@ -343,79 +335,16 @@ class FakePortal:
         wrong_size = len(seen.body) != body["bytes"]
         if wrong_size or hashlib.sha256(seen.body).hexdigest() != body["sha256"]:
             return problem(422, "bytes_do_not_match")
-        if reasons := self._objections(body):
+        if (reasons := self._objections(body)) and not self.takes_all:
             return problem(422, "batch_refused", reasons=reasons)
         lines = [json.loads(line) for line in seen.body.splitlines()]
         start, end = (datetime.fromisoformat(body[k]).timestamp() for k in ("from", "until"))
-        assert all(start - 0.0005 <= line["t"] < end for line in lines), body
+        if not all(start - 0.0005 <= line["t"] < end for line in lines):
+            self.refused.append("outside_manifest")
+            return problem(422, "batch_refused", reasons=["outside_manifest"])
         self.admitted[batch] = seen.body
         return reply(201, self._state(batch))
 
     def verified_agent_key(self) -> KeySet:
+        """Return the key that the agent proved at enrolment."""
         return KeySet({"agent": self.agent_key})
-
-
-def _b64(text: str) -> bytes:
-    import base64
-
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def reply(status: int, value: Any) -> Answer:
-    return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
-
-
-def problem(status: int, code: str, *, retry_after: int | None = None, **more: Any) -> Answer:
-    headers = {"Content-Type": "application/problem+json"}
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    value = {"type": "about:blank", "title": code, "status": status, "code": code, **more}
-    return status, headers, json.dumps(value).encode()
-
-
-TRUNCATED = {"X-Truncate": "1"}
-SLOW = {"X-Slow": "1"}
-
-
-def _handler(portal: FakePortal) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, sent, data = portal.answer(Seen(self.command, self.path, headers, body))
-            self.send_response(status)
-            for name, value in sent.items():
-                self.send_header(name, value)
-            if status not in {204, 304}:
-                self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if "X-Truncate" in sent:
-                self.wfile.write(data[: len(data) // 2])
-                self.close_connection = True
-            elif "X-Slow" in sent:
-                self._drip(data)
-            else:
-                with suppress(OSError):  # an agent that has heard enough hangs up
-                    self.wfile.write(data)
-
-        def _drip(self, data: bytes) -> None:
-            try:
-                for i in range(len(data)):
-                    self.wfile.write(data[i : i + 1])
-                    time.sleep(0.05)
-            except OSError:
-                self.close_connection = True
-
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815  the base class wants these names
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
-
-
-__all__ = ["FakePortal", "allow", "policy_document", "problem", "reply", "verify"]

@@ -1,0 +1,301 @@
+"""What the kit plays to an agent, each scenario by itself: what the portal does, what may come."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sayso_agent.conformance.documents import BAD, Made
+from sayso_agent.conformance.portal import FakePortal, allow, problem
+from sayso_agent.conformance.stage import EXPENSES, PEOPLE, TRACKER, Stage
+
+POLICY: Final = "/api/v1/policy"
+ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
+TEXTS: Final = [allow("tracker", "mouse_click", "window_title", "clipboard", "key_content")]
+HELD: Final = 3600
+SHORT: Final = 3
+CARD: Final = "4111 1111 1111 1111"
+EMAIL: Final = "someone.else@example.org"
+NATIVE: Final = {"platform": "linux", "executable": "tracker"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One play; `asks` is the question that it answers."""
+
+    name: str
+    asks: str
+    play: Callable[[Stage], None]
+
+
+def _allowance(stage: Stage) -> None:
+    """Feed what is allowed among all that is not."""
+    apps = stage.portal.policy["apps"]
+    native = {"platform": "linux", "kind": "executable", "value": "tracker"}
+    tracker = {**apps["tracker"], "matchers": [*apps["tracker"]["matchers"], native]}
+    stage.begin(apps={**apps, "tracker": tracker}, allow=TEXTS)
+    web = {"platform": "web"}
+    feed = stage.event
+    feed("an allowed click", allowed=True)
+    feed("a signal that is denied", allowed=False, signal="mouse_move")
+    feed("a signal that is not named", allowed=False, signal="scroll")
+    feed("an app that is not named", allowed=False, window={**web, "host": "else.example.com"})
+    feed("an app without an allowance", allowed=False, window=EXPENSES)
+    feed("an app of a category that is never captured", allowed=False, window=PEOPLE)
+    feed("a window that nothing is known of", allowed=False, window={})
+    feed("a program that is never captured", allowed=False,
+         window={"platform": "macos", "bundle_id": "com.1password.1password"})  # fmt: skip
+    feed("a private window", allowed=False, window={**TRACKER, "private": True})
+    feed("another person's session", allowed=False, window={**TRACKER, "session": "other"})
+    feed("a signal that is never captured", allowed=False, signal="webcam")
+    feed("a signal that nobody knows", allowed=False, signal="thoughts")
+    feed("a host that only ends alike", allowed=False,
+         window={**web, "host": "eviltracker.example.com"})  # fmt: skip
+    secret = {"signal": "key_content", "typing": "whole", "settles": True}
+    feed("a password", allowed=False, text="secret", secure=True, **secret)
+    feed("keys in a field of unknown kind", allowed=False, text="secret", **secret)
+    title = {"signal": "window_title", "text": "Plan", "window": NATIVE}
+    feed("a title beside a window that is allowed", allowed=True, visible=[NATIVE, TRACKER],
+         **title)  # fmt: skip
+    feed("a title beside a window that is not", allowed=False, visible=[NATIVE, PEOPLE], **title)
+    feed("a title beside an unknown window", allowed=False, visible=[NATIVE, {}], **title)
+    feed("a title, and nobody says what is beside it", allowed=False, **title)
+
+
+def _masking(stage: Stage) -> None:
+    """Feed text with a card number and an address in it."""
+    stage.begin(allow=TEXTS)
+    stage.event("a text", allowed=None, signal="clipboard", action="copy",
+                text=f"pay with {CARD} or write to {EMAIL} today")  # fmt: skip
+    stage.event("an allowed click", allowed=True)
+    stage.program.end()
+    wire = stage.portal.wire()
+    digits = CARD.replace(" ", "").encode()
+    if CARD.encode() in wire or digits in wire:
+        stage.faults.append("arrived: a card number")
+    if EMAIL.encode() in wire:
+        stage.faults.append("arrived: an e-mail address")
+
+
+def _unknown_masking(stage: Stage) -> None:
+    profiles = {"clipboard": "text-of-later-times"}
+    stage.begin(allow=TEXTS, redaction={"profiles": profiles, "without": "deny"})
+    stage.event("a text whose masking no agent has", allowed=False, signal="clipboard",
+                action="copy", text="words")  # fmt: skip
+    stage.event("an allowed click", allowed=True)
+
+
+def _unknown_matcher(stage: Stage) -> None:
+    mark = {"platform": "web", "kind": "telepathy", "value": "tracker.example.com"}
+    apps = stage.portal.policy["apps"]
+    tracker = {**apps["tracker"], "matchers": [*apps["tracker"]["matchers"], mark]}
+    stage.begin(
+        apps={**apps, "tracker": tracker}, allow=[*ALLOWED, allow("expenses", "mouse_click")]
+    )
+    stage.event("an app with a mark that nobody knows", allowed=False)
+    stage.event("another app", allowed=True, window=EXPENSES)
+
+
+def _bad(made: Made) -> Callable[[Stage], None]:
+    """Return the play of a document that would allow, while nothing is allowed."""
+
+    def play(stage: Stage) -> None:
+        stage.begin(allow=[])
+        portal = stage.portal
+        portal.version += 1
+        portal.policy = {**portal.policy, "allow": ALLOWED}
+        portal.document = made
+        stage.asked()
+        stage.event("what only that document allows", allowed=False)
+        time.sleep(0.3)
+        portal.document = None
+        stage.decree()
+        stage.event("a click under the next proper policy", allowed=True)
+
+    return play
+
+
+def _old_version(stage: Stage, *, restart: bool = False) -> None:
+    """Withdraw, then serve the older policy again, freshly signed."""
+    portal = stage.portal
+    stage.begin(allow=ALLOWED)
+    newer = portal.version + 5
+    portal.version = newer - 1
+    stage.decree(allow=[])
+    portal.version = newer - 3
+    portal.policy = {**portal.policy, "allow": ALLOWED}
+    if restart:
+        stage.restart()
+    stage.asked()
+    stage.event("what only the older policy allows", allowed=False)
+    time.sleep(0.3)
+    portal.version = newer
+    stage.decree()
+    stage.event("a click under the next proper policy", allowed=True)
+
+
+def _restarted(stage: Stage) -> None:
+    _old_version(stage, restart=True)
+
+
+def _standing(status: int, *, purges: bool) -> Callable[[Stage], None]:
+    """Return the play of a portal that no longer knows, or no longer serves, the agent."""
+
+    def play(stage: Stage) -> None:
+        stage.begin(allow=ALLOWED, embargo_seconds=HELD)
+        held = False if purges else None
+        stage.event("what was waiting to be handed in", allowed=held)
+        time.sleep(0.5)
+        stage.portal.always[POLICY] = problem(status, "gone")
+        stage.asked()
+        stage.event("what happened after that answer", allowed=False)
+        time.sleep(0.3)
+        del stage.portal.always[POLICY]
+        stage.portal.version += 1
+        stage.portal.policy = {**stage.portal.policy, "embargo_seconds": 0}
+        if not stage.program.running():  # it may end itself; what it kept would leave now
+            stage.restart()
+        stage.asked()
+
+    return play
+
+
+def _lapse(answer: Callable[[Stage], Any]) -> Callable[[Stage], None]:
+    """Return the play of a portal that gives no usable answer until the lease has ended."""
+
+    def play(stage: Stage) -> None:
+        stage.portal.lease = SHORT
+        stage.begin(allow=ALLOWED)
+        stage.event("a click while the lease runs", allowed=None)
+        answer(stage)
+        issued = stage.portal.issued.get(stage.portal.version, [])
+        ends = max((policy["lease_until"] for policy in issued), default=0)
+        time.sleep(max(ends + 0.3 - time.time(), 0.0))
+        stage.event("a click after the lease", allowed=False)
+        time.sleep(0.5)
+        stage.portal.always.clear()
+        stage.portal.frozen, stage.portal.recovered = False, True
+        stage.portal.lease = 900
+        stage.decree()
+        stage.event("a click under the next policy", allowed=True)
+
+    return play
+
+
+def _always(status: int, headers: dict[str, str] | None = None) -> Callable[[Stage], None]:
+    def answer(stage: Stage) -> None:
+        portal = stage.portal
+        portal.always[POLICY] = (status, headers or {}, portal.signed(portal.payload()))
+
+    return answer
+
+
+def _not_modified(stage: Stage) -> None:
+    stage.portal.always[POLICY] = (304, {"ETag": f'"{stage.portal.version}"'}, b"")
+
+
+def _frozen(stage: Stage) -> None:
+    stage.portal.frozen = True
+
+
+def _redirected(stage: Stage) -> None:
+    """Send the agent to another host that has the same key and would allow for an hour."""
+    portal = stage.portal
+    portal.lease = SHORT
+    stage.begin(allow=ALLOWED)
+    elsewhere = FakePortal(key=portal.key, agent=portal.agent, version=portal.version + 1)
+    elsewhere.issuer, elsewhere.policy = portal.url, portal.policy
+    with elsewhere:
+        portal.always[POLICY] = (302, {"Location": f"{elsewhere.url}{POLICY}"}, b"")
+        time.sleep(SHORT + 0.5)
+        stage.event("a click after the lease", allowed=False)
+        time.sleep(0.5)
+        if any("authorization" in seen.headers for seen in elsewhere.requests):
+            stage.faults.append("arrived: the agent's token, at another host")
+
+
+def _purged(**policy: Any) -> Callable[[Stage], None]:
+    """Return the play of a change after which what waits must be gone."""
+
+    def play(stage: Stage) -> None:
+        stage.begin(allow=ALLOWED, embargo_seconds=HELD)
+        before = {name: stage.portal.policy[name] for name in policy}
+        stage.event("what waited when it was ended", allowed=False)
+        time.sleep(0.5)
+        stage.decree(**policy)
+        stage.event("what happened after it was ended", allowed=False)
+        time.sleep(0.3)
+        stage.decree(**before, embargo_seconds=0)
+        stage.event("a click under the next policy", allowed=True)
+
+    return play
+
+
+def _struck(stage: Stage) -> None:
+    stage.begin(allow=ALLOWED, embargo_seconds=HELD)
+    stage.event("what was struck", allowed=False)
+    time.sleep(0.5)
+    now = int(stage.portal.now())
+    stage.decree(strikes=[{"from": now - 60, "until": now + 1}], embargo_seconds=0)
+    # An agent's time begins with the whole second in which its lease was issued.
+    time.sleep(max(now + 2.2 - time.time(), 0.0))
+    stage.event("a click after the strike", allowed=True)
+    stage.program.end()
+    if stage.portal.refused:
+        stage.faults.append(f"refused by the portal: {sorted(stage.portal.refused)}")
+
+
+def _embargo(stage: Stage) -> None:
+    stage.begin(allow=ALLOWED, embargo_seconds=HELD)
+    stage.event("what is under embargo", allowed=False)
+    time.sleep(1.0)
+
+
+def _paused(stage: Stage) -> None:
+    stage.begin(allow=ALLOWED, paused=True)
+    stage.event("a click while the person pauses", allowed=False)
+    time.sleep(0.3)
+    stage.decree(paused=False)
+    stage.event("a click after the person resumed", allowed=True)
+
+
+SCENARIOS: Final = (
+    Scenario("allowance", "does what is allowed arrive, and nothing else?", _allowance),
+    Scenario("masking", "are card numbers and addresses masked?", _masking),
+    Scenario("masking_unknown", "is a signal denied whose masking the agent lacks?",
+             _unknown_masking),
+    Scenario("matcher_unknown", "is an app left out that has a mark nobody knows?",
+             _unknown_matcher),
+    Scenario("withdrawn", "is what waits purged when consent is withdrawn?",
+             _purged(allow=[], deny=[{"reasons": ["consent_withdrawn"]}])),
+    Scenario("deny_beats_allow", "does a denial beat an allowance?",
+             _purged(deny=[{"purpose": "train-agents", "apps": ["tracker"],
+                            "signals": ["mouse_click"], "reasons": ["signal_prohibited"]}])),
+    Scenario("never_beats_allow", "does `never` beat an allowance?",
+             _purged(never={"categories": ["tracker"], "signals": [], "matchers": []})),
+    Scenario("struck", "is what the person had forgotten purged, and no batch over it?", _struck),
+    Scenario("embargo", "does nothing leave before the embargo is over?", _embargo),
+    Scenario("paused", "does a pause deny, and resuming allow again?", _paused),
+    Scenario("old_version", "is an older version refused?", _old_version),
+    Scenario("restarted", "is an older version refused after a restart?", _restarted),
+    Scenario("status_401", "does capture stop when the token is unknown?",
+             _standing(401, purges=False)),
+    Scenario("status_403", "does capture stop, and what waits go, when blocked?",
+             _standing(403, purges=True)),
+    Scenario("status_410", "does capture stop, and what waits go, when erased?",
+             _standing(410, purges=True)),
+    Scenario("server_error", "does the lease end while the portal is in trouble?",
+             _lapse(_always(503))),
+    Scenario("slow", "does the lease end while the answer drips?",
+             _lapse(_always(200, {"X-Slow": "1"}))),
+    Scenario("truncated", "does the lease end while answers are cut short?",
+             _lapse(_always(200, {"X-Truncate": "1"}))),
+    Scenario("unchanged", "does the lease end although 304 says that nothing changed?",
+             _lapse(_not_modified)),
+    Scenario("frozen", "does the lease end although the same document comes again and again?",
+             _lapse(_frozen)),
+    Scenario("redirect", "is a redirect to another host not followed?", _redirected),
+    *(Scenario(f"bad_{name}", f"refused: {what}?", _bad(made))
+      for name, (what, made) in BAD.items()),
+)  # fmt: skip
+"""All of them; each starts an agent of its own on a portal of its own."""

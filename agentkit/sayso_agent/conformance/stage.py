@@ -1,0 +1,176 @@
+"""One agent under test on one portal that misbehaves: feeds events, and remembers what may arrive.
+
+An event is known again by a number: `x` of a click, or `zq` and the number inside a text. Whether
+it may arrive is said when it is fed, never found out from the agent.
+"""
+
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sayso_agent.conformance.portal import AGENT, FakePortal
+
+PATIENCE: Final = 20.0
+LONGEST_END: Final = 15.0
+_TURN: Final = 0.03
+_MARK: Final = re.compile(rb'"x"\s*:\s*(\d{6})(?!\d)|zq(\d{6})(?!\d)')
+
+TRACKER: Final = {"platform": "web", "host": "tracker.example.com"}
+EXPENSES: Final = {"platform": "web", "host": "expenses.example.com"}
+PEOPLE: Final = {"platform": "web", "host": "hr.example.com"}
+
+
+def arrived(bodies: Iterable[bytes]) -> set[int]:
+    """Return the numbers of all events that are in what was sent, refused batches too."""
+    return {int(x or zq) for body in bodies for x, zq in _MARK.findall(body)}
+
+
+@dataclass
+class Program:
+    """The agent's process: events on its standard input, the portal's addresses in its environment.
+
+    `state` is a folder that stays when it is started again.
+    """
+
+    words: Sequence[str]
+    environment: dict[str, str]
+    log: IO[bytes]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it."""
+        # The command is what the person who runs the kit wants to have tested.
+        self.process = subprocess.Popen(  # noqa: S603
+            self.words,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def feed(self, line: bytes) -> None:
+        """Give it one line; an agent that has ended misses it."""
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(OSError, ValueError):
+                self.process.stdin.write(line + b"\n")
+                self.process.stdin.flush()
+
+    def running(self) -> bool:
+        """Return whether it still runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def end(self) -> None:
+        """End its input, give it time to hand in what it may, then end it."""
+        process = self.process
+        if process is None:
+            return
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+        for number in (0, signal.SIGTERM, signal.SIGKILL):
+            if number:
+                process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LONGEST_END)
+                return
+
+
+@dataclass
+class Stage:
+    """What a scenario plays on."""
+
+    portal: FakePortal
+    program: Program
+    patience: float = PATIENCE
+    must: dict[int, str] = field(default_factory=dict)
+    must_not: dict[int, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(710_001))
+
+    def begin(self, **policy: Any) -> None:
+        """Start the agent under a policy and wait until it obeys it."""
+        self.portal.policy = {**self.portal.policy, **policy}
+        self.program.start()
+        if not self.until(lambda: self._polls() > 0 or not self.program.running()):
+            self.faults.append("missing: any poll at all")
+        self.obeyed()
+
+    def decree(self, **policy: Any) -> None:
+        """Give a newer, proper policy that differs in this, and wait until the agent obeys it."""
+        self.portal.version += 1
+        self.portal.policy = {**self.portal.policy, **policy}
+        self.obeyed()
+
+    def obeyed(self) -> None:
+        """Wait until the agent has acknowledged the version that stands."""
+        version, heard = self.portal.version, self.portal.acknowledgements
+        self.until(
+            lambda: version in {a.get("version") for a in heard} or not self.program.running()
+        )
+
+    def asked(self, times: int = 2) -> None:
+        """Wait until the agent has asked twice: by then it has taken the first answer."""
+        before = self._polls()
+        self.until(lambda: self._polls() >= before + times or not self.program.running())
+        time.sleep(0.2)
+
+    def until(self, there: Callable[[], bool]) -> bool:
+        """Wait for something, with patience; return whether it came."""
+        end = time.monotonic() + self.patience
+        while time.monotonic() < end:
+            if there():
+                return True
+            time.sleep(_TURN)
+        return False
+
+    def event(self, what: str, *, allowed: bool | None, **fields: Any) -> None:
+        """Feed one event; `allowed` None means that nobody minds whether it arrives."""
+        number = next(self._numbers)
+        line = {"signal": "mouse_click", "window": TRACKER, **fields}
+        if "text" in line:
+            line["text"] = f"zq{number} {line['text']}"
+        else:
+            line |= {"x": number, "y": 1, "action": "click"}
+        self.program.feed(json.dumps(line).encode())
+        if allowed is not None:
+            (self.must if allowed else self.must_not)[number] = what
+
+    def restart(self) -> None:
+        """End the agent and start it again on the same state."""
+        self.program.end()
+        self.program.start()
+
+    def _polls(self) -> int:
+        return self.portal.paths("GET").count("/api/v1/policy")
+
+    def verdict(self) -> list[str]:
+        """Return everything that went wrong."""
+        came = arrived(seen.body for seen in self.portal.requests)
+        leaked = [f"arrived: {what}" for number, what in self.must_not.items() if number in came]
+        missing = [f"missing: {what}" for number, what in self.must.items() if number not in came]
+        return [*leaked, *missing, *self.faults]
+
+
+def environment(portal: FakePortal, state: Path) -> dict[str, str]:
+    """Return what the agent under test is told; see the contract in the kit's documentation."""
+    found = portal.addresses()
+    return {
+        "SAYSO_PORTAL": portal.url,
+        "SAYSO_ISSUER": found["issuer"],
+        "SAYSO_AGENT": AGENT,
+        "SAYSO_TOKEN": portal.token,
+        "SAYSO_POLICY_URL": found["policy_url"],
+        "SAYSO_ACK_URL": found["ack_url"],
+        "SAYSO_BATCHES_URL": found["batches_url"],
+        "SAYSO_JWKS_URL": found["jwks_url"],
+        "SAYSO_STATE": str(state),
+    }

@@ -1,0 +1,40 @@
+"""The reference agent with one thing broken on purpose, named by its first argument."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import sayso_agent.agent
+import sayso_agent.capture
+from sayso_agent.agent import Agent
+from sayso_agent.conformance import own
+from sayso_agent.home import Home, Seen
+from sayso_agent.lease import Lease
+from sayso_agent.spool import Spool
+
+
+def nothing(*_: object, **__: object) -> Any:
+    return 0
+
+
+def never_ends(*_: object) -> float:
+    return 1000.0
+
+
+BREAKS: dict[str, Callable[[], Any]] = {
+    "lease": lambda: setattr(Lease, "seconds_left", never_ends),
+    "purge": lambda: setattr(Spool, "purge", nothing),
+    "standing": lambda: setattr(Agent, "stop", nothing),
+    "memory": lambda: setattr(Home, "seen", lambda _self: Seen(0, 0)),
+    "bystanders": lambda: setattr(sayso_agent.capture.Capture, "_in_sight",
+                                  lambda _self, _policy, _event, purposes: (purposes, "")),
+    "embargo": lambda: setattr(sayso_agent.agent, "Release",
+                               lambda *, until, **more: _release(until=until + 1e9, **more)),
+    "deaf": lambda: setattr(Agent, "apply", nothing),
+}  # fmt: skip
+
+_release = sayso_agent.agent.Release
+
+if __name__ == "__main__":
+    BREAKS[sys.argv[1]]()
+    sys.exit(own.main())

@@ -1,0 +1,203 @@
+"""The conformance kit proves itself: our agent passes, agents that are broken on purpose do not."""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from agent_helpers import enrolled
+from sayso_agent.cli import main
+from sayso_agent.conformance import report
+from sayso_agent.conformance.command import OURS, chosen, play, run, split
+from sayso_agent.conformance.portal import FakePortal, policy_document
+from sayso_agent.conformance.report import Result
+from sayso_agent.conformance.scenarios import SCENARIOS
+from sayso_agent.conformance.stage import PATIENCE, arrived
+from sayso_agent.errors import UsageError
+
+from tests.schema import policy_validator
+
+HERE = Path(__file__).parent
+NAIVE = [sys.executable, str(HERE / "naive_agent.py")]
+
+
+def broken(what: str) -> list[str]:
+    return [sys.executable, str(HERE / "broken_agent.py"), what]
+
+
+def wrong(words: list[str], *names: str) -> dict[str, tuple[str, ...]]:
+    """What the kit finds in an agent, by scenario."""
+    patience = 3.0 if words[-1] == "deaf" else PATIENCE
+    found = run(words, chosen(names), at_once=4, patience=patience)
+    return {result.name: result.wrong for result in found}
+
+
+BRIEF = (
+    "allowance", "masking", "withdrawn", "struck", "restarted", "status_403", "server_error",
+    "bad_signature",
+)  # fmt: skip
+"""One scenario of each kind; documents that are wrong each have a test in this folder as well."""
+
+
+def test_the_reference_agent_passes_one_scenario_of_each_kind() -> None:
+    results = run(OURS, chosen(BRIEF), at_once=4)
+
+    assert {r.name: (r.wrong, r.said) for r in results if r.wrong} == {}
+    assert len(results) == len(BRIEF)
+
+
+@pytest.mark.deep
+def test_the_reference_agent_passes_everything() -> None:
+    results = run(OURS, SCENARIOS, at_once=6)
+
+    assert {r.name: (r.wrong, r.said) for r in results if r.wrong} == {}
+
+
+CAUGHT_BY = {
+    "lease": "server_error",
+    "purge": "withdrawn",
+    "standing": "status_403",
+    "memory": "old_version",
+    "bystanders": "allowance",
+    "embargo": "embargo",
+    "deaf": "allowance",
+}
+"""What is broken in the reference agent, and a scenario that must notice."""
+
+
+def test_each_agent_with_one_thing_broken_is_caught() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda pair: wrong(broken(pair[0]), pair[1]), CAUGHT_BY.items())
+        noticed = [any(faults.values()) for faults in found]
+
+    assert dict(zip(CAUGHT_BY, noticed, strict=True)) == dict.fromkeys(CAUGHT_BY, True)
+
+
+def test_a_naive_agent_of_another_make_is_caught_almost_everywhere() -> None:
+    names = ("allowance", "bad_signature", "bad_audience", "server_error", "embargo", "redirect")
+
+    found = wrong(NAIVE, *names)
+
+    assert {name for name, faults in found.items() if faults} == set(names)
+    assert "arrived: a private window" in found["allowance"]
+    assert "arrived: the agent's token, at another host" in found["redirect"]
+
+
+def test_an_agent_that_does_nothing_is_caught_too() -> None:
+    idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+
+    result = play(idle, chosen(["allowance"])[0], patience=0.5)
+
+    assert {"missing: an allowed click", "missing: any poll at all"} <= set(result.wrong)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"x":710001,"y":1}\n', {710001}),
+        (b'{"x": 710001}', {710001}),
+        (b'{"text":"zq710002 words"}', {710002}),
+        (b'{"t":1795710001.25,"x":7}', set()),
+        (b'{"x":7100011}', set()),
+        (b"", set()),
+    ],
+)
+def test_events_are_known_again_by_their_number(body: bytes, found: set[int]) -> None:
+    assert arrived([body]) == found
+
+
+def test_the_kits_own_policy_follows_the_schema(portal: FakePortal) -> None:
+    policy_validator().validate(portal.payload())
+    assert policy_document()["allow"]
+
+
+# --- a portal at a URL ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(portal: FakePortal, tmp_path: Path) -> str:
+    portal.etags = True
+    agent = enrolled(portal, tmp_path / "home")
+    agent.close()
+    return str(tmp_path / "home")
+
+
+def look(portal: FakePortal, home: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Result]:
+    main(["conformance", "--json", "--home", home, portal.url])
+    said = json.loads(capsys.readouterr().out)
+    return {r["name"]: r for r in said["results"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"iss": "https://elsewhere.example"}, "addressed"),
+        ({"aud": "another"}, "addressed"),
+        ({"lease_until": 1}, "signed"),
+        ({"strikes": None}, "signed"),
+        ({"embargo_seconds": 700_000}, "schema"),
+        ({"default": {"decision": "allow", "reasons": ["x"]}}, "signed"),
+    ],
+)
+def test_a_portal_whose_policy_is_wrong_is_told_so(
+    portal: FakePortal, home: str, capsys: pytest.CaptureFixture[str],
+    change: dict[str, object], check: str,
+) -> None:  # fmt: skip
+    good = look(portal, home, capsys)
+    portal.document = lambda p: p.signed({**p.payload(), **change})
+
+    found = look(portal, home, capsys)
+
+    assert good[check]["verdict"] == "passed"  # type: ignore[index]
+    assert found[check]["verdict"] == "failed"  # type: ignore[index]
+
+
+def test_without_a_token_the_rest_is_skipped_and_said(
+    portal: FakePortal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["conformance", "--home", str(tmp_path / "none"), portal.url])
+
+    out = capsys.readouterr().out
+    assert "needs an enrolled agent" in out
+    assert "8 skipped" in out
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_ends_with_11_where_something_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = f"{sys.executable} -c pass"
+
+    assert main(["conformance", "--only", "paused", "--json", command]) == 11
+
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (said["passed"], said["failed"]) == (0, 1)
+    assert "missing: a click after the person resumed" in said["results"][0]["wrong"]
+
+
+def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--list"]) == 0
+
+    out = capsys.readouterr().out
+    assert all(scenario.name in out for scenario in SCENARIOS)
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+def test_used_wrongly() -> None:
+    assert main(["conformance", "--only", "no-such-play"]) == 2
+    for command in ("", "'unclosed"):
+        with pytest.raises(UsageError):
+            split(command)
+
+
+def test_the_table_says_what_went_wrong() -> None:
+    bad = Result("name", "does it?", ("arrived: x",))
+
+    assert report.line(bad).splitlines()[0].startswith("FAILED")
+    assert "- arrived: x" in report.line(bad)
+    assert report.failed([Result("a", "b"), bad])
+    assert not report.failed([Result("a", "b"), Result("c", "d", skipped="why")])
+    assert report.summary([Result("a", "b"), bad]) == "1 passed, 1 failed, 0 skipped"
