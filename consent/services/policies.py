@@ -17,7 +17,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors
 from consent.digests import assembled
-from consent.models import Agent, IssuedPolicy, PersonalPolicy
+from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
 from consent.policy.types import REDACTED_BY, SHOWS_OTHER_WINDOWS
 from consent.services.cohorts import place_if_turned
 
@@ -86,8 +86,10 @@ def issue_policies(
     # Whole seconds, as the document says them: what an agent stamps by `iat` lies inside the lease.
     at = now.replace(microsecond=0)
     if not imported:
-        for agent in agents:  # never a day late, even while no worker runs
-            place_if_turned(agent.subject, at=now)
+        people = {agent.subject_id for agent in agents}
+        # Never a day late, even while no worker runs.
+        for subject in Subject.objects.filter(pk__in=people, turns_on__lte=now.date()):
+            place_if_turned(subject, at=now)
     drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
     IssuedPolicy.objects.bulk_create(draft.policy for draft in drafts)
     ledger.append_all(

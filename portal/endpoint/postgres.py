@@ -1,6 +1,6 @@
 """What PostgreSQL says of a token's holder: the truth that everything faster must agree with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, ParamSpec, TypeVar
@@ -14,6 +14,7 @@ from consent.models import Agent, IssuedPolicy
 from portal.api.signing import sign_policy
 from portal.endpoint import answer, marks, record
 from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.issuing import Made
 from portal.endpoint.limits import Buckets
 
 P = ParamSpec("P")
@@ -40,7 +41,9 @@ WHERE t.sha256 = %s
 still says what is true."""
 
 QUIET: Final = """
-SELECT pg_try_advisory_xact_lock(%s, %s) AND pg_try_advisory_xact_lock(%s, %s)
+SELECT pg_try_advisory_xact_lock(s_class, s) AND pg_try_advisory_xact_lock(c_class, c)
+FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[])
+  WITH ORDINALITY AS asked(s_class, s, c_class, c, place) ORDER BY place
 """
 """True where nobody is between marking and committing a change. As a statement of its own it lets
 go of the locks at once, so that it cannot keep a writer waiting, whatever becomes of us."""
@@ -77,33 +80,71 @@ def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known 
     It may if nobody was then changing anything of the subject or the cohort. The order matters:
     a change that had ended by the first question is seen by the second.
     """
-    return _is_quiet(subject, cohort), look(digest)
+    return _are_quiet([(subject, cohort)])[0], look(digest)
 
 
-def _is_quiet(subject: int, cohort: int) -> bool:
+def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:
+    """Return for each subject and cohort whether nobody is changing anything of theirs."""
     if connection.in_atomic_block:
         raise RuntimeError("the locks of a look must end with its statement")
-    names = record.subject_key(subject), record.cohort_key(cohort)
+    locks = [
+        (*marks.lock_of(record.subject_key(one)), *marks.lock_of(record.cohort_key(all_of_them)))
+        for one, all_of_them in places
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(QUIET, [number for name in names for number in marks.lock_of(name)])
-        return bool(cursor.fetchone()[0])
+        cursor.execute(QUIET, [list(column) for column in zip(*locks, strict=True)])
+        return [bool(row[0]) for row in cursor.fetchall()]
 
 
 def issue(known: Known, now: float) -> tuple[Issued, Known]:
     """Issue the agent's next policy; return it signed, and what is known from then on."""
     agent = Agent.objects.select_related("subject").get(pk=known.agent)
-    lease = services.issue_policy(agent=agent, at=datetime.fromtimestamp(now, UTC))
-    after = _known(known, agent, lease.policy)
+    return _signed(known, services.issue_policy(agent=agent, at=_instant(now)))
+
+
+def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exception]:
+    """Issue the next policy of each agent, together; return what came of it by the agent's key.
+
+    `quiet` in it is found as by `look_quietly`. What one person just now decides, or an error about
+    one agent, keeps nobody else's policy from being issued.
+    """
+    quiet = dict(
+        zip(
+            (known.agent for known in knowns),
+            _are_quiet([(known.subject, known.cohort) for known in knowns]),
+            strict=True,
+        )
+    )
+    agents = Agent.objects.select_related("subject").in_bulk(list(quiet))
+    leases: dict[int, services.Lease] = {}
+    if len(agents) > 1:
+        leases = services.issue_policies(agents=agents.values(), at=_instant(now), unless_busy=True)
+    made: dict[int, Made | Exception] = {}
+    for known in knowns:
+        try:
+            if lease := leases.get(known.agent):
+                issued = _signed(known, lease)
+            else:
+                issued = issue(known, now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001  told to who asked for this one
+            made[known.agent] = error
+        else:
+            made[known.agent] = Made(quiet[known.agent], *issued)
+    return made
+
+
+def _signed(known: Known, lease: services.Lease) -> tuple[Issued, Known]:
+    after = _known(known, lease.policy)
     return Issued(after.etag, sign_policy(lease.payload).encode("ascii")), after
 
 
-def issue_quietly(known: Known, now: float) -> tuple[bool, Issued, Known]:
-    """Issue the agent's next policy; also return whether it may be kept, as `look_quietly` does."""
-    quiet = _is_quiet(known.subject, known.cohort)
-    return quiet, *issue(known, now)
+def _instant(now: float) -> datetime:
+    return datetime.fromtimestamp(now, UTC)
 
 
-def _known(known: Known, agent: Agent, policy: IssuedPolicy) -> Known:
+def _known(known: Known, policy: IssuedPolicy) -> Known:
     shared = policy.cohort_policy
     issued, until = policy.issued_at.timestamp(), policy.lease_until.timestamp()
     half = answer.fresh_until(issued, until)
@@ -115,7 +156,7 @@ def _known(known: Known, agent: Agent, policy: IssuedPolicy) -> Known:
         personal=policy.personal_revision,
         fresh_until=half,
     )
-    until_then = _until(half, agent.subject.departed_at)
+    until_then = _until(half, policy.agent.subject.departed_at)
     return Known(known.agent, known.subject, cohort, policy.version, etag, int(issued), until_then)
 
 

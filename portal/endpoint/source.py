@@ -12,6 +12,7 @@ from django.db import close_old_connections
 
 from portal.endpoint import answer, postgres, record
 from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.issuing import Issuer, Made
 from portal.endpoint.record import Nonces
 from portal.endpoint.together import Together
 from portal.endpoint.waiting import Room, Waiter
@@ -40,6 +41,7 @@ class Shared:
         # What Redis said of a holder, and under which nonces: good again while those two stand.
         self.kept: dict[bytes, tuple[Nonces | None, Known]] = {}
         self.buckets = postgres.buckets()
+        self.issuer = Issuer(self._issue_many)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
         self._queued = 0
 
@@ -54,6 +56,9 @@ class Shared:
             )
         finally:
             self._queued -= 1
+
+    async def _issue_many(self, knowns: list[Known], now: float) -> dict[int, Made | Exception]:
+        return await self.ask_postgres(postgres.issue_many, knowns, now)
 
     def remember(self, digest: bytes, known: Known, nonces: Nonces | None = None) -> None:
         """Keep what is known of a holder; without nonces only under which names those lie.
@@ -148,10 +153,10 @@ class FastSource:
 
     async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
         """Issue a policy; keep it in Redis where that is beyond doubt."""
-        quiet, issued, after = await self._shared.ask_postgres(postgres.issue_quietly, known, now)
-        if quiet and after.cohort == known.cohort:
-            self._keep(digest, after, issued.body)
-        return issued
+        made = await self._shared.issuer.issue(known, now)
+        if made.quiet and made.known.cohort == known.cohort:
+            self._keep(digest, made.known, made.issued.body)
+        return made.issued
 
     # --- how a look goes ------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from portal.endpoint.answer import Known
 from portal.endpoint.record import Nonces
 from portal.endpoint.wire import Wire
 
-RATE: Final = 100
+RATE: Final = 400
 """How many agents of a cohort are woken in a second when something shared changes: about as many
 as one process can issue policies to."""
 MEMORY: Final = 10_000

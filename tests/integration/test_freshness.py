@@ -491,3 +491,4 @@ def _forget_record(field: Field) -> None:
     client = field.redis.client()
     for key in client.keys(b"sayso:*:a:*"):
         client.delete(key)
+    field.portal.endpoint.shared.kept.clear()

@@ -74,7 +74,7 @@ def forbid_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*_: Any) -> Any:
         raise AssertionError("PostgreSQL was asked")
 
-    for name in ("look", "look_quietly", "issue_quietly"):
+    for name in ("look", "look_quietly", "issue_many"):
         monkeypatch.setattr(postgres, name, asked)
 
 
