@@ -105,7 +105,13 @@ class Watch:
     async def _ask(self, began: float) -> None:
         """Ask both servers once; what they said holds for VALID from when it was asked."""
         fence = await self._read()
-        self._tell(fence)
+        try:
+            await self._agree(fence, began)
+        finally:
+            # Only now: whoever asks again must not be answered from what is not marked yet.
+            self._tell(fence)
+
+    async def _agree(self, fence: Fence, began: float) -> None:
         wire = await self._redis()
         try:
             async with asyncio.timeout(PATIENCE):
