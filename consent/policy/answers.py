@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from consent.policy.deadlines import Pause, Right, due
+from consent.policy.deadlines import EXTENDABLE, PAUSABLE, Pause, Right, due
 from consent.policy.describe import describe_bounds, describe_decision, plain
 from consent.policy.evaluate import evaluate, next_change
 from consent.policy.facts import assume
@@ -96,7 +96,18 @@ def due_answer(
 ) -> dict[str, Any]:
     """Return by when a request must be answered; `due` is null where no law read here says.
 
-    Raises UnknownJurisdictionError where no rules are known for a place.
+    Raises UnknownJurisdictionError where no rules are known for a place, and NoAnswerError where
+    an extension or a pause is asked for that this right does not know.
     """
-    end = due(Right(right), codes, received, rulebook, extended=extended, pauses=pauses)
+    asked = Right(right)
+    if extended and asked not in EXTENDABLE:
+        raise NoAnswerError(_means_nothing("extension", asked, EXTENDABLE))
+    if pauses and asked not in PAUSABLE:
+        raise NoAnswerError(_means_nothing("pause", asked, PAUSABLE))
+    end = due(asked, codes, received, rulebook, extended=extended, pauses=pauses)
     return {"due": plain(end)}
+
+
+def _means_nothing(what: str, right: Right, known_to: Iterable[Right]) -> str:
+    """Say that a right knows no such thing, and which ones do."""
+    return f"There is no {what} for '{right}', only for: {', '.join(sorted(known_to))}."

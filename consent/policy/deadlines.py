@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from consent.policy.bounds import Answer, Bounds
+from consent.policy.bounds import Answer, Bounds, Extension
 from consent.policy.holidays import is_business_day
 from consent.policy.rulebook import Rulebook
 
@@ -29,12 +29,22 @@ class Right(StrEnum):
     COMPLAINT = "complaint"
     POLICY_COPY = "policy_copy"
     WITHDRAWAL = "withdrawal"
+    ACKNOWLEDGEMENT = "acknowledgement"
 
 
 ANSWERED: Final = frozenset(
     {Right.ACCESS, Right.RECTIFICATION, Right.RESTRICTION, Right.PORTABILITY, Right.OBJECTION}
 )
-"""Rights whose answer has the general period of rights requests."""
+"""Rights whose answer has the general period of rights requests, and no other."""
+
+EXTENDABLE: Final = ANSWERED | {Right.ERASURE}
+"""Rights whose period the law lets an employer extend; every other period ends when it ends."""
+
+PAUSABLE: Final = ANSWERED
+"""Rights whose clock a question to the person may stop, under a law that says so.
+
+Erasure is not among them: a rule's own days for it run on, so a pause could only mislead.
+"""
 
 
 class UnknownJurisdictionError(LookupError):
@@ -69,16 +79,21 @@ def due(
     """Return the day by which a request must be answered, the earliest that any rule asks for.
 
     `None` where no law read here gives the right. A due date on a weekend stays there; business
-    days are those of the place whose rule counts in them. Pauses count only under a law that lets
-    a request for clarification stop the clock.
+    days are those of the place whose rule counts in them. Erasure has its own days and is a rights
+    request as well: whichever ends first. Pauses count only under a law that lets a request for
+    clarification stop the clock.
     """
     bounds = _bounds(jurisdictions, received, rulebook)
     if right in ANSWERED:
         return _answer_due(bounds.answers, received, pauses, extended=extended)
+    if right is Right.ERASURE:
+        erasure = _for_erasure(bounds, rulebook)
+        return _answer_due(erasure, received, (), extended=extended)
+    if right is Right.ACKNOWLEDGEMENT:
+        return acknowledge_by(bounds, received, rulebook)
     if right is Right.LIMIT_SENSITIVE:
         return _business_days_end(bounds, rulebook, received, lambda o: o.limit_spi_business_days)
     days = {
-        Right.ERASURE: bounds.erasure_days,
         Right.COMPLAINT: bounds.complaint_ack_days,
         Right.POLICY_COPY: bounds.policy_copy_days,
         Right.WITHDRAWAL: bounds.withdrawal_effect_days,
@@ -86,13 +101,27 @@ def due(
     return None if days is None else received + timedelta(days=days)
 
 
-def acknowledge_by(jurisdictions: Iterable[str], received: date, rulebook: Rulebook) -> date | None:
+def acknowledge_by(bounds: Bounds, received: date, rulebook: Rulebook) -> date | None:
     """Return the day by which receipt must be confirmed; `None` where no law asks for it."""
-    bounds = _bounds(jurisdictions, received, rulebook)
     days = bounds.dsar_ack_days
     plain = None if days is None else received + timedelta(days=days)
     counted = _business_days_end(bounds, rulebook, received, lambda o: o.dsar_ack_business_days)
     return min((end for end in (plain, counted) if end), default=None)
+
+
+def _for_erasure(bounds: Bounds, rulebook: Rulebook) -> frozenset[Answer]:
+    """Return the periods of a request to erase: the rules' own days, and the general ones.
+
+    The general ones only of laws that know a period for erasure: no right is made up.
+    """
+    if bounds.erasure_days is None:
+        return frozenset()
+    laws = [rulebook.rows[code].own for code in bounds.codes]
+    general = bounds.answers & frozenset(
+        answer for own in laws if own.erasure_days is not None for answer in own.answers
+    )
+    extension = min((answer.extension for answer in general), default=Extension(0, 0))
+    return general | {Answer(bounds.erasure_days, 0, extension, date.max)}
 
 
 def _business_days_end(
@@ -124,13 +153,14 @@ def _answer_due(
     answers: Iterable[Answer], received: date, pauses: Collection[Pause], *, extended: bool
 ) -> date | None:
     """Take the earliest end over all laws; extended, by the shortest extension of any of them."""
-    ends = []
+    ends: list[date] = []
     answers = tuple(answers)
     for answer in answers:
-        stopped = _days_stopped(pauses) if received >= answer.clock_stops_from else 0
-        for other in answers if extended else (None,):
-            end = _end(received, answer, other) + timedelta(days=stopped)
-            ends.append(end)
+        stops = pauses if received >= answer.clock_stops_from else ()
+        ends += [
+            _with_pauses(received, _end(received, answer, other), stops)
+            for other in (answers if extended else (None,))
+        ]
     return min(ends, default=None)
 
 
@@ -145,9 +175,16 @@ def _end(received: date, answer: Answer, extends: Answer | None) -> date:
     return add_months(received, months) + timedelta(days=days)
 
 
-def _days_stopped(pauses: Collection[Pause]) -> int:
-    """Count the days in any pause, once each."""
-    stopped: set[date] = set()
-    for start, end in pauses:
-        stopped |= {start + timedelta(days=n) for n in range((end - start).days)}
-    return len(stopped)
+def _with_pauses(received: date, end: date, pauses: Collection[Pause]) -> date:
+    """Move the end of a running period by the days it stood still, each day once.
+
+    Only what lies within the period counts: no day before the receipt, and no pause that begins
+    when the period is over.
+    """
+    counted_until = received
+    for start, until in sorted(pauses):
+        if start >= end:
+            break
+        end += timedelta(days=max((until - max(start, counted_until)).days, 0))
+        counted_until = max(counted_until, until)
+    return end

@@ -25,7 +25,7 @@ from consent.policy.answers import (
     due_answer,
     read_facts,
 )
-from consent.policy.deadlines import Right, UnknownJurisdictionError
+from consent.policy.deadlines import EXTENDABLE, Right, UnknownJurisdictionError
 from consent.policy.factsfile import FactsError, facts_from
 from consent.policy.provenance import LISTS, entries_set_by, set_by
 from consent.policy.rulebook import Rulebook, load_rulebook
@@ -64,6 +64,7 @@ RIGHTS: Final[Mapping[Right, str | Promise]] = {
     Right.COMPLAINT: gettext_lazy("Complaint"),
     Right.POLICY_COPY: gettext_lazy("Copy of the policy"),
     Right.WITHDRAWAL: gettext_lazy("Withdrawal takes effect"),
+    Right.ACKNOWLEDGEMENT: gettext_lazy("Confirming receipt of a request"),
 }
 
 
@@ -169,7 +170,8 @@ def _dues(codes: Iterable[str], received: date, pack: Rulebook, asked: Asked) ->
     rows = []
     try:
         for right, label in RIGHTS.items():
-            end = due_answer(right.value, codes, received, pack, extended=asked.extended)["due"]
+            extended = asked.extended and right in EXTENDABLE
+            end = due_answer(right.value, codes, received, pack, extended=extended)["due"]
             rows.append([{"text": str(label)}, {"text": day_words(end) if end else ""}])
     except UnknownJurisdictionError as problem:
         return {"due_problem": str(problem)}

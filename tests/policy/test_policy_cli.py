@@ -284,6 +284,24 @@ def test_due_says_the_day(ask: Any) -> None:
     assert ask(*asked, "US-NY") == (0, {"due": None}, "")
 
 
+@pytest.mark.parametrize(
+    ("right", "option", "expected"),
+    [
+        ("erasure", ["--pause", "2026-12-12/2026-12-14"], "There is no pause for 'erasure'"),
+        ("complaint", ["--pause", "2026-12-12/2026-12-14"], "There is no pause for 'complaint'"),
+        ("complaint", ["--extended"], "There is no extension for 'complaint'"),
+        ("limit_sensitive", ["--extended"], "There is no extension for 'limit_sensitive'"),
+        ("acknowledgement", ["--extended"], "There is no extension for 'acknowledgement'"),
+    ],
+)
+def test_what_a_right_does_not_know_is_refused_not_ignored(
+    ask: Any, right: str, option: list[str], expected: str
+) -> None:
+    asked = ("due", "--right", right, "--received", "2026-12-10", "--jurisdictions", "GB")
+
+    assert expected in refusal(ask, *asked, *option)
+
+
 def test_help_is_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "decide|bounds|due" in capsys.readouterr().out
