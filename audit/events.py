@@ -589,6 +589,39 @@ class AgentEnrolled(Event):
 
 
 @event
+class TicketMade(Event):
+    """A ticket was made, with which machines may ask to be enrolled; persons approve them."""
+
+    type = "ticket.made"
+    title = "Ticket made"
+
+    bound_to: str
+    places: int
+    ticket: UUID = sealed()
+
+
+@event
+class TicketUsed(Event):
+    """A machine asked with a ticket and waits; it is denied everything until a person approves."""
+
+    type = "ticket.used"
+    title = "Ticket used"
+
+    platform: str
+    ticket: UUID = sealed()
+
+
+@event
+class TicketRevoked(Event):
+    """A ticket was ended, and with it the machines that waited because of it."""
+
+    type = "ticket.revoked"
+    title = "Ticket revoked"
+
+    ticket: UUID = sealed()
+
+
+@event
 class AgentRevoked(Event):
     """A capture agent may no longer fetch a policy or hand in anything."""
 
@@ -597,6 +630,58 @@ class AgentRevoked(Event):
 
     reason: str
     agent: UUID = sealed()
+
+
+@event
+class AgentQuarantined(Event):
+    """A capture agent was cut off because a copy of it seems to exist somewhere."""
+
+    type = "agent.quarantined"
+    title = "Agent quarantined"
+
+    reason: str
+    agent: UUID = sealed()
+
+
+@event
+class AgentTokenRotated(Event):
+    """A capture agent got a new poll token, proven by its key; the old one ends with its use."""
+
+    type = "agent.token_rotated"
+    title = "Agent's token changed"
+
+    generation: int = sealed()
+    agent: UUID = sealed()
+
+
+@event
+class PolicyKeyPublished(Event):
+    """A new key for signing policies was published; it signs once every agent can know it."""
+
+    type = "policy_key.published"
+    title = "Policy key published"
+
+    kid: str
+
+
+@event
+class PolicyKeyRetired(Event):
+    """A key got its successor: it stays published as long as a policy by it can be in force."""
+
+    type = "policy_key.retired"
+    title = "Policy key retired"
+
+    kid: str
+
+
+@event
+class PolicyKeySpent(Event):
+    """The private half of a key that signs no more was erased."""
+
+    type = "policy_key.spent"
+    title = "Policy key erased"
+
+    kid: str
 
 
 @event

@@ -70,6 +70,8 @@ TABLES: Final = (
     _final("retention_certificate"),
     Table("retention_hold"),
     Table("portal_rolegrant"),
+    Table("portal_enrolmentticket"),
+    Table("portal_policykey"),
     # Derived from the rows above, or mere work in progress: no entry of their own.
     _free("consent_cohort", "SELECT, INSERT, UPDATE"),
     _final("consent_cohortmembership", governed=False),
@@ -81,6 +83,7 @@ TABLES: Final = (
     # Signing in: Django's and allauth's own tables.
     _free("portal_user", "SELECT, INSERT, UPDATE"),
     _free("portal_agenttoken", "SELECT, INSERT, UPDATE"),
+    _free("portal_pendingmachine", "SELECT, INSERT, UPDATE"),
     _free("portal_fence", "SELECT, UPDATE"),
     _free("portal_unmarked", "SELECT, INSERT, DELETE"),
     _free("portal_cache"),

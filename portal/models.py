@@ -1,6 +1,7 @@
 """Who talks to us: people who sign in, their roles, and agents' tokens."""
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -8,8 +9,21 @@ from django.db import models
 from django.db.models.functions import Now
 
 from portal.endpoint.models import Fence, Unmarked
+from portal.fleet.models import EnrolmentTicket, PendingMachine
+from portal.policykeys.models import PolicyKey
 
-__all__ = ["AgentToken", "Fence", "Role", "RoleGrant", "Unmarked", "User", "UserManager"]
+__all__ = [
+    "AgentToken",
+    "EnrolmentTicket",
+    "Fence",
+    "PendingMachine",
+    "PolicyKey",
+    "Role",
+    "RoleGrant",
+    "Unmarked",
+    "User",
+    "UserManager",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -93,17 +107,35 @@ class RoleGrant(models.Model):
 
 
 class AgentToken(models.Model):
-    """An agent's poll token, as a hash: what is stored here opens nothing."""
+    """An agent's poll token, as a hash: what is stored here opens nothing.
+
+    Each is of a generation. A new one is *pending* until it is first used; until then, and for
+    `OVERLAP` at most, the one before it works as well. From then on the one before it is
+    *superseded*: whoever still shows it after `GRACE` holds a copy.
+    """
+
+    OVERLAP: ClassVar = timedelta(days=7)
+    GRACE: ClassVar = timedelta(seconds=60)
 
     agent = models.ForeignKey("consent.Agent", on_delete=models.PROTECT, related_name="tokens")
     sha256 = models.BinaryField(max_length=32, unique=True)
+    generation = models.PositiveIntegerField(default=1)
+    # Of the proof that asked for this token: no proof is good for two.
+    proof_sha256 = models.BinaryField(max_length=32, unique=True, null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    used_at = models.DateTimeField(null=True, db_default=Now())
+    ends_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
     class Data:
         personal: set[str] = set()
-        pseudonymous = {"agent", "sha256"}
-        plain = {"id", "created_at", "revoked_at"}
+        pseudonymous = {"agent", "sha256", "proof_sha256"}
+        plain = {"id", "generation", "created_at", "used_at", "ends_at", "revoked_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "generation"], name="token_generation_once"),
+        ]
 
     def __str__(self) -> str:
-        return f"token of {self.agent_id}"
+        return f"token {self.generation} of {self.agent_id}"

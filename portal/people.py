@@ -24,6 +24,7 @@ AREAS: Final[dict[str, frozenset[Role]]] = {
     "council": frozenset({Role.WORKS_COUNCIL, Role.PRIVACY_OFFICER}),
     "registry": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
     "stop": frozenset({Role.PRIVACY_OFFICER, Role.OPERATOR, Role.WORKS_COUNCIL}),
+    "tickets": frozenset({Role.PRIVACY_OFFICER, Role.OPERATOR}),
     "releases": frozenset({Role.ML_STEWARD, Role.PRIVACY_OFFICER}),
     "manager": frozenset({Role.MANAGER}),
 }

@@ -7,6 +7,7 @@ from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.policy import AcknowledgeView, PolicyView, policy_keys, policy_schema
+from portal.api.rotation import RotateView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     agreements,
@@ -15,6 +16,7 @@ from portal.pages import (
     decide,
     docs,
     explain,
+    fleet,
     home,
     ledger,
     privacy,
@@ -25,6 +27,7 @@ from portal.pages import (
     rules,
     status,
     stop,
+    tickets,
     whatif,
     you,
 )
@@ -37,6 +40,7 @@ you_urls = [
     path("history/", you.history, name="you-history"),
     path("data/", you.data, name="you-data"),
     path("machines/", you.machines, name="you-machines"),
+    path("machines/approve/", fleet.approve_machine, name="you-approve-machine"),
     path("machines/<uuid:ref>/remove/", you.remove_machine, name="you-remove-machine"),
     path("stop/", you.stop, name="you-stop"),
     path("pause/", you.pause, name="you-pause"),
@@ -65,6 +69,8 @@ privacy_urls = [
     path("gates/", conditions.gates, name="gates"),
     path("agreements/", agreements.agreements, name="agreements"),
     path("agreements/<str:code>/", agreements.agreement, name="agreement"),
+    path("tickets/", tickets.tickets, name="tickets"),
+    path("tickets/<uuid:uuid>/end/", tickets.revoke, name="ticket-revoke"),
     path("reports/", privacy.reports, name="privacy-reports"),
     path("reports/<uuid:uuid>/", privacy.report_row, name="privacy-report-row"),
     path("reports/<uuid:uuid>/<slug:form>/", privacy.report_file, name="privacy-report-file"),
@@ -83,6 +89,7 @@ audit_urls = [
 
 api_urls = [
     path("agents", EnrolView.as_view(), name="api-agents"),
+    path("agents/token", RotateView.as_view(), name="api-agents-token"),
     path("policy", PolicyView.as_view(), name="api-policy"),
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),
     path("pauses", PausesView.as_view(), name="api-pauses"),

@@ -121,13 +121,18 @@ def close_all_gates(purpose: Purpose, jurisdiction: str) -> None:
     )
 
 
-def make_agent(subject: Subject) -> Agent:
+def make_agent(
+    subject: Subject,
+    public_key: bytes | None = None,
+    key_kind: Agent.KeyKind = Agent.KeyKind.ED25519,
+) -> Agent:
     """An enrolled agent in good standing."""
     return services.enrol_agent(
         subject=subject,
         name="laptop",
         platform=Platform.LINUX,
-        public_key=secrets.token_bytes(32),
+        public_key=public_key or secrets.token_bytes(32),
+        key_kind=key_kind,
     )
 
 

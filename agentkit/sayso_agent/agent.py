@@ -21,6 +21,7 @@ from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
 from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import KeySet, b64url, key_id
+from sayso_agent.keys import ROTATE, prove
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
@@ -71,6 +72,23 @@ class Agent:
         self._keys = KeySet({})
         self._token = ""
         self._lease: Lease | None = None
+
+    def change_token(self) -> Identity:
+        """Ask for a new token, proving our key, and go over to it; return who we are now.
+
+        To be called while nothing else of ours is asking: what is asked with the old token after
+        the new one was used looks like a copy of us. Whatever fails, the token we have stays.
+        """
+        # Another process of this folder may have done it: then its token is ours as well.
+        if (now := self.home.identity()).token == self.identity.token:
+            key, portal = self.home.key(), self.identity.portal
+            proof = prove(key, portal=portal, secret=self.identity.token, typ=ROTATE)
+            token, after = self.portal.change_token(proof)
+            # Kept before it is used: a crash here leaves one of the two, and either works.
+            now = self.home.change_token(token, wall=self.clock.now().wall, rotate_after=after)
+        self.identity = now
+        self.portal.token = now.token
+        return now
 
     # --- policy --------------------------------------------------------------------------------
 

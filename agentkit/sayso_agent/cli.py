@@ -14,10 +14,11 @@ from typing import Any, Final
 import sayso_agent
 from sayso_agent.agent import Agent, portal_of
 from sayso_agent.conformance.main import add_options, do_conformance
-from sayso_agent.enrol import Approval, enrol
+from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
 from sayso_agent.home import Home, default_folder
 from sayso_agent.jws import KeySet, b64url_decode, verify
+from sayso_agent.keys import KINDS
 from sayso_agent.machine import platform_name
 from sayso_agent.plain import clock_time, decisions, explanation, table
 from sayso_agent.policy import Policy
@@ -75,11 +76,30 @@ def do_enrol(args: argparse.Namespace) -> Exit:
             say(f"and approve the code {approval.code}")
 
     name = args.name or f"agent on {platform_name()}"
-    identity = enrol(home, args.portal, name=name, show=show)
+    if args.ticket:
+        return _enrol_by_ticket(home, args, name, show)
+    identity = enrol(home, args.portal, name=name, show=show, kind=args.key)
     if args.json:
         say_json({"event": "enrolled", "agent": identity.agent, "portal": identity.portal})
     else:
         say("Enrolled. Nothing is recorded until `sayso-agent run` has a policy that allows it.")
+    return Exit.OK
+
+
+def _enrol_by_ticket(
+    home: Home, args: argparse.Namespace, name: str, show: Callable[[Approval], None]
+) -> Exit:
+    ticket = args.ticket
+    if ticket == "-":  # an argument can be seen by everybody on the machine
+        ticket = sys.stdin.readline().strip()
+    identity, approval = enrol_by_ticket(
+        home, args.portal, ticket=ticket, serial=args.serial, name=name, kind=args.key
+    )
+    show(approval)
+    if args.json:
+        say_json({"event": "waiting", "agent": identity.agent, "portal": identity.portal})
+    else:
+        say("Everything is denied until the person who works here approves this machine.")
     return Exit.OK
 
 
@@ -197,6 +217,8 @@ def do_status(args: argparse.Namespace) -> Exit:
     say(line)
     if home.paused():
         say("paused on this machine; resume in the browser")
+    if waiting := home.waiting():
+        say(f"waits for its person: {waiting['address']}")
     say(f"{home.spool.count()} events wait to be handed in")
     for reason, count in sorted(status.get("dropped", {}).items()):
         say(f"not recorded {count}: {plain(reason)}")
@@ -309,6 +331,9 @@ def parser() -> argparse.ArgumentParser:
     found = command("enrol", do_enrol)
     found.add_argument("--portal", required=True, help="the portal's address")
     found.add_argument("--name", help="what you call this machine on your page")
+    found.add_argument("--ticket", metavar="TICKET", help="a fleet's ticket; - reads it from input")
+    found.add_argument("--serial", default="", help="this machine's serial number, for a ticket")
+    found.add_argument("--key", choices=KINDS, default=KINDS[0], help="kind of the agent's key")
     found.add_argument("--again", action="store_true", help="replace the agent of this folder")
     _run_options(command("run", do_run))
     command("poll", do_poll)

@@ -1,22 +1,19 @@
 """Enrolment: the person approves in the browser (RFC 8628), the machine proves it holds its key."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from sayso_agent.errors import EnrolmentError, UnexpectedAnswerError, UnreachableError
 from sayso_agent.home import Home, Identity
-from sayso_agent.jws import b64url, sign
+from sayso_agent.jws import b64url
+from sayso_agent.keys import ED25519, ENROL, Key, kind_of, new_key, prove, public_bytes
 from sayso_agent.machine import platform_name
 from sayso_agent.portal import Endpoints, Portal
 from sayso_agent.transport import Backoff, Transport, parse_origin
 from sayso_agent.words import printable
 
-PROOF: Final = "agent-proof+jwt"
 SLOWER: Final = 5.0
 _ENDINGS: Final = {
     "access_denied": "the request was declined in the browser",
@@ -40,6 +37,7 @@ def enrol(
     *,
     name: str,
     show: Callable[[Approval], None],
+    kind: str = ED25519,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Identity:
     """Make this folder an agent of the portal and return who it is; EnrolmentError if refused."""
@@ -50,7 +48,7 @@ def enrol(
         approval = _approval(started)
         show(approval)
         access_token = _wait(portal, started, approval, sleep)
-        key = Ed25519PrivateKey.generate()
+        key = new_key(kind)
         answer = portal.register(access_token, _request(origin.url, name, access_token, key))
         identity = _identity(portal, name, answer)
     finally:
@@ -58,6 +56,32 @@ def enrol(
     home.spool.destroy()
     home.save_identity(identity, key)
     return identity
+
+
+def enrol_by_ticket(
+    home: Home, portal_url: str, *, ticket: str, serial: str, name: str, kind: str = ED25519
+) -> tuple[Identity, Approval]:
+    """Make this folder an agent that waits for its person; return who we are, and what they need.
+
+    The key is kept before the portal is asked: where its answer gets lost, the same ticket asked
+    with the same key gives another answer, although it is used up.
+    """
+    origin = parse_origin(portal_url)
+    portal = Portal(Transport(origin))
+    try:
+        key = home.prepared_key(kind)
+        request = _request(origin.url, name, ticket, key)
+        answer = portal.register(ticket, {**request, "serial": serial})
+        identity = _identity(portal, name, answer)
+        approval = _approval(
+            {"verification_uri": answer.get("approve_url"), "user_code": answer.get("code")}
+        )
+    finally:
+        portal.transport.close()
+    home.spool.destroy()
+    home.save_identity(identity, key)
+    home.save_waiting(approval.complete_address, approval.code)
+    return identity, approval
 
 
 def _approval(started: Mapping[str, Any]) -> Approval:
@@ -110,17 +134,14 @@ def _wait(
     raise EnrolmentError("expired_token", _ENDINGS["expired_token"])
 
 
-def _request(
-    portal_url: str, name: str, access_token: str, key: Ed25519PrivateKey
-) -> dict[str, Any]:
-    """Return the agent's registration; the proof binds its key to this portal and this token."""
-    bound = b64url(hashlib.sha256(access_token.encode()).digest())
-    claims = {"aud": portal_url, "ath": bound, "iat": int(time.time())}
+def _request(portal_url: str, name: str, secret: str, key: Key) -> dict[str, Any]:
+    """Return the agent's registration; the proof binds its key to this portal and this secret."""
     return {
         "name": name,
         "platform": platform_name(),
-        "public_key": b64url(key.public_key().public_bytes_raw()),
-        "proof": sign(claims, key, typ=PROOF),
+        "public_key": b64url(public_bytes(key)),
+        "key_kind": kind_of(key),
+        "proof": prove(key, portal=portal_url, secret=secret, typ=ENROL),
     }
 
 
@@ -138,11 +159,15 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
                 "portal_url_differs",
                 f"the portal calls itself {printable(found['issuer'])}; enrol with that address",
             )
+    token_url, rotate_after = answer.get("token_url"), answer.get("rotate_after")
+    if not (isinstance(token_url, str) and origin.covers(token_url)):
+        token_url = ""
     endpoints = Endpoints(
         policy=found["policy_url"],
         ack=found["ack_url"],
         batches=found["batches_url"],
         keys=found["jwks_url"],
+        token=token_url,
     )
     return Identity(
         portal=origin.url,
@@ -151,4 +176,6 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
         token=found["token"],
         name=name,
         endpoints=endpoints,
+        token_at=time.time(),
+        rotate_after=rotate_after if token_url and isinstance(rotate_after, int) else 0,
     )

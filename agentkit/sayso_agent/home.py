@@ -1,14 +1,11 @@
 """The agent's state folder: who we are, the newest version seen, the spool, what was paused."""
 
-import base64
 import os
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sayso_agent.errors import StateError
 from sayso_agent.files import (
@@ -19,9 +16,12 @@ from sayso_agent.files import (
     write_json,
     write_secret,
 )
+from sayso_agent.keys import Key, from_pem, new_key, to_pem
 from sayso_agent.portal import Endpoints
 from sayso_agent.spool import Spool
 
+NOBODYS: Final = 100_000_000_000
+"""Versions below are those of a machine that waits for its person: they count in seconds."""
 FOLDER: Final = "SAYSO_AGENT_HOME"
 
 
@@ -41,6 +41,13 @@ class Identity:
     token: str
     name: str
     endpoints: Endpoints
+    token_at: float = 0.0  # wall time at which the token was made
+    rotate_after: int = 0  # seconds after which to ask for another; 0 for never
+
+    def is_stale(self, wall: float) -> bool:
+        """Return whether it is time for another token; also after the clock was set back."""
+        age = wall - self.token_at
+        return self.rotate_after > 0 and not 0 <= age < self.rotate_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,31 @@ class Home:
         """Return whether this folder belongs to an agent."""
         return (self.folder / "identity.json").exists()
 
-    def save_identity(self, identity: Identity, key: Ed25519PrivateKey) -> None:
+    def save_identity(self, identity: Identity, key: Key) -> None:
         """Store a new agent; the version count starts before it, so that none is ever missing."""
-        raw = base64.b64encode(key.private_bytes_raw())
         with self.lock:
-            write_secret(self.folder / "agent.key", raw + b"\n")
+            write_secret(self.folder / "agent.key", to_pem(key))
             write_json(self.folder / "seen.json", asdict(Seen(0, 0)))
-            (self.folder / "policy.json").unlink(missing_ok=True)
+            for name in ("policy.json", "enrol.key", "waiting.json"):
+                (self.folder / name).unlink(missing_ok=True)
             write_json(self.folder / "identity.json", asdict(identity))
+
+    def prepared_key(self, kind: str) -> Key:
+        """Return the key to enrol with, made once and kept until we are enrolled."""
+        path = self.folder / "enrol.key"
+        with self.lock:
+            if (kept := read_secret(path)) is None:
+                kept = to_pem(new_key(kind))
+                write_secret(path, kept)
+        return from_pem(kept)
+
+    def save_waiting(self, address: str, code: str) -> None:
+        """Keep where and with which code our person approves us, for `status`."""
+        write_json(self.folder / "waiting.json", {"address": address, "code": code})
+
+    def waiting(self) -> dict[str, Any] | None:
+        """Return where our person approves us; None once a policy says that we are somebody's."""
+        return read_json(self.folder / "waiting.json") if self.seen().version < NOBODYS else None
 
     def forget_identity(self) -> None:
         """Drop who we were: token, key, policy, and whatever was spooled."""
@@ -91,12 +115,24 @@ class Home:
         for name in ("identity.json", "agent.key", "policy.json", "seen.json", "status.json"):
             (self.folder / name).unlink(missing_ok=True)
 
-    def key(self) -> Ed25519PrivateKey:
+    def change_token(self, token: str, *, wall: float, rotate_after: int) -> Identity:
+        """Keep a new token in place of the old one, durably, and return who we are now."""
+        with self.lock:
+            changed = replace(
+                self.identity(), token=token, token_at=wall, rotate_after=rotate_after
+            )
+            write_json(self.folder / "identity.json", asdict(changed))
+        return changed
+
+    def key(self) -> Key:
         """Return the agent's own key."""
         raw = read_secret(self.folder / "agent.key")
         if raw is None:
             raise StateError("state_damaged", "the agent's key is missing; enrol again")
-        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(raw))
+        try:
+            return from_pem(raw)
+        except ValueError as error:
+            raise StateError("state_damaged", "the agent's key is damaged; enrol again") from error
 
     # --- what was seen -------------------------------------------------------------------------
 

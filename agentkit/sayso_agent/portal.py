@@ -19,6 +19,7 @@ from sayso_agent.transport import Answer, Transport
 CLIENT: Final = "sayso-agent"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 LONGEST_WAIT: Final = 60.0
+TOKEN_ENDED: Final = "token_ended"  # noqa: S105  a code
 _STANDING: Final = {401: "agent_unknown", 403: "agent_blocked", 410: "subject_erased"}
 
 
@@ -30,6 +31,7 @@ class Endpoints:
     ack: str
     batches: str
     keys: str
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,27 @@ class Portal:
             raise _trouble(answer, "the portal could not make the agent now")
         problem = _problem(answer)
         raise EnrolmentError(problem.code or "registration_refused", "the portal refused the agent")
+
+    def change_token(self, proof: str) -> tuple[str, int]:
+        """Ask for a new token; return it, and the seconds after which to ask again.
+
+        Sent once only: where no answer comes, the old token goes on, and another proof is asked
+        for another token.
+        """
+        answer = self.transport.request(
+            "POST",
+            self._endpoints().token,
+            headers=_json_headers(self.token),
+            body=json.dumps({"proof": proof}).encode(),
+            once=True,
+        )
+        if answer.status != 201:
+            raise _trouble(answer, "the portal gave no new token")
+        found = _object(answer)
+        token, after = found.get("token"), found.get("rotate_after")
+        if not isinstance(token, str) or not token or not isinstance(after, int):
+            raise UnexpectedAnswerError("token_malformed", "the portal sent no token")
+        return token, after
 
     # --- policy --------------------------------------------------------------------------------
 
@@ -255,6 +278,8 @@ def _refused(answer: Answer) -> Refusal:
 
 def _trouble(answer: Answer, message: str) -> Exception:
     """Return the error an answer stands for: gone for good, later again, or not understood."""
+    if answer.status == 401 and _problem(answer).code == TOKEN_ENDED:
+        return StandingError(TOKEN_ENDED, "this token has ended", status=401)
     if answer.status in _STANDING:
         return StandingError(_STANDING[answer.status], message, status=answer.status)
     if answer.status >= 500 or answer.status in {408, 425, 429}:

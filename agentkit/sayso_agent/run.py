@@ -14,6 +14,7 @@ from sayso_agent.event import Event, Skipped
 from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
 from sayso_agent.plain import status_line
+from sayso_agent.portal import TOKEN_ENDED
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word
 from sayso_agent.transport import Backoff
@@ -51,6 +52,10 @@ class Poller:
         self.busy = False
         self._thread = threading.Thread(target=self._work, name="poll", daemon=True)
         self._thread.start()
+
+    def use(self, token: str) -> None:
+        """Ask with this token from now on; only while no poll is under way."""
+        self._portal.token = token
 
     def ask(self, etag: str, wait: float) -> None:
         """Start a poll; its answer comes into `answers`."""
@@ -123,6 +128,9 @@ class Runner:
     _next_upload: float = 0.0
     _next_report: float = 0.0
     _forgotten: tuple[float, float] | None = None
+    _token_ended: bool = False
+    _next_change: float = 0.0
+    _change_backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=3600.0))
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
     _report_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=60.0))
     _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
@@ -157,7 +165,14 @@ class Runner:
     def once(self, recording: Recording | None = None) -> None:
         """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
         agent = self.agent
+        self._change_token()
         try:
+            agent.poll()
+        except StandingError as error:
+            if error.code != TOKEN_ENDED:
+                raise
+            self._token_ended = True
+            self._change_token()
             agent.poll()
         finally:
             self._show()
@@ -191,8 +206,30 @@ class Runner:
         if came is not None:
             poller.busy = False
             self._next_poll = time.monotonic() + self._took(came)
+        if not poller.busy:
+            self._change_token(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
             poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
+
+    def _change_token(self, poller: Poller | None = None) -> None:
+        """Change a token that is old, or that has ended; where that fails, try again later."""
+        agent, now = self.agent, time.monotonic()
+        wanted = self._token_ended or agent.identity.is_stale(agent.clock.now().wall)
+        if not wanted or now < self._next_change or not agent.identity.endpoints.token:
+            return
+        try:
+            token = agent.change_token().token
+        except StandingError:
+            raise
+        except AgentError as error:
+            wait = getattr(error, "retry_after", None)
+            self._next_change = now + self._change_backoff.failed(retry_after=wait)
+            return
+        self._change_backoff.succeeded()
+        if self._token_ended:
+            self._token_ended, self._next_poll = False, 0.0
+        if poller:
+            poller.use(token)
 
     def _took(self, came: Fetched | AgentError) -> float:
         """Apply an answer; return the seconds until the next poll."""
@@ -202,9 +239,12 @@ class Runner:
                 agent.failed(came)
                 raise came
             agent.apply(came)
-        except StandingError:
+        except StandingError as error:
             self._show()
-            raise
+            if error.code != TOKEN_ENDED or not agent.identity.endpoints.token:
+                raise
+            self._token_ended = True  # our key brings another
+            return 1.0
         except UnreachableError as error:
             return self._backoff.failed(retry_after=error.retry_after)
         except AgentError:

@@ -14,21 +14,36 @@ class Agent(models.Model):
     class Standing(models.TextChoices):
         PENDING = "pending"
         ACTIVE = "active"
+        QUARANTINED = "quarantined"
         REVOKED = "revoked"
+
+    class KeyKind(models.TextChoices):
+        ED25519 = "ed25519", "Ed25519"
+        P256 = "p-256", "P-256"
 
     ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     subject = models.ForeignKey("consent.Subject", on_delete=models.PROTECT, related_name="agents")
     name = models.CharField(max_length=80)
     platform = models.CharField(max_length=12, choices=[(p.value, p.value) for p in Platform])
-    public_key = models.BinaryField(max_length=32)
-    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.PENDING)
+    # Ed25519: the 32 bytes of RFC 8032; P-256: the uncompressed point, 65 bytes.
+    public_key = models.BinaryField(max_length=65)
+    key_kind = models.CharField(max_length=8, choices=KeyKind.choices, default=KeyKind.ED25519)
+    standing = models.CharField(max_length=12, choices=Standing.choices, default=Standing.PENDING)
     enrolled_at = models.DateTimeField(db_default=Now())
     revoked_at = models.DateTimeField(null=True)
 
     class Data:
         personal = {"name"}
         pseudonymous = {"ref", "subject", "public_key"}
-        plain = {"id", "platform", "standing", "enrolled_at", "revoked_at"}
+        plain = {"id", "platform", "key_kind", "standing", "enrolled_at", "revoked_at"}
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="agent_key_kind_known",
+                condition=models.Q(key_kind__in=("ed25519", "p-256")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.ref)

@@ -1,6 +1,11 @@
 """What changes something: one verb each, one transaction, one ledger entry."""
 
-from consent.services.agents import acknowledge_policy, enrol_agent, revoke_agent
+from consent.services.agents import (
+    acknowledge_policy,
+    enrol_agent,
+    quarantine_agent,
+    revoke_agent,
+)
 from consent.services.agreements import record_agreement
 from consent.services.apps import (
     allow_in_purpose,
@@ -27,6 +32,7 @@ from consent.services.decisions import (
     withdraw_consent,
     withdraw_everything,
 )
+from consent.services.denial import deny_everything
 from consent.services.departures import record_departure, record_return, settle_departures
 from consent.services.gates import close_gate, reopen_gate
 from consent.services.kill_switch import pull_kill_switch, release_kill_switch
@@ -62,6 +68,7 @@ __all__ = [
     "change_purpose",
     "close_gate",
     "decline_consent",
+    "deny_everything",
     "disallow_in_purpose",
     "end_fact",
     "end_seat",
@@ -86,6 +93,7 @@ __all__ = [
     "publish_notice",
     "publish_purpose",
     "pull_kill_switch",
+    "quarantine_agent",
     "record_agreement",
     "record_departure",
     "record_fact",

@@ -1,6 +1,8 @@
 """Machines that a person let in, and what each of them is told."""
 
 from datetime import datetime
+from hashlib import sha256
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +22,8 @@ def enrol_agent(
     name: str,
     platform: Platform,
     public_key: bytes,
+    key_kind: Agent.KeyKind = Agent.KeyKind.ED25519,
+    ref: UUID | None = None,
     event_time: datetime | None = None,
     imported: bool = False,
 ) -> Agent:
@@ -28,15 +32,22 @@ def enrol_agent(
     Enrolling allows nothing: the agent's first policy says what the person switched on.
     """
     agent = Agent.objects.create(
+        ref=ref or uuid4(),
         subject=subject,
         name=name,
         platform=platform.value,
         public_key=public_key,
+        key_kind=key_kind,
         standing=Agent.Standing.ACTIVE,
         enrolled_at=event_time or timezone.now(),
     )
     ledger.append(
-        events.AgentEnrolled(platform=platform.value, agent=agent.ref, name=name),
+        events.AgentEnrolled(
+            platform=platform.value,
+            agent=agent.ref,
+            name=name,
+            key_thumbprint=sha256(public_key).hexdigest(),
+        ),
         actor=Actor.subject(subject.ref),
         subject=subject.ref,
         covers=[agent],
@@ -81,7 +92,8 @@ def cut_off(
     if agent.standing == Agent.Standing.REVOKED:
         return
     agent.standing = Agent.Standing.REVOKED
-    agent.revoked_at = event_time or timezone.now()
+    # In quarantine it was cut off already, and stays so from then on.
+    agent.revoked_at = agent.revoked_at or event_time or timezone.now()
     agent.save(update_fields=["standing", "revoked_at"])
     ledger.append(
         events.AgentRevoked(reason=reason, agent=agent.ref),
@@ -91,6 +103,28 @@ def cut_off(
         event_time=event_time,
         imported=imported,
     )
+
+
+@transaction.atomic
+def quarantine_agent(*, agent: Agent, reason: str) -> Agent:
+    """Cut a machine off of which a copy seems to exist; only enrolling it anew helps.
+
+    A repeat returns it as it stands, and so does one that its person has removed.
+    """
+    bump_personal_revision(agent.subject)
+    agent = Agent.objects.select_for_update(of=("self",)).select_related("subject").get(pk=agent.pk)
+    if agent.standing != Agent.Standing.ACTIVE:
+        return agent
+    agent.standing = Agent.Standing.QUARANTINED
+    agent.revoked_at = timezone.now()
+    agent.save(update_fields=["standing", "revoked_at"])
+    ledger.append(
+        events.AgentQuarantined(reason=reason, agent=agent.ref),
+        actor=Actor.system("agents"),
+        subject=agent.subject.ref,
+        covers=[agent],
+    )
+    return agent
 
 
 @transaction.atomic

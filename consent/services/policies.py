@@ -218,6 +218,8 @@ def _document(
         "paused": terms.paused,
         "strikes": _strikes(strikes),
         "schedule": terms.schedule,
+        # On a shared machine nobody else's windows: consent is its person's alone.
+        "sessions": ["own"],
         "windows": WINDOWS,
         "redaction": REDACTION,
         "embargo_seconds": terms.setting("embargo_seconds"),

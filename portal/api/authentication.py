@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
 from consent.models import Agent
+from portal import holders
 from portal.api.errors import Problem, unknown_token
 from portal.api.tokens import PREFIX, token_hash
-from portal.models import AgentToken
+from portal.endpoint import answer
+from portal.endpoint.answer import Refusal
 
 
 @dataclass(frozen=True)
@@ -30,32 +31,24 @@ def bearer_token(header: bytes) -> str | None:
 def agent_for(token: str | None) -> Agent:
     """Return the agent in good standing that holds the token.
 
-    Raises Problem 401 for an unknown token, 403 for a revoked agent or one whose person has left:
-    each ends capture at once.
+    Raises Problem 401 or 403 for anybody else: each ends capture at once.
     """
     if not token or not token.startswith(PREFIX):
-        raise unknown_token("A bearer token of an enrolled agent is needed.")
-    found = (
-        AgentToken.objects.select_related("agent__subject").filter(sha256=token_hash(token)).first()
+        raise as_problem(answer.NO_TOKEN)
+    holder = holders.judge(token_hash(token))
+    if isinstance(holder, Refusal):
+        raise as_problem(holder)
+    return Agent.objects.select_related("subject").get(pk=holder.agent)
+
+
+def as_problem(refusal: Refusal) -> Problem:
+    """Return a refusal of the policy endpoint as the rest of the API raises it."""
+    return Problem(
+        status_code=refusal.status,
+        code=refusal.code,
+        detail=refusal.detail,
+        next_step=refusal.next_step,
     )
-    if found is None:
-        raise unknown_token("No enrolled agent holds this token.")
-    if found.revoked_at or found.agent.standing == Agent.Standing.REVOKED:
-        raise Problem(
-            status_code=403,
-            code="agent_revoked",
-            detail="This machine was taken off the list by the person it belongs to.",
-            next_step="Stop capture at once and erase what was not handed in.",
-        )
-    departed = found.agent.subject.departed_at
-    if departed and departed <= timezone.now():
-        raise Problem(
-            status_code=403,
-            code="person_departed",
-            detail="The person this machine belongs to has left the organisation.",
-            next_step="Stop capture at once and erase what was not handed in.",
-        )
-    return found.agent
 
 
 class AgentAuthentication(BaseAuthentication):

@@ -4,16 +4,10 @@ The access token of the device flow (RFC 8628) proves the approval and is spent 
 a JWS by the agent's own key over that token, proves possession of the key.
 """
 
-import base64
-import binascii
-import hashlib
-import json
-import time
 from typing import Any
+from uuid import UUID
 
 from allauth.idp.oidc.models import Token
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
@@ -25,16 +19,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from consent import services
-from consent.models import Subject
+from consent.models import Agent, Subject
 from consent.policy.types import Platform
 from portal.accounts import AGENT_CLIENT_ID
+from portal.api import proofs
 from portal.api.authentication import bearer_token
 from portal.api.errors import Problem, unknown_token
+from portal.api.rotation import throttle
 from portal.api.tokens import new_token, token_hash
+from portal.fleet.tickets import PREFIX as TICKET
+from portal.fleet.tickets import TicketRefused, use_ticket
 from portal.models import AgentToken, User
-
-PROOF_MAX_AGE_SECONDS = 300
-PROOF_TYPE = "agent-proof+jwt"
 
 
 class EnrolIn(serializers.Serializer[dict[str, Any]]):
@@ -42,8 +37,10 @@ class EnrolIn(serializers.Serializer[dict[str, Any]]):
 
     name = serializers.CharField(max_length=80)
     platform = serializers.ChoiceField(choices=[p.value for p in Platform if p is not Platform.WEB])
-    public_key = serializers.CharField(max_length=64)
+    public_key = serializers.CharField(max_length=100)
+    key_kind = serializers.ChoiceField(choices=Agent.KeyKind.values, default=Agent.KeyKind.ED25519)
     proof = serializers.CharField(max_length=2000)
+    serial = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 
 
 class EnrolOut(serializers.Serializer[dict[str, Any]]):
@@ -56,6 +53,11 @@ class EnrolOut(serializers.Serializer[dict[str, Any]]):
     ack_url = serializers.CharField()
     batches_url = serializers.CharField()
     jwks_url = serializers.CharField()
+    token_url = serializers.CharField()
+    rotate_after = serializers.IntegerField()
+    # Only for a machine that came with a ticket and waits for its person.
+    approve_url = serializers.CharField(required=False)
+    code = serializers.CharField(required=False)
 
 
 class EnrolView(APIView):
@@ -71,7 +73,16 @@ class EnrolView(APIView):
         wanted = EnrolIn(data=request.data)
         wanted.is_valid(raise_exception=True)
         data = wanted.validated_data
-        key = _checked_key(data["public_key"], data["proof"], access_token or "")
+        throttle(token_hash((access_token or "") + data["public_key"]))
+        kind = Agent.KeyKind(data["key_kind"])
+        key = proofs.checked_key(
+            kind=kind,
+            public_key=data["public_key"],
+            proof=data["proof"],
+            secret=access_token or "",
+        )
+        if access_token and access_token.startswith(TICKET):
+            return _given(*_wait(access_token, data, key, kind))
         with transaction.atomic():
             subject = _spend(access_token)
             agent = services.enrol_agent(
@@ -79,21 +90,52 @@ class EnrolView(APIView):
                 name=data["name"],
                 platform=Platform(data["platform"]),
                 public_key=key,
+                key_kind=kind,
             )
             token = new_token()
             AgentToken.objects.create(agent=agent, sha256=token_hash(token))
-        answer = EnrolOut(
-            {
-                "agent": agent.ref,
-                "token": token,
-                "issuer": settings.PUBLIC_URL,
-                "policy_url": settings.PUBLIC_URL + reverse("api-policy"),
-                "ack_url": settings.PUBLIC_URL + reverse("api-policy-ack"),
-                "batches_url": settings.PUBLIC_URL + reverse("api-batches"),
-                "jwks_url": settings.PUBLIC_URL + reverse("policy-keys"),
-            }
+        return _given(agent.ref, token)
+
+
+def _given(ref: UUID, token: str, code: str = "") -> Response:
+    answer = {
+        "agent": ref,
+        "token": token,
+        "issuer": settings.PUBLIC_URL,
+        "policy_url": settings.PUBLIC_URL + reverse("api-policy"),
+        "ack_url": settings.PUBLIC_URL + reverse("api-policy-ack"),
+        "batches_url": settings.PUBLIC_URL + reverse("api-batches"),
+        "jwks_url": settings.PUBLIC_URL + reverse("policy-keys"),
+        "token_url": settings.PUBLIC_URL + reverse("api-agents-token"),
+        "rotate_after": settings.AGENT_TOKEN_SECONDS,
+    }
+    if code:
+        address = settings.PUBLIC_URL + reverse("you-approve-machine")
+        answer |= {"code": code, "approve_url": f"{address}?code={code}"}
+    return Response(EnrolOut(answer).data, status=201, headers={"Cache-Control": "no-store"})
+
+
+def _wait(
+    ticket: str, data: dict[str, Any], key: bytes, kind: Agent.KeyKind
+) -> tuple[UUID, str, str]:
+    """Let a machine with a ticket wait for its person."""
+    try:
+        machine, token, code = use_ticket(
+            secret=ticket,
+            serial=data["serial"],
+            name=data["name"],
+            platform=Platform(data["platform"]),
+            public_key=key,
+            key_kind=kind,
         )
-        return Response(answer.data, status=201, headers={"Cache-Control": "no-store"})
+    except TicketRefused as refusal:
+        raise Problem(
+            status_code=403,
+            code="ticket_refused",
+            detail="The ticket is unknown, used up, expired, revoked, or for another machine.",
+            next_step="Ask whoever gave it to you for another one.",
+        ) from refusal
+    return machine.ref, token, code
 
 
 def _spend(access_token: str | None) -> Subject:
@@ -117,37 +159,3 @@ def _spend(access_token: str | None) -> Subject:
             next_step="Approve the machine with the login of the person who works on it.",
         )
     return user.subject
-
-
-def _checked_key(public_key: str, proof: str, access_token: str) -> bytes:
-    """Return the raw Ed25519 key if the proof is by it, for us, fresh, and about this token."""
-    try:
-        raw = _decode(public_key)
-        head, body, signature = proof.split(".")
-        header, claims = json.loads(_decode(head)), json.loads(_decode(body))
-        Ed25519PublicKey.from_public_bytes(raw).verify(
-            _decode(signature), f"{head}.{body}".encode()
-        )
-        spent = _encode(hashlib.sha256(access_token.encode()).digest())
-        fresh = abs(time.time() - int(claims["iat"])) <= PROOF_MAX_AGE_SECONDS
-        sound = header["alg"] == "EdDSA" and header["typ"] == PROOF_TYPE
-        ours = claims["aud"] == settings.PUBLIC_URL and claims["ath"] == spent
-    except (ValueError, KeyError, TypeError, InvalidSignature, binascii.Error):
-        fresh = sound = ours = False
-        raw = b""
-    if not (fresh and sound and ours):
-        raise Problem(
-            status_code=422,
-            code="proof_invalid",
-            detail="The proof of possession is not by this key, not for this portal, or too old.",
-            next_step="Check the machine's clock and the portal's address, then enrol again.",
-        )
-    return raw
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -7,6 +7,7 @@ that asks PostgreSQL, the process under ASGI one that asks Redis first. Both get
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -61,6 +62,31 @@ REVOKED: Final = Refusal(
     detail="This machine was taken off the list by the person it belongs to.",
     next_step="Stop capture at once and erase what was not handed in.",
 )
+QUARANTINED: Final = Refusal(
+    status=403,
+    code="agent_quarantined",
+    detail="A token that this machine had given up was used again: there may be a copy of it.",
+    next_step="Stop capture at once, erase what was not handed in, and tell the person: they can"
+    " remove the machine and enrol it anew.",
+)
+TOKEN_ENDED: Final = Refusal(
+    status=401,
+    code="token_ended",
+    detail="This token was changed for a new one, and its time to go on beside that is over.",
+    next_step="Stop capture at once, then ask for a new token, proven by the agent's key.",
+)
+TOKEN_GIVEN_UP: Final = Refusal(
+    status=401,
+    code="token_given_up",
+    detail="This machine has begun to use the token that came after this one.",
+    next_step="Use the new token, and this one never again.",
+)
+WAITING: Final = Refusal(
+    status=409,
+    code="machine_waiting",
+    detail="This machine waits for the person who works on it to approve it.",
+    next_step="Obey the policy, which denies everything, until then.",
+)
 DEPARTED: Final = Refusal(
     status=403,
     code="person_departed",
@@ -94,6 +120,8 @@ class Known(NamedTuple):
     """Empty where the newest policy no longer says what is true, or there is none."""
     issued: int = 0
     fresh_until: int = 0
+    ends_at: datetime | None = None
+    """When the token ends, as far as PostgreSQL was asked."""
 
     def is_in_force(self, now: float) -> bool:
         """Return whether the policy may be named in an answer at `now`.
@@ -106,6 +134,13 @@ class Known(NamedTuple):
 
 class Issued(NamedTuple):
     """A policy that was issued just now, signed."""
+
+    etag: str
+    body: bytes
+
+
+class Denied(NamedTuple):
+    """The signed policy of a machine that is nobody's yet: it denies everything."""
 
     etag: str
     body: bytes
@@ -125,7 +160,7 @@ class Source(Protocol):
     def meter(self, digest: bytes) -> int:
         """Count a request; return the seconds to wait where it was one too many, else 0."""
 
-    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Denied | Refusal:
         """Return what is true at some instant after the call, which `now` is the time of.
 
         `named` is the policy that the caller says it has: a help to find what it needs, no more.
@@ -162,11 +197,15 @@ async def answer(
         known = await source.look(digest, now(), if_none_match)
         if isinstance(known, Refusal):
             return known
+        if isinstance(known, Denied):
+            return _denied(source, known, if_none_match)
         waited = 0
         if prefer and (waited := await _wait(source, known, if_none_match, prefer, now())):
             known = await source.look(digest, now(), if_none_match)
             if isinstance(known, Refusal):
                 return known
+            if isinstance(known, Denied):  # not after it was somebody's, yet types cannot know
+                return _denied(source, known, if_none_match)
         if _is_current(if_none_match, known, now()):
             return Answer(304, _headers(source, known.etag, waited))
         return await _policy(source, digest, known, if_none_match, waited, now())
@@ -195,7 +234,17 @@ async def _policy(
     if body is None:
         issued = await source.issue(digest, known, now)
         etag, body = issued.etag, issued.body
-    headers = _headers(source, etag, waited)
+    return _whole(_headers(source, etag, waited), body)
+
+
+def _denied(source: Source, denied: Denied, named: str | None) -> Answer:
+    headers = _headers(source, denied.etag, 0)
+    return (
+        Answer(304, headers) if denied.etag in _tags(named or "") else _whole(headers, denied.body)
+    )
+
+
+def _whole(headers: Headers, body: bytes) -> Answer:
     headers += [
         (b"content-type", b"application/policy+jwt"),
         (b"content-length", b"%d" % len(body)),

@@ -7,27 +7,26 @@ from typing import Final, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from consent import services
 from consent.models import Agent, IssuedPolicy
+from portal import holders
 from portal.api.signing import sign_policy
 from portal.endpoint import answer, marks, record
-from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable
 from portal.endpoint.issuing import Made
 from portal.endpoint.limits import Buckets
+from portal.fleet import machines
+from portal.holders import Holder
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LOOK: Final = """
-SELECT t.revoked_at IS NOT NULL OR a.standing = 'revoked',
-       s.departed_at, a.id, s.id, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.lease_until,
+LOOK: Final = f"""
+SELECT {holders.COLUMNS}, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.lease_until,
        coalesce(c.revision, 0), i.personal_revision,
        i.personal_revision = p.revision AND i.cohort_policy_id IS NOT DISTINCT FROM c.id
-FROM portal_agenttoken t
-JOIN consent_agent a ON a.id = t.agent_id
-JOIN consent_subject s ON s.id = a.subject_id
+FROM {holders.TABLES}
 JOIN consent_personalpolicy p ON p.subject_id = s.id
 LEFT JOIN LATERAL (
   SELECT id, revision FROM consent_cohortpolicy
@@ -36,7 +35,7 @@ LEFT JOIN LATERAL (
   SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id
   FROM consent_issuedpolicy WHERE agent_id = a.id ORDER BY version DESC LIMIT 1) i ON true
 WHERE t.sha256 = %s
-"""
+"""  # noqa: S608  constants
 """One statement, so that all of it held at one instant. The last column: whether the newest policy
 still says what is true."""
 
@@ -49,32 +48,45 @@ FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[])
 go of the locks at once, so that it cannot keep a writer waiting, whatever becomes of us."""
 
 
-def look(digest: bytes) -> Known | Refusal:
+def look(digest: bytes) -> Known | Denied | Refusal:
     """Return whose token it is and which policy is in force, as it stands now."""
     with connection.cursor() as cursor:
         cursor.execute(LOOK, [digest])
         row = cursor.fetchone()
     if row is None:
-        return answer.UNKNOWN
-    revoked, departed, agent, subject, cohort, version, issued, until, revision, personal, holds = (
-        row
-    )
-    if revoked:
-        return answer.REVOKED
-    if departed and departed <= timezone.now():
-        return answer.DEPARTED
-    if not holds:
-        return Known(agent, subject, cohort, version or 0)
+        return machines.look(digest)
+    holder = Holder(*row[: holders.COUNT])
+    if refusal := holders.settled(holder):
+        return refusal
+    if holder.is_pending:
+        return look(digest)
+    return _found(holder, *row[holders.COUNT :])
+
+
+def _found(
+    holder: Holder,
+    cohort: int,
+    version: int | None,
+    issued: datetime,
+    until: datetime,
+    revision: int,
+    personal: int,
+    holds: bool | None,  # noqa: FBT001  a column, as the others are
+) -> Known:
+    if not holds or version is None:
+        return Known(holder.agent, holder.subject, cohort, version or 0, ends_at=holder.ends_at)
     half = answer.fresh_until(issued.timestamp(), until.timestamp())
     etag = answer.etag_of(
         version=version, cohort=cohort, revision=revision, personal=personal, fresh_until=half
     )
+    good_until = _until(half, holder.departed_at, holder.ends_at)
+    at = int(issued.timestamp())
     return Known(
-        agent, subject, cohort, version, etag, int(issued.timestamp()), _until(half, departed)
+        holder.agent, holder.subject, cohort, version, etag, at, good_until, holder.ends_at
     )
 
 
-def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known | Refusal]:
+def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known | Denied | Refusal]:
     """Return whether what is found may be kept under nonces read earlier, and what is found.
 
     It may if nobody was then changing anything of the subject or the cohort. The order matters:
@@ -156,13 +168,13 @@ def _known(known: Known, policy: IssuedPolicy) -> Known:
         personal=policy.personal_revision,
         fresh_until=half,
     )
-    until_then = _until(half, policy.agent.subject.departed_at)
+    until_then = _until(half, policy.agent.subject.departed_at, known.ends_at)
     return Known(known.agent, known.subject, cohort, policy.version, etag, int(issued), until_then)
 
 
-def _until(half: int, departed: datetime | None) -> int:
-    """A departure that is ahead ends what may be answered, as the lease does."""
-    return min(half, int(departed.timestamp())) if departed else half
+def _until(half: int, *ends: datetime | None) -> int:
+    """A departure that is ahead, or the end of a token, ends what may be answered, as a lease."""
+    return min([half, *(int(end.timestamp()) for end in ends if end)])
 
 
 def asked(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

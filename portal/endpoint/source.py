@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from portal.endpoint import answer, postgres, record
-from portal.endpoint.answer import Issued, Known, Refusal, Unavailable
+from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable
 from portal.endpoint.issuing import Issuer, Made
 from portal.endpoint.record import Nonces
 from portal.endpoint.together import Together
@@ -100,7 +100,7 @@ class FastSource:
         """Count a request against the agent's bucket in this process."""
         return self._shared.buckets.take(digest, monotonic())
 
-    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Denied | Refusal:
         """Return what stands: by Redis where that is beyond doubt, else by PostgreSQL."""
         self._asked, self._nonces, self._body = monotonic(), None, None
         watch = self._shared.watch
@@ -160,7 +160,7 @@ class FastSource:
 
     # --- how a look goes ------------------------------------------------------------------------
 
-    async def _plainly(self, digest: bytes) -> Known | Refusal:
+    async def _plainly(self, digest: bytes) -> Known | Denied | Refusal:
         return await self._shared.ask_postgres(postgres.look, digest)
 
     async def _again(self, wire: Wire, kept: Nonces, known: Known) -> Known | None:
@@ -223,10 +223,10 @@ class FastSource:
             raise RedisAway("a nonce did not stay")
         return standing
 
-    async def _carefully(self, digest: bytes, hint: tuple[int, int]) -> Known | Refusal:
+    async def _carefully(self, digest: bytes, hint: tuple[int, int]) -> Known | Denied | Refusal:
         """Return what PostgreSQL says, and keep it if nobody is about to change it."""
         quiet, known = await self._shared.ask_postgres(postgres.look_quietly, digest, *hint)
-        if isinstance(known, Refusal):
+        if not isinstance(known, Known):
             self._shared.kept.pop(digest, None)
             return known
         if (known.subject, known.cohort) != hint:
@@ -236,10 +236,10 @@ class FastSource:
             self._keep(digest, known)
         return known
 
-    async def _first(self, wire: Wire, digest: bytes) -> Known | Refusal:
+    async def _first(self, wire: Wire, digest: bytes) -> Known | Denied | Refusal:
         """Return what PostgreSQL says of a holder nobody has asked about; remember the names."""
         known = await self._plainly(digest)
-        if isinstance(known, Refusal):
+        if not isinstance(known, Known):
             return known
         self._shared.remember(digest, known)
         hint = known.subject, known.cohort

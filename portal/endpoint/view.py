@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from portal.endpoint import marks, postgres
-from portal.endpoint.answer import Answer, Issued, Known, Refusal, answer
+from portal.endpoint.answer import Answer, Denied, Issued, Known, Refusal, answer
 from portal.endpoint.problems import delivered
 
 R = TypeVar("R")
@@ -25,7 +25,7 @@ class PostgresSource:
         """Count a request against the agent's bucket in this process."""
         return postgres.buckets().take(digest, time.monotonic())
 
-    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Refusal:
+    async def look(self, digest: bytes, now: float, named: str | None) -> Known | Denied | Refusal:
         """Return what stands in PostgreSQL."""
         return postgres.asked(postgres.look, digest)
 

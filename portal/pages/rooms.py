@@ -19,6 +19,7 @@ ROOMS: Final[tuple[tuple[str, str, str | Promise, str | Promise], ...]] = (
     ("privacy/explain", "privacy-explain", _("Explain"), _("Why one decision is what it is")),
     ("privacy", "privacy-whatif", _("What if"), _("Try the rules on imaginary people")),
     ("privacy", "privacy-reports", _("Reports"), _("Figures of groups to download")),
+    ("tickets", "tickets", _("Tickets"), _("Let machines of a fleet ask to be enrolled")),
     ("stop", "stop", _("Stop for everybody"), _("One person stops, two release")),
 )
 

@@ -245,6 +245,14 @@ def _cases(subject: Subject) -> Any:
     return DeletionCase.objects.filter(subject=subject).prefetch_related("jobs").order_by("-pk")
 
 
+_STANDING: dict[str, str] = {
+    Agent.Standing.PENDING: "pending",
+    Agent.Standing.ACTIVE: "active",
+    Agent.Standing.QUARANTINED: "cut_off",
+    Agent.Standing.REVOKED: "removed",
+}
+
+
 def _machine(agent: Agent) -> dict[str, Any]:
     policy = agent.policies.order_by("-version").first()
     active = agent.standing == Agent.Standing.ACTIVE
@@ -252,12 +260,18 @@ def _machine(agent: Agent) -> dict[str, Any]:
         "id": agent.ref,
         "name": agent.name,
         "platform": agent.platform,
-        "standing": "active" if active else "removed",
+        "standing": _STANDING[agent.standing],
+        "key_kind": agent.get_key_kind_display(),
         "added": agent.enrolled_at,
         "last_seen": policy.issued_at if policy else None,
         "policy_version": policy.version if policy and active else "",
         "lease_until": policy.lease_until if policy else None,
-        "remove_url": reverse("you-remove-machine", args=[agent.ref]) if active else "",
+        "is_copied": agent.standing == Agent.Standing.QUARANTINED,
+        "remove_url": (
+            reverse("you-remove-machine", args=[agent.ref])
+            if agent.standing != Agent.Standing.REVOKED
+            else ""
+        ),
     }
 
 

@@ -79,6 +79,7 @@ STATES: Final[dict[str, tuple[str, Words]]] = {
     "enrolled": ("good", _("Active")),
     "blocked": ("bad", _("Blocked")),
     "removed": ("off", _("Removed")),
+    "cut_off": ("bad", _("Cut off")),
     "silent": ("off", _("Not heard from")),
     "owed": ("wait", _("Owed")),
     "queued": ("wait", _("Waiting")),

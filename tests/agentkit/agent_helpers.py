@@ -44,10 +44,16 @@ def enrolled(portal: FakePortal, folder: Path, clock: FakeClock | None = None) -
     if not home.enrolled():
         found = portal.addresses()
         endpoints = Endpoints(
-            found["policy_url"], found["ack_url"], found["batches_url"], found["jwks_url"]
+            found["policy_url"],
+            found["ack_url"],
+            found["batches_url"],
+            found["jwks_url"],
+            found["token_url"],
         )
         identity = Identity(portal.url, portal.url, AGENT_ID, portal.token, "test", endpoints)
-        home.save_identity(identity, Ed25519PrivateKey.generate())
+        key = Ed25519PrivateKey.generate()
+        portal.agent_key = key.public_key().public_bytes_raw()
+        home.save_identity(identity, key)
     return Agent(folder, clock=clock)
 
 

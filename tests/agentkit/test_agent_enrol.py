@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sayso_agent import EnrolmentError, StateError, UnexpectedAnswerError, UsageError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sayso_agent import (
+    EnrolmentError,
+    StateError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    UsageError,
+)
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem, reply
-from sayso_agent.enrol import Approval, enrol
+from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.home import Home, Identity
+from sayso_agent.keys import KINDS, public_bytes
 
 TOKEN = "/identity/o/api/token"
 DEVICE = "/identity/o/api/device/code"
@@ -43,8 +51,10 @@ def test_the_key_is_made_here_proven_and_kept_to_ourselves(
     go(portal, tmp_path / "home")
     home = Home(tmp_path / "home")
 
-    assert home.key().public_key().public_bytes_raw() == portal.agent_key
-    raw = home.key().private_bytes_raw()
+    key = home.key()
+    assert public_bytes(key) == portal.agent_key
+    assert isinstance(key, Ed25519PrivateKey)
+    raw = key.private_bytes_raw()
     assert raw not in portal.wire()
     for path in [home.folder, *home.folder.rglob("*")]:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077
@@ -54,7 +64,7 @@ def test_what_is_sent_names_no_person_and_no_machine(portal: FakePortal, tmp_pat
     go(portal, tmp_path / "home")
 
     body = json.loads(next(s.body for s in portal.requests if s.path == AGENTS))
-    assert set(body) == {"name", "platform", "public_key", "proof"}
+    assert set(body) == {"name", "platform", "public_key", "key_kind", "proof"}
     assert body["platform"] in {"linux", "macos", "windows"}
 
 
@@ -187,3 +197,55 @@ def test_plain_http_to_another_host_is_refused(tmp_path: Path) -> None:
 def test_without_enrolment_there_is_nobody(tmp_path: Path) -> None:
     with pytest.raises(StateError):
         Home(tmp_path / "home").identity()
+
+
+# --- by a ticket ---------------------------------------------------------------------------------
+
+
+def by_ticket(portal: FakePortal, folder: Path) -> tuple[Identity, Approval]:
+    return enrol_by_ticket(
+        Home(folder), portal.url, ticket="at_secret", serial="C02", name="test", kind=KINDS[0]
+    )
+
+
+def test_a_ticket_makes_a_machine_that_waits(portal: FakePortal, tmp_path: Path) -> None:
+    portal.waits = {"code": "BBBB-CCCC-DDDD", "approve_url": f"{portal.url}/you?code=B"}
+
+    identity, approval = by_ticket(portal, tmp_path / "home")
+
+    assert identity.token == portal.token
+    assert approval.code == "BBBB-CCCC-DDDD"
+    assert Home(tmp_path / "home").waiting() == {
+        "address": f"{portal.url}/you?code=B",
+        "code": "BBBB-CCCC-DDDD",
+    }
+    body = json.loads(next(s.body for s in portal.requests if s.path == AGENTS))
+    assert body["serial"] == "C02"
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_key(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    portal.waits = {"code": "BBBB-CCCC-DDDD", "approve_url": f"{portal.url}/you?code=B"}
+    portal.misbehave[AGENTS] = [(502, {}, b"")]
+    with pytest.raises(UnreachableError):
+        by_ticket(portal, tmp_path / "home")
+
+    by_ticket(portal, tmp_path / "home")
+
+    keys = [json.loads(s.body)["public_key"] for s in portal.requests if s.path == AGENTS]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert not (tmp_path / "home" / "enrol.key").exists()
+
+
+def test_a_machine_waits_no_more_once_it_is_somebodys(portal: FakePortal, tmp_path: Path) -> None:
+    portal.waits = {"code": "BBBB-CCCC-DDDD", "approve_url": f"{portal.url}/you?code=B"}
+    by_ticket(portal, tmp_path / "home")
+    home = Home(tmp_path / "home")
+
+    home.saw(1_790_000_000)
+    assert home.waiting()
+    home.saw(1_790_000_000_000)
+
+    assert home.waiting() is None

@@ -61,6 +61,11 @@ class FakePortal:
     agent: str = AGENT
     agent_key: bytes = b""
     token: str = "sat_" + "a" * 43
+    next_token: str = ""  # pending
+    ended: str = ""  # known, but good for nothing but another token
+    given_up: set[str] = field(default_factory=set)
+    rotate_after: int = 0
+    waits: dict[str, str] = field(default_factory=dict)  # what a machine with a ticket hears more
     etags: bool = False
     now: Any = time.time
     extra_headers: dict[str, str] = field(default_factory=dict)
@@ -147,6 +152,8 @@ class FakePortal:
                 return self._token(seen)
             case "POST", "/api/v1/agents":
                 return self._register(seen)
+            case "POST", "/api/v1/agents/token":
+                return self._change_token(seen)
             case "GET", "/.well-known/sayso-policy-keys.json":
                 return reply(200, self.jwks())
             case "GET", "/api/v1/policy":
@@ -200,9 +207,30 @@ class FakePortal:
         if not self._proves(body["proof"], Ed25519PublicKey.from_public_bytes(raw)):
             return problem(422, "proof_invalid")
         self.agent, self.agent_key = str(uuid.uuid4()), raw
-        return reply(201, {"agent": self.agent, "token": self.token, **self.addresses()})
+        addresses = {**self.addresses(), "rotate_after": self.rotate_after, **self.waits}
+        return reply(201, {"agent": self.agent, "token": self.token, **addresses})
 
-    def _proves(self, proof: str, key: Ed25519PublicKey) -> bool:
+    def _change_token(self, seen: Seen) -> Answer:
+        """Give a pending token; the old one works until the new one is used, as at the portal."""
+        bearer = seen.headers.get("authorization", "").removeprefix("Bearer ")
+        if bearer not in {self.token, self.ended}:
+            return problem(401, "token_unknown")
+        proof, key = (
+            json.loads(seen.body)["proof"],
+            Ed25519PublicKey.from_public_bytes(self.agent_key),
+        )
+        if not self._proves(proof, key, bearer, "agent-rotation+jwt"):
+            return problem(422, "proof_invalid")
+        self.next_token = f"sat_{len(self.requests)}"
+        return reply(201, {"token": self.next_token, "rotate_after": self.rotate_after})
+
+    def _proves(
+        self,
+        proof: str,
+        key: Ed25519PublicKey,
+        secret: str = "at_secret",  # noqa: S107  no secret, what the fake flow gives
+        typ: str = "agent-proof+jwt",
+    ) -> bool:
         head, claims, signature = proof.split(".")
         try:
             key.verify(b64url_decode(signature), f"{head}.{claims}".encode())
@@ -210,9 +238,9 @@ class FakePortal:
             return False
         said = json.loads(b64url_decode(claims))
         return bool(
-            json.loads(b64url_decode(head)) == {"alg": "EdDSA", "typ": "agent-proof+jwt"}
+            json.loads(b64url_decode(head)) == {"alg": "EdDSA", "typ": typ}
             and said["aud"] == self.url
-            and said["ath"] == b64url(hashlib.sha256(b"at_secret").digest())
+            and said["ath"] == b64url(hashlib.sha256(secret.encode()).digest())
             and abs(said["iat"] - time.time()) < 60
         )
 
@@ -224,14 +252,19 @@ class FakePortal:
             "ack_url": f"{self.url}/api/v1/policy/ack",
             "batches_url": f"{self.url}/api/v1/batches",
             "jwks_url": f"{self.url}/.well-known/sayso-policy-keys.json",
+            "token_url": f"{self.url}/api/v1/agents/token",
         }
 
     def _known(self, seen: Seen) -> bool:
+        if self.next_token and seen.headers.get("authorization") == f"Bearer {self.next_token}":
+            self.given_up.add(self.token)
+            self.token, self.next_token, self.ended = self.next_token, "", ""
         return seen.headers.get("authorization") == f"Bearer {self.token}"
 
     def _policy(self, seen: Seen) -> Answer:
         if not self._known(seen):
-            return problem(401, "agent_unknown")
+            bearer = seen.headers.get("authorization", "").removeprefix("Bearer ")
+            return problem(401, "token_ended" if bearer == self.ended else "agent_unknown")
         payload = self.payload()
         etag = f'"{payload["version"]}"'
         if self.etags and seen.headers.get("if-none-match") == etag:

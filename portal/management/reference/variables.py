@@ -103,6 +103,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "four times the polling interval",
             "How many polls of one agent are answered at once; one a second is made up for.",
         ),
+        (
+            "SAYSO_AGENT_TOKEN_DAYS",
+            "30",
+            "How old a machine's poll token gets before the machine asks for another.",
+        ),
         ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
         (
             "SAYSO_POLICY_EMBARGO_SECONDS",

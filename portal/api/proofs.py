@@ -1,0 +1,101 @@
+"""Proofs of possession: a short-lived JWS by an agent's own key, bound to one secret and to us.
+
+An agent proves its key when it enrols and when it changes its token, never at each poll.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import time
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from django.conf import settings
+
+from consent.models import Agent
+from portal.api.errors import Problem
+
+KeyKind = Agent.KeyKind
+
+MAX_AGE_SECONDS: Final = 300
+ENROL: Final = "agent-proof+jwt"
+ROTATE: Final = "agent-rotation+jwt"
+ALGORITHM: Final = {KeyKind.ED25519: "EdDSA", KeyKind.P256: "ES256"}
+"""The kind of key says the algorithm; the header must repeat it and decides nothing."""
+
+
+def checked_key(*, kind: KeyKind, public_key: str, proof: str, secret: str) -> bytes:
+    """Return the raw key where the proof is by it, for us, fresh, and about this secret."""
+    try:
+        raw = _decode(public_key)
+    except ValueError as error:
+        raise _invalid() from error
+    check(proof, typ=ENROL, kind=kind, key=raw, secret=secret)
+    return raw
+
+
+def check(proof: str, *, typ: str, kind: KeyKind, key: bytes, secret: str) -> None:
+    """Raise Problem 422 unless the proof is by the key, of the type, for us, fresh, about it."""
+    try:
+        head, body, signature = proof.split(".")
+        _verify(kind, key, _decode(signature), f"{head}.{body}".encode("ascii"))
+        header, claims = _object(head), _object(body)
+        fresh = abs(time.time() - int(claims["iat"])) <= MAX_AGE_SECONDS
+        sound = header["alg"] == ALGORITHM[kind] and header["typ"] == typ and "crit" not in header
+        ours = claims["aud"] == settings.PUBLIC_URL and claims["ath"] == bound_to(secret)
+    except (ValueError, KeyError, TypeError, OverflowError, InvalidSignature) as error:
+        raise _invalid() from error
+    if not (fresh and sound and ours):
+        raise _invalid()
+
+
+def bound_to(secret: str) -> str:
+    """Return how a proof names the secret it is about, without saying it."""
+    digest = hashlib.sha256(secret.encode("utf-8")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def thumbprint(key: bytes) -> str:
+    """Return the SHA-256 of a raw key, as the ledger names it."""
+    return hashlib.sha256(key).hexdigest()
+
+
+def _verify(kind: KeyKind, key: bytes, signature: bytes, signed: bytes) -> None:
+    if kind == KeyKind.ED25519:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
+        return
+    if len(signature) != 64:  # RFC 7518 section 3.4: the two numbers, 32 bytes each
+        raise ValueError("no ES256 signature")
+    if len(key) != 65 or key[0] != 4:
+        raise ValueError("no uncompressed point of P-256")
+    numbers = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+    public.verify(encode_dss_signature(*numbers), signed, ec.ECDSA(SHA256()))
+
+
+def _object(part: str) -> dict[str, Any]:
+    found = json.loads(_decode(part))
+    if not isinstance(found, dict):
+        raise TypeError("no JSON object")
+    return found
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError("no base64url") from error
+
+
+def _invalid() -> Problem:
+    return Problem(
+        status_code=422,
+        code="proof_invalid",
+        detail="The proof of possession is not by this key, not for this portal, or too old.",
+        next_step="Check the machine's clock and the portal's address, then try again.",
+    )

@@ -1,0 +1,1 @@
+"""Enrolling many machines: tickets, and machines that wait for their person's word."""

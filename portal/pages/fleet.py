@@ -1,0 +1,62 @@
+"""A person lets in a machine that waits for them, which IT enrolled with a ticket."""
+
+import time
+from typing import Final
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from portal.endpoint.limits import Buckets
+from portal.fleet import machines
+from portal.fleet.machines import MachineElsewhere, MachineUnknown
+from portal.people import subject_of, user_of
+
+GUESSES: Final = 20
+_buckets = Buckets(GUESSES)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def approve_machine(request: HttpRequest) -> HttpResponse:
+    """Show the machine behind a code, and take the person's Approve or Deny."""
+    subject = subject_of(request)
+    code = request.POST.get("code") or request.GET.get("code", "")
+    if not code:
+        return _show(request)
+    # By the person: codes are not to be guessed, and a whole office may share one address.
+    if _buckets.take(user_of(request).ref.bytes, time.monotonic()):
+        return _show(request, error=_("Too many codes in a short time. Wait a minute."), status=429)
+    try:
+        machine = machines.waiting(code)
+        match request.POST.get("action"):
+            case "confirm":
+                machines.approve_machine(subject=subject, code=code)
+                messages.success(request, _("The machine is yours. It asks for its policy now."))
+                return redirect("you-machines")
+            case "deny":
+                machines.decline_machine(code=code)
+                messages.success(request, _("Denied. The machine records nothing."))
+                return redirect("you-machines")
+            case _:
+                pass  # the page itself
+    except MachineUnknown:
+        error = _("No machine waits under this code. Compare it with the one on the machine.")
+        return _show(request, code=code, error=error, status=404)
+    except MachineElsewhere:
+        error = _("This machine was meant for another site. Ask whoever gave it to you.")
+        return _show(request, code=code, error=error, status=403)
+    context = {"code": code, "machine": machine}
+    return render(request, "you/approve_machine.html", context)
+
+
+def _show(
+    request: HttpRequest, *, code: str = "", error: str = "", status: int = 200
+) -> HttpResponse:
+    context = {"code": code, "error": error, "machine": None}
+    return render(request, "you/approve_machine.html", context, status=status)

@@ -1,0 +1,183 @@
+"""The agent changes its token, and no answer that is lost loses it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from sayso_agent import Agent, StandingError, StateError, UnreachableError
+from sayso_agent.conformance.portal import FakePortal, problem
+from sayso_agent.home import Home
+from sayso_agent.jws import b64url_decode
+from sayso_agent.keys import KINDS, P256, from_pem, kind_of, new_key, prove, public_bytes, to_pem
+from sayso_agent.run import Poller, Runner
+
+TOKEN = "/api/v1/agents/token"
+POLICY = "/api/v1/policy"
+
+
+def make_stale(agent: Agent) -> None:
+    """Let the token be older than it should get."""
+    agent.identity = replace(agent.identity, token_at=1.0, rotate_after=60)
+
+
+def test_a_stale_token_is_changed_before_the_next_poll(portal: FakePortal, agent: Agent) -> None:
+    old = portal.token
+    portal.rotate_after = 3600
+    make_stale(agent)
+
+    Runner(agent, say=lambda _: None).once()
+
+    assert portal.token != old
+    assert agent.home.identity().token == portal.token
+    assert agent.home.identity().rotate_after == 3600
+    assert portal.paths("POST").count(TOKEN) == 1
+    assert all(
+        seen.headers["authorization"] != f"Bearer {old}"
+        for seen in portal.requests
+        if seen.path == POLICY
+    )
+
+
+def test_a_token_that_is_not_stale_stays(portal: FakePortal, agent: Agent) -> None:
+    Runner(agent, say=lambda _: None).once()
+
+    assert TOKEN not in portal.paths("POST")
+
+
+def test_a_lost_answer_leaves_the_old_token_which_works(portal: FakePortal, agent: Agent) -> None:
+    make_stale(agent)
+    portal.misbehave[TOKEN] = [(500, {}, b"")]
+    old = portal.token
+
+    Runner(agent, say=lambda _: None).once()
+
+    assert agent.home.identity().token == old
+    assert agent.policy is not None
+
+
+def test_a_change_done_but_not_heard_of_is_asked_for_again(
+    portal: FakePortal, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = agent.portal.transport.request
+
+    def lost(method: str, url: str, **more: Any) -> Any:
+        real(method, url, **more)
+        raise UnreachableError("portal_unreachable", "the answer got lost")
+
+    with monkeypatch.context() as away:
+        away.setattr(type(agent.portal.transport), "request", lambda _self, *a, **k: lost(*a, **k))
+        with pytest.raises(UnreachableError):
+            agent.change_token()
+    lost_token = portal.next_token
+    assert agent.poll() is not None, "the old one works"
+
+    agent.change_token()
+    agent.poll()
+
+    assert portal.token not in {"", lost_token}
+    assert agent.identity.token == portal.token
+
+
+def test_a_token_that_has_ended_is_changed_by_the_key(portal: FakePortal, agent: Agent) -> None:
+    portal.ended, portal.token = portal.token, "sat_never_heard_of"
+
+    Runner(agent, say=lambda _: None).once()
+
+    assert agent.policy is not None
+    assert agent.home.identity().token == portal.token
+
+
+def test_an_agent_that_is_cut_off_does_not_ask_for_a_token(
+    portal: FakePortal, agent: Agent
+) -> None:
+    portal.always[POLICY] = problem(403, "agent_quarantined")
+
+    with pytest.raises(StandingError):
+        Runner(agent, say=lambda _: None).once()
+
+    assert TOKEN not in portal.paths("POST")
+
+
+def test_a_running_agent_asks_with_the_new_token_only(portal: FakePortal, agent: Agent) -> None:
+    """The poller has a connection and a token of its own: it must go over as well."""
+    poller = Poller(agent.identity, agent.clock)
+    runner = Runner(agent, say=lambda _: None)
+    make_stale(agent)
+    try:
+        runner._poll(poller)
+        answer = poller.answers.get(timeout=10)
+    finally:
+        poller.close()
+
+    assert not isinstance(answer, Exception)
+    assert portal.given_up
+    policy = [seen for seen in portal.requests if seen.path == POLICY]
+    assert {seen.headers["authorization"] for seen in policy} == {f"Bearer {portal.token}"}
+
+
+def test_the_token_is_never_changed_while_a_poll_is_under_way(
+    portal: FakePortal, agent: Agent
+) -> None:
+    poller = Poller(agent.identity, agent.clock)
+    poller.close()
+    poller.busy = True
+    make_stale(agent)
+
+    Runner(agent, say=lambda _: None)._poll(poller)
+
+    assert TOKEN not in portal.paths("POST")
+
+
+def test_a_token_that_another_process_changed_is_taken_over(
+    portal: FakePortal, agent: Agent
+) -> None:
+    agent.home.change_token("sat_of_another", wall=1.0, rotate_after=5)
+
+    agent.change_token()
+
+    assert agent.portal.token == "sat_of_another"
+    assert TOKEN not in portal.paths("POST")
+
+
+# --- keys ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_is_kept_and_read_back(kind: str) -> None:
+    key = new_key(kind)
+
+    again = from_pem(to_pem(key))
+
+    assert kind_of(again) == kind
+    assert public_bytes(again) == public_bytes(key)
+
+
+def test_a_proof_by_p256_is_what_rfc_7518_asks_for() -> None:
+    key = new_key(P256)
+    signed, _, signature = prove(key, portal="p", secret="s", typ="t").rpartition(".")
+    raw = b64url_decode(signature)
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_bytes(key))
+    numbers = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+
+    assert len(raw) == 64
+    public.verify(encode_dss_signature(*numbers), signed.encode(), ec.ECDSA(SHA256()))
+    with pytest.raises(InvalidSignature):
+        public.verify(encode_dss_signature(*numbers), b"else", ec.ECDSA(SHA256()))
+
+
+def test_no_two_proofs_are_the_same() -> None:
+    key = new_key(KINDS[0])
+
+    assert len({prove(key, portal="p", secret="s", typ="t") for _ in range(5)}) == 5
+
+
+def test_a_damaged_key_says_so(agent: Agent, tmp_path: Path) -> None:
+    (agent.home.folder / "agent.key").write_bytes(b"nothing")
+
+    with pytest.raises(StateError):
+        Home(agent.home.folder).key()
