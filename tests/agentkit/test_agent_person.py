@@ -44,13 +44,16 @@ def test_a_pause_that_was_not_reported_outlives_every_policy(
     assert agent.recordable() == []
 
 
-def test_only_a_later_unpaused_policy_ends_a_pause(agent: Agent, portal: FakePortal) -> None:
+def test_only_a_later_unpaused_policy_ends_a_pause(
+    agent: Agent, portal: FakePortal, clock: FakeClock
+) -> None:
     agent.poll()
     assert agent.pause() is True
     after = portal.version - 1
 
     portal.policy = {**portal.policy, "paused": False}
     portal.version = after  # on its way when the person paused
+    clock.pass_time(2)  # another document, not the one heard before
     agent.poll()
     assert agent.home.paused()
 
