@@ -78,6 +78,10 @@ class Row:
         """Say whether the row applies on a day; a pending one never does."""
         return self.in_statute and self.effective_from <= on < self.effective_until
 
+    def ended(self, on: date) -> bool:
+        """Say whether the row applied until a day that has come; a pending one never did."""
+        return self.in_statute and on >= self.effective_until
+
     def bounds_on(self, on: date) -> Bounds:
         """Return the row's own bounds without what is still to come."""
         return replace(self.own, retention_floors=self.own.floors_on(on))

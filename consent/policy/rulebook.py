@@ -40,7 +40,7 @@ class Gap:
 
     code: str
     why: str
-    """missing, unreadable, not_in_force or review_overdue"""
+    """missing, unreadable, not_in_force, ended or review_overdue"""
     since: date | None = None
 
 
@@ -118,7 +118,8 @@ class Rulebook:
     def effective(self, code: str, on: date) -> Bounds | None:
         """Return what a code asks for on a day, its parents' rules included.
 
-        A row that is not yet, or no longer, in force adds nothing to its parents' rules.
+        A row that is not yet in force adds nothing to its parents' rules. Nor does one that has
+        ended, but whoever asks for it is told of a gap: what replaced it is not known.
         """
         bounds: Bounds | None = None
         for row in reversed(self.lineage(code)):
@@ -138,8 +139,10 @@ class Rulebook:
         if not lineage:
             unreadable = any(problem.file.startswith(f"{code}.toml") for problem in self.problems)
             return [Gap(code, "unreadable" if unreadable else "missing")]
-        gaps = []
-        if not any(row.in_force(on) for row in lineage):
+        # Rules that ended were replaced by others, which nobody has read: the parents' alone would
+        # permit more than either.
+        gaps = [Gap(row.code, "ended", row.effective_until) for row in lineage if row.ended(on)]
+        if not gaps and not any(row.in_force(on) for row in lineage):
             gaps.append(Gap(code, "not_in_force", lineage[0].effective_from))
         grace = timedelta(days=self.meta.review_grace_days)
         gaps += [
@@ -200,7 +203,8 @@ def rulebook_of_tables(
         except RulebookError as problem:
             problems.append(problem)
         else:
-            rows[row.code] = row
+            # No row counts for longer than the pack it came in.
+            rows[row.code] = replace(row, review_by=min(row.review_by, meta.review_by))
     rows, orphaned = _with_sound_parents(rows)
     return Rulebook(
         meta=meta,

@@ -23,6 +23,7 @@ WHY: Final[Mapping[str, str | Promise]] = {
     "missing": gettext_lazy("no rules are known"),
     "unreadable": gettext_lazy("its file cannot be read"),
     "not_in_force": gettext_lazy("its rules are not in force on that day"),
+    "ended": gettext_lazy("its rules have ended, and none that replace them are known"),
     "review_overdue": gettext_lazy("its review is overdue"),
 }
 """Why the rules of a place cannot be applied."""

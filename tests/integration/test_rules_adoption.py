@@ -380,6 +380,7 @@ def test_reviews_are_announced_and_a_lapse_denies_only_after_the_grace(
     from consent.rules import rulebook
     from consent.selectors import midnight
 
+    shipped.say("meta", review_by=TODAY + 200 * DAY)
     shipped.say("GB", review_by=TODAY + 100 * DAY)
     shipped.start()
     world = in_gb()

@@ -2,10 +2,13 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_factories import TODAY, a_pack, allowed, spoil
 
 from consent.policy.evaluate import evaluate
@@ -355,7 +358,69 @@ def test_a_row_ends_on_its_last_day(tmp_path: Path) -> None:
     rulebook = load_rulebook(pack)
 
     assert rulebook.law({"US-NY"}, date(2026, 12, 9)).bounds != RULEBOOK.law({"US"}, TODAY).bounds
-    assert rulebook.law({"US-NY"}, date(2026, 12, 10)) == RULEBOOK.law({"US"}, TODAY)
+    after = rulebook.law({"US-NY"}, date(2026, 12, 10))
+    assert after.bounds == RULEBOOK.law({"US"}, TODAY).bounds
+    assert [(gap.code, gap.why) for gap in after.gaps] == [("US-NY", "ended")]
+
+
+@pytest.mark.parametrize("code", ["DE", "EU", "GB", "US-CT"])
+def test_rules_that_have_ended_deny_and_do_not_fall_back_to_the_parent(
+    tmp_path: Path, code: str
+) -> None:
+    pack = a_pack(tmp_path)
+    spoil(pack, f"{code}.toml", 'effective_until = "none"', "effective_until = 2026-12-10")
+    rulebook = load_rulebook(pack)
+    here = {"EU": "DE"}.get(code, code)
+    facts = allowed(jurisdictions=frozenset({here}))
+
+    before = evaluate(replace(facts, at=date(2026, 12, 9)), rulebook)
+    decision = evaluate(facts, rulebook)
+
+    assert "unknown_jurisdiction" not in before.codes
+    assert decision.codes[0] == "unknown_jurisdiction"
+    assert dict(decision.reasons[0].params)["why"] == ((code, "ended"),)
+
+
+@given(
+    st.frozensets(st.sampled_from(sorted(RULEBOOK.rows)), min_size=1, max_size=3),
+    st.sampled_from(sorted(RULEBOOK.rows)),
+    st.dates(date(2026, 9, 1), date(2027, 6, 30)),
+    st.dates(date(2026, 9, 1), date(2027, 6, 30)),
+)
+def test_ending_a_row_never_permits_more(
+    codes: frozenset[str], ended: str, until: date, on: date
+) -> None:
+    row = RULEBOOK.rows[ended]
+    rulebook = with_rows(RULEBOOK, {**RULEBOOK.rows, ended: replace(row, effective_until=until)})
+    for signal in Signal:
+        facts = allowed(jurisdictions=codes, at=on, signal=signal)
+
+        assert evaluate(facts, RULEBOOK).permitted or not evaluate(facts, rulebook).permitted
+
+
+def test_rules_that_are_pending_have_not_ended(tmp_path: Path) -> None:
+    pack = a_pack(tmp_path)
+    spoil(pack, "DE.toml", 'status = "in_force"', 'status = "pending"')
+    spoil(pack, "DE.toml", 'effective_until = "none"', "effective_until = 2026-12-01")
+
+    assert load_rulebook(pack).law({"DE"}, TODAY) == RULEBOOK.law({"EU"}, TODAY)
+
+
+def test_no_rule_counts_for_longer_than_the_pack_it_came_in(tmp_path: Path) -> None:
+    pack = a_pack(tmp_path)
+    spoil(pack, "meta.toml", "review_by = 2027-02-22", "review_by = 2026-09-10")
+    spoil(pack, "meta.toml", "review_grace_days = 90", "review_grace_days = 91")
+    rulebook = load_rulebook(pack)
+
+    last = rulebook.law({"DE"}, date(2026, 12, 10))
+    law = rulebook.law({"DE"}, date(2026, 12, 11))
+
+    assert not last.gaps
+    assert {(gap.code, gap.why) for gap in law.gaps} == {
+        ("DE", "review_overdue"),
+        ("EU", "review_overdue"),
+    }
+    assert date(2026, 12, 11) in rulebook.turning_days({"DE"})
 
 
 def test_an_overdue_review_of_the_parent_denies_the_child(tmp_path: Path) -> None:
