@@ -103,6 +103,13 @@ class PolicyNeverIssued(ConsentError):
     next_step = "Ask for the policy, apply it, and acknowledge the version it names."
 
 
+class GateAlwaysApplies(ConsentError):
+    """This step always applies: it cannot be recorded as not applicable."""
+
+    code = "gate_always_applies"
+    next_step = "Leave the reason out, and name the document that shows the step was taken."
+
+
 class AnswerUnclear(ConsentError):
     """The answer was neither yes, no nor not now."""
 

@@ -14,6 +14,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
 from consent.models import GateEvidence, GateReopening, Purpose
+from consent.rules import rulebook
 from consent.services.cohorts import refresh_cohorts
 
 
@@ -33,8 +34,12 @@ def close_gate(
 ) -> list[GateEvidence]:
     """Close gates (jurisdiction, gate) of a purpose by one document; they reopen when it lapses.
 
-    A gate whose condition does not hold is closed with the reason why it does not apply.
+    A gate whose condition does not hold is closed with the reason why it does not apply; raises
+    GateAlwaysApplies where the rules name no condition.
     """
+    gates = tuple(gates)
+    if not_applicable_reason:
+        refuse_inapplicable(gate for _, gate in gates)
     closed_by = _person(actor)
     rows = GateEvidence.objects.bulk_create(
         GateEvidence(
@@ -65,6 +70,17 @@ def close_gate(
         )
     refresh_cohorts(at=at or timezone.now())
     return rows
+
+
+def refuse_inapplicable(gates: Iterable[str]) -> None:
+    """Raise GateAlwaysApplies where one of these gates depends on no condition."""
+    known = rulebook().gates
+    for gate in gates:
+        if gate not in known or known[gate].condition is None:
+            title = known[gate].title if gate in known else gate
+            raise exceptions.GateAlwaysApplies(
+                f"“{title}” always applies: it cannot be recorded as not applicable."
+            )
 
 
 @transaction.atomic

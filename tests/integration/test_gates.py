@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from tests import factories
 TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
+OFFICER_ID = UUID(factories.OFFICER.ref)
 
 
 def close(purpose: Any, gate: str, place: str, since: date, until: date | None) -> Any:
@@ -28,6 +30,45 @@ def close(purpose: Any, gate: str, place: str, since: date, until: date | None) 
         valid_until=until,
         actor=factories.OFFICER,
     )[0]
+
+
+def test_a_step_is_not_applicable_only_where_the_rules_name_a_condition(database: Any) -> None:
+    from consent import exceptions, services
+    from consent.rules import rulebook
+    from consent.selectors.shared import COUNSEL_GATE
+
+    world = factories.make_world("IE")
+    said: dict[str, Any] = {
+        "document_title": "Statement",
+        "document_sha256": "2" * 64,
+        "not_applicable_reason": "It is not needed.",
+    }
+    proposed = {**said, "purpose": "train-agents", "valid_from": str(TODAY), "valid_until": None}
+    conditions = {name: text.condition for name, text in rulebook().gates.items()}
+    conditional = sorted(name for name, condition in conditions.items() if condition)
+
+    for gate in [*sorted(conditions.keys() - set(conditional)), COUNSEL_GATE]:
+        gates = [("EU", conditional[0]), ("EU", gate)]
+        with pytest.raises(exceptions.GateAlwaysApplies):
+            services.close_gate(
+                purpose=world.purpose, gates=gates, valid_from=TODAY, valid_until=None,
+                actor=factories.OFFICER, **said,
+            )  # fmt: skip
+        with pytest.raises(exceptions.GateAlwaysApplies) as refusal:
+            services.propose(
+                kind="gate.close",
+                payload={**proposed, "gates": [["EU", gate]]},
+                proposed_by=OFFICER_ID,
+            )
+        assert (refusal.value.code, bool(refusal.value.next_step)) == ("gate_always_applies", True)
+    evidence = "SELECT count(*) FROM consent_gateevidence WHERE document_sha256 = %s"
+    assert database.sql(evidence, "2" * 64) == [(0,)]
+
+    rows = services.close_gate(
+        purpose=world.purpose, gates=[("US", gate) for gate in conditional], valid_from=TODAY,
+        valid_until=None, actor=factories.OFFICER, **said,
+    )  # fmt: skip
+    assert {row.not_applicable_reason for row in rows} == {"It is not needed."}
 
 
 def an_open_gate(world: factories.World) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from consent.rules import rulebook
 from consent.selectors.shared import COUNSEL_GATE
 from consent.services.changes.given import SHA256, Given
 from consent.services.changes.kind import Ask, Change, Payload, Reach, Standing, purpose_of
-from consent.services.gates import close_gate, reopen_gate
+from consent.services.gates import close_gate, refuse_inapplicable, reopen_gate
 
 LARGEST: Final = 2**53 - 1
 DOCUMENT: Final = (
@@ -58,7 +58,7 @@ class GateClose(Change):
         return change
 
     def check(self) -> None:
-        """Refuse a place or a gate that no rule knows."""
+        """Refuse a place or a gate that no rule knows, and a way out that a gate does not have."""
         super().check()
         rules = rulebook()
         for place, gate in self.gates:
@@ -66,6 +66,8 @@ class GateClose(Change):
                 raise ChangeUnfit(f"gates: no rules are known for {place[:8]!r}")
             if gate not in rules.gates and gate != COUNSEL_GATE:
                 raise ChangeUnfit(f"gates: no rule asks for {gate[:60]!r}")
+        if self.not_applicable_reason:
+            refuse_inapplicable(gate for _, gate in self.gates)
 
     def standing(self) -> Standing:
         """Return the evidence that stands for these gates."""

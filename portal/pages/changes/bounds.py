@@ -151,14 +151,31 @@ class CloseGate(_Dated):
         label=gettext_lazy("If it does not apply: why"), max_length=200, required=False
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        gate = self.initial.get("gate")
+        if gate and not self.is_bound:
+            self._ask_only_where_it_may_not_apply(gate)
+
+    def _ask_only_where_it_may_not_apply(self, gate: str) -> None:
+        """Leave the question out for a step that always applies; else say what it depends on."""
+        if condition := _condition(gate):
+            words = _("Only where this is not so: %(condition)s.") % {"condition": condition}
+            self.fields["not_applicable_reason"].help_text = words
+        else:
+            del self.fields["not_applicable_reason"]
+
     def clean(self) -> dict[str, Any]:
-        """Refuse a place or a step that no rule knows."""
+        """Refuse a place or a step no rule knows, and a way out that the step does not have."""
         said = super().clean()
         if (place := said.get("jurisdiction")) and place not in rulebook().rows:
             self.add_error("jurisdiction", _("This place is not in the rules."))
         known = {*rulebook().gates, "counsel_signoff"}
         if (gate := said.get("gate")) and gate not in known:
             self.add_error("gate", _("No rule asks for a step of this name."))
+        elif gate and said.get("not_applicable_reason") and not _condition(gate):
+            words = _("This step always applies. Leave this empty and name the document.")
+            self.add_error("not_applicable_reason", words)
         return said
 
     def payload(self) -> dict[str, Any]:
@@ -172,6 +189,12 @@ class CloseGate(_Dated):
             "not_applicable_reason": said["not_applicable_reason"],
             **self.dates(),
         }
+
+
+def _condition(gate: str) -> str | None:
+    """Return what a step depends on; None where it always applies."""
+    text = rulebook().gates.get(gate)
+    return text.condition if text else None
 
 
 class EvidenceField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at runtime
