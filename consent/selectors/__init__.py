@@ -1,7 +1,6 @@
 """Reads only: what stands now, for whom, and why."""
 
 from consent.selectors.attention import Attention, attention
-from consent.selectors.bounds import agreement_limits, standing_agreements
 from consent.selectors.choices import (
     consent_valid_until,
     covered_now,
@@ -45,7 +44,7 @@ from consent.selectors.hours import within_hours
 from consent.selectors.impact import Impact
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
-from consent.selectors.rules import Review, Unadopted, reviews_due, unadopted_rules
+from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
 from consent.selectors.strikes import Interval, of_batches, strikes_to_apply, struck_between
@@ -59,11 +58,9 @@ __all__ = [
     "PairDecision",
     "Published",
     "Readiness",
-    "Review",
     "Terms",
     "Unadopted",
     "Verdicts",
-    "agreement_limits",
     "attention",
     "cohort_document",
     "cohort_facts",
@@ -94,11 +91,9 @@ __all__ = [
     "proposal_view",
     "published",
     "readiness",
-    "reviews_due",
     "scopes_of",
     "seats_of",
     "setting",
-    "standing_agreements",
     "standing_consents",
     "standings_for",
     "stopped_between",

@@ -15,6 +15,7 @@ from consent.models import Cohort, GateEvidence, Purpose
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from portal.models import Role
+from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
 from portal.people import for_area, roles_of
 from portal.templatetags.words import plain
@@ -34,7 +35,10 @@ def gates(request: HttpRequest) -> HttpResponse:
         "privacy/gates.html",
         {
             "purposes": [
-                {"name": purpose.title, "rows": _rows(purpose, places, today, officer=officer)}
+                {
+                    "name": purpose.title,
+                    "places": _by_place(_rows(purpose, places, today, officer=officer)),
+                }
                 for purpose in Purpose.objects.filter(published_at__isnull=False)
             ],
             "crumbs": [crumb("privacy")] if officer else [],
@@ -60,6 +64,21 @@ def _rows(
         for place, gate in _asked(law, places)
     ]
     return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
+
+
+def _by_place(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of each place under its name, those with an open step first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["place"], []).append(row)
+    return [
+        {
+            "name": place_name(place),
+            "rows": steps,
+            "open": sum(not step["closed"] for step in steps),
+        }
+        for place, steps in found.items()
+    ]
 
 
 def _asked(law: Rulebook, places: list[str]) -> list[tuple[str, str]]:

@@ -49,19 +49,18 @@ def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
         "releases": _("Releases"),
         "manager": _("Team"),
     }
+    roles = roles_of(request)
     pages: list[tuple[str, str]] = []
     if user.subject_id is not None:
+        pages.append((_("You"), reverse("you-home")))
+    if user.subject_id is not None and not roles:  # others find these on their own first page
         pages += [
-            (_("You"), reverse("you-home")),
             (_("Your data"), reverse("you-data")),
             (_("History"), reverse("you-history")),
             (_("Machines"), reverse("you-machines")),
         ]
-    roles = roles_of(request)
     pages += [(labels[area], reverse(name)) for area, name in AREA_PAGES if roles & AREAS[area]]
-    if Role.PRIVACY_OFFICER in roles:
-        pages.append((_("Reports"), reverse("privacy-reports")))
-    elif roles & AREAS["privacy/explain"]:
+    if Role.PRIVACY_OFFICER not in roles and roles & AREAS["privacy/explain"]:
         pages.append((_("Explain"), reverse("privacy-explain")))
         pages.append((_("Rules"), reverse("rules-list")))
     here = request.path

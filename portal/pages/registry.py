@@ -2,9 +2,11 @@
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,11 +18,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.ledger import Actor
 from consent import services
 from consent.models import App, Purpose
-from consent.policy.types import NEVER_CATEGORIES, AppCategory
+from consent.policy.types import NEVER_CATEGORIES, AppCategory, DataOf
 from portal.models import Role
 from portal.pages.changes import fields
 from portal.pages.crumbs import crumb
-from portal.people import for_area, roles_of, subject_of
+from portal.people import actor_of, for_area, roles_of, subject_of, user_of
 from portal.templatetags.words import SIGNALS, plain
 
 
@@ -111,28 +113,30 @@ def app(request: HttpRequest, code: str) -> HttpResponse:
             ],
             "purposes": _purposes(found),
             "officer": officer,
-            "change_urls": _changes(found) if officer else [],
+            "change_urls": (_changes(found) if officer else []) + _report(found),
             "crumbs": [crumb("apps")],
         },
     )
 
 
+@login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: HttpRequest) -> HttpResponse:
-    """Let any employee report an app; it is blocked before they see the answer."""
-    subject = subject_of(request)
-    form = ReportForm(request.POST or None)
+    """Let anyone who is signed in report an app; it is blocked before they see the answer."""
+    reporter = _reporter(request)
+    back = "you-home" if user_of(request).subject_id else "home"
+    form = ReportForm(request.POST or None, initial={"app": request.GET.get("app")})
     if request.method == "POST" and form.is_valid():
         services.report_app(
             app=form.cleaned_data["app"],
             suspected=AppCategory(form.cleaned_data["suspected"]),
-            reporter=subject.ref,
-            actor=Actor.subject(subject.ref),
+            reporter=UUID(reporter.ref),
+            actor=reporter,
         )
         messages.success(
             request, _("Thank you. The app is blocked for everybody until this is settled.")
         )
-        return redirect("you-home")
+        return redirect(back)
     context = {
         "title": _("Report an app"),
         "lead": _("Does an app show health, banking, personal or other protected things?"),
@@ -141,9 +145,16 @@ def report(request: HttpRequest) -> HttpResponse:
         ),
         "form": form,
         "submit": _("Report and block"),
-        "back_url": reverse("you-home"),
+        "back_url": reverse(back),
     }
     return render(request, "pages/form.html", context, status=422 if form.errors else 200)
+
+
+def _reporter(request: HttpRequest) -> Actor:
+    """Return who reports: an employee as themselves, anybody else as staff, such as an auditor."""
+    if user_of(request).subject_id is None:
+        return actor_of(request)
+    return Actor.subject(subject_of(request).ref)
 
 
 def _state(app: App) -> dict[str, Any]:
@@ -157,10 +168,15 @@ def _state(app: App) -> dict[str, Any]:
 
 
 def _facts(app: App) -> list[dict[str, Any]]:
-    others = app.counterparties
-    return [
+    facts = [
         {"label": _("Kind"), "text": plain(app.category)},
         {"label": _("Shows data of"), "text": plain(app.data_of)},
+    ]
+    if app.data_of == DataOf.OWN:  # nobody else's words are in it
+        return facts
+    others = app.counterparties
+    return [
+        *facts,
         {
             "label": _("Other people are in"),
             "text": _("not known: their words are denied")
@@ -180,6 +196,14 @@ def _purposes(app: App) -> list[dict[str, Any]]:
     for entry in entries.order_by("purpose__position", "signal"):
         found.setdefault(entry.purpose, []).append(str(SIGNALS.get(entry.signal, entry.signal)))
     return [{"name": purpose.title, "signals": signals} for purpose, signals in found.items()]
+
+
+def _report(app: App) -> list[dict[str, str]]:
+    if app.never:
+        return []
+    return [
+        {"label": _("Report it"), "url": f"{reverse('report-app')}?{urlencode({'app': app.code})}"}
+    ]
 
 
 def _changes(app: App) -> list[dict[str, str]]:

@@ -13,6 +13,9 @@ register = template.Library()
 
 Words = str | Promise
 
+SHORT: Final = {"hr": "HR"}
+"""Keys that are short for something, and stay so."""
+
 GROUPS: Final[dict[str, tuple[Words, Words]]] = {
     "navigation": (
         _("Clicks and navigation"),
@@ -165,4 +168,4 @@ def platform_name(key: str) -> Words:
 
 def plain(key: str) -> str:
     """Return a key as words, for lists that grew before their words did."""
-    return str(key).replace("_", " ").capitalize()
+    return SHORT.get(str(key)) or str(key).replace("_", " ").capitalize()

@@ -120,6 +120,8 @@ def test_a_change_is_proposed_and_shown(
         person.check()
         shown = person.page.locator("main").inner_text()
         assert "90" in shown
+        before = person.page.get_by_text("Before", exact=True).first.bounding_box()
+        assert before["height"] < 40, "the word stands on one line"
         assert "1 privacy officer other than the author" in shown
         person.page.get_by_role("button", name="Take it back").click()
         person.check()
@@ -156,6 +158,49 @@ def test_why_and_what_if_are_answered(
         person.check()
         assert person.page.get_by_label("Poland (PL)").first.is_checked()
         person.close()
+
+
+WIDTHS = (360, 390, 768, 959, 960, 1000, 1024, 1100, 1200, 1280, 1440)
+HOMES = {
+    "privacy_officer": "/privacy/",
+    "works_council": "/council/",
+    "ml_steward": "/releases/",
+    "auditor": "/audit/",
+    "manager": "/manager/",
+    "operator": "/status",
+    "employee": "/you/",
+}
+
+
+@pytest.mark.parametrize("role", HOMES)
+def test_no_role_is_shown_a_page_wider_than_the_screen(
+    installation: Installation, people: dict[str, Any], role: str
+) -> None:
+    """Every link of the menu stays in view and the logo keeps its size, at any width."""
+    email = f"{role.replace('_', '-')}@northwind.example"
+    roles = [] if role == "employee" else ["--role", role, "--works-in", "DE"]
+    said = installation.python("manage.py", "appoint", email, "--name", "Kim Vogel", *roles)
+    password = said.rpartition("shown this once: ")[2].strip() or people["password"]
+    with browser() as chromium:
+        person = Person(chromium, installation.url)
+        person.sign_in(email, password)
+        assert person.page.url == installation.url + HOMES[role]
+        for width in WIDTHS:
+            person.page.set_viewport_size({"width": width, "height": 800})
+            assert person.page.evaluate(MEASURED) == [], (role, width)
+        person.close()
+
+
+MEASURED = """() => {
+  const wide = document.documentElement.clientWidth, found = [];
+  if (document.documentElement.scrollWidth > wide) found.push("page");
+  for (const box of document.querySelectorAll(".top a, .top button")) {
+    const { left, right, width } = box.getBoundingClientRect();
+    if (width && (left < 0 || right > wide)) found.push(box.textContent.trim());
+  }
+  if (document.querySelector(".brand svg").getBoundingClientRect().width < 20) found.push("logo");
+  return found;
+}"""
 
 
 def test_the_answers_weigh_the_same(installation: Installation, people: dict[str, Any]) -> None:

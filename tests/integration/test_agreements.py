@@ -152,25 +152,6 @@ def test_an_agreement_for_later_says_nothing_before_its_first_day(world: factori
     assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker"}
 
 
-def test_the_limits_name_the_agreements_that_do_not_reach_so_far(world: factories.World) -> None:
-    from consent.selectors import agreement_limits
-
-    agree("A", apps=["tracker"], retention_cap_days=30)
-    agree("B", signals=["scroll"], valid_from=TODAY + 9 * DAY)
-    agree("C", apps=["sheet"], purposes=["another"])
-    old = agree("D", apps=["sheet"])
-    agree("E", valid_from=TODAY, replaces=old)
-
-    def limits(app: str | None, signals: list[str], days: int | None) -> list[str]:
-        return agreement_limits("train-agents", app, signals, days)
-
-    assert limits("tracker", ["scroll"], 30) == []
-    assert limits("tracker", ["scroll"], 31) == ["A"]
-    assert limits("sheet", ["scroll", "mouse_click"], None) == ["A", "B"]
-    assert limits(None, [], None) == []
-    assert agreement_limits("another", "tracker", ["scroll"], 30) == ["C"]
-
-
 def test_no_agreement_stands_without_its_entry(
     world: factories.World, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,16 @@
 """Forms for agreements, gates, exceptions, rules and settings."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from consent import selectors
 from consent.models import Agreement, App, GateEvidence, Purpose, SignalOverride
 from consent.policy.types import Signal
 from consent.rules import rulebook
+from consent.selectors.settings import KNOBS
 from portal.pages.changes import fields
 from portal.pages.changes.base import ChangeForm, Words
 from portal.pages.changes.hours import (
@@ -18,8 +20,17 @@ from portal.pages.changes.hours import (
     hours_payload,
     zone_field,
 )
+from portal.pages.changes.values import place_name
+from portal.pages.rulewords import LABELS
 from portal.templatetags.words import SIGNALS, plain
 
+SETTINGS: Final[dict[str, Words]] = {
+    "lease_seconds": gettext_lazy("How long a policy lives, in seconds"),
+    "poll_seconds": gettext_lazy("How often machines ask, in seconds"),
+    "embargo_seconds": gettext_lazy("How long machines wait with each event, in seconds"),
+    "spool_seconds": gettext_lazy("How long machines keep what is not handed in"),
+    "upload_bytes_per_second": gettext_lazy("How fast machines hand in, bytes a second"),
+}
 SEVERAL = gettext_lazy("Separated by commas.")
 
 
@@ -291,7 +302,22 @@ class AdoptRules(ChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields = {"codes": fields.places(_("Places")), **self.fields}
+        codes = forms.MultipleChoiceField(
+            label=_("Files that differ"),
+            choices=[(row.code, _loosens(row)) for row in selectors.unadopted_rules()],
+            widget=forms.CheckboxSelectMultiple,
+        )
+        if not codes.choices:
+            codes.help_text = _("None differs: the shipped rules are those in force.")
+        self.fields = {"codes": codes, **self.fields}
+
+
+def _loosens(row: selectors.Unadopted) -> str:
+    """Return a file by its place, with what adopting it would make looser."""
+    if not row.loosens:
+        return _("%(place)s: loosens nothing") % {"place": place_name(row.code)}
+    keys = ", ".join(str(LABELS.get(key, plain(key))) for key in row.loosens)
+    return _("%(place)s: loosens %(keys)s") % {"place": place_name(row.code), "keys": keys}
 
 
 class ChangeSetting(ChangeForm):
@@ -299,14 +325,22 @@ class ChangeSetting(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Change a setting")
 
-    key = forms.ChoiceField(
-        label=gettext_lazy("Setting"),
-        choices=[
-            ("lease_seconds", gettext_lazy("How long a policy lives, in seconds")),
-            ("poll_seconds", gettext_lazy("How often machines ask, in seconds")),
-            ("embargo_seconds", gettext_lazy("How long machines wait with each event, in seconds")),
-            ("spool_seconds", gettext_lazy("How long machines keep what is not handed in")),
-            ("upload_bytes_per_second", gettext_lazy("How fast machines hand in, bytes a second")),
-        ],
-    )
-    value = forms.IntegerField(label=gettext_lazy("Value"), min_value=0)
+    key = forms.ChoiceField(label=gettext_lazy("Setting"))
+    value = forms.IntegerField(label=gettext_lazy("New value"), min_value=0)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].choices = [  # type: ignore[attr-defined]
+            (key, _knob(key, label)) for key, label in SETTINGS.items()
+        ]
+
+
+def _knob(key: str, label: Words) -> str:
+    """Return a setting with what is in force and how far it may go."""
+    knob = KNOBS[key]
+    return _("%(label)s: now %(now)d, from %(least)d to %(most)d") % {
+        "label": label,
+        "now": selectors.setting(key),
+        "least": knob.least,
+        "most": knob.most,
+    }

@@ -12,6 +12,7 @@ from consent.models import Proposal
 from consent.policy.reasons import TITLES
 from consent.selectors.impact import Impact, Line
 from consent.selectors.proposals import DiffRow, Missing
+from portal.pages.changes.values import in_words, place_name, purpose_name
 from portal.templatetags.words import SIGNALS, plain
 
 EFFECTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -49,21 +50,23 @@ ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key", "whom")
 
 
 def about(proposal: Proposal) -> str:
-    """Return what a proposal is about: the codes it names, without its text."""
+    """Return what a proposal is about: what it names, without its text."""
     payload = proposal.payload
-    named = [str(payload[key]) for key in ABOUT if isinstance(payload.get(key), str)]
-    named += [place for place, _gate in payload.get("gates", [])]
-    named += [f"{code}" for code in payload.get("codes", [])]
+    named = [in_words(key, payload[key]) for key in ABOUT if isinstance(payload.get(key), str)]
+    named += [place_name(place) for place, _gate in payload.get("gates", [])]
+    named += [place_name(code) for code in payload.get("codes", [])]
     return ", ".join(dict.fromkeys(named))
 
 
 def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
-    """Return label, before and after of each thing that differs."""
+    """Return label, before and after of each thing that differs; of lists what comes and goes."""
     return [
         {
             "label": plain(row.field.replace(".", ": ")),
-            "before": _said(row.before),
-            "after": _said(row.after),
+            "before": in_words(row.field, row.before),
+            "after": in_words(row.field, row.after),
+            "added": in_words(row.field, row.added),
+            "removed": in_words(row.field, row.removed),
         }
         for row in rows
     ]
@@ -78,7 +81,8 @@ def effect(impact: Impact | None) -> list[str]:
         parts = list(_parts(line))
         if parts:
             signal = SIGNALS.get(line.signal, line.signal)
-            found.append(f"{line.purpose}, {signal}: {'; '.join(parts)}.")
+            purpose = purpose_name(line.purpose)
+            found.append(f"{purpose}, {signal}: {'; '.join(parts)}.")
     if impact.hours != 0:
         found.append(
             _("Other working hours hold for %(count)s people.") % {"count": _count(impact)}
@@ -89,9 +93,9 @@ def effect(impact: Impact | None) -> list[str]:
         found.append(
             _("%(places)s: %(signals)s stays denied for %(purpose)s: %(why)s.")
             % {
-                "places": ", ".join(blocked.jurisdictions),
+                "places": ", ".join(map(place_name, blocked.jurisdictions)),
                 "signals": signals,
-                "purpose": blocked.purpose,
+                "purpose": purpose_name(blocked.purpose),
                 "why": why,
             }
         )
@@ -130,15 +134,3 @@ def _parts(line: Line) -> Iterator[str]:
             yield str(several) % {"count": few}
         elif count:
             yield str(several) % {"count": count}
-
-
-def _said(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return _("yes") if value else _("no")
-        case list() | tuple():
-            return ", ".join(_said(item) for item in value)
-        case _:
-            return str(value)

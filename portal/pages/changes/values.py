@@ -1,0 +1,63 @@
+"""What stands in a proposal, in words: codes of signals, apps, purposes and places become names."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from consent.models import App, Purpose
+from consent.rules import rulebook
+from portal.templatetags.words import plain, signal_name
+
+SIGNAL_FIELDS: Final = frozenset({"signal", "signals", "add", "remove", "allow"})
+PLAIN_FIELDS: Final = frozenset({"category", "data_of", "gate"})
+
+
+def in_words(field: str, value: Any) -> str:
+    """Return a value, or a list of values, as a page says it; what has no name stands as it is."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _("yes") if value else _("no")
+        case list() | tuple():
+            return ", ".join(in_words(field, item) for item in value)
+        case dict():
+            return "; ".join(
+                f"{plain(name)}: {in_words(name, item)}" for name, item in value.items() if item
+            )
+        case str():
+            return _name(field)(value)
+        case _:
+            return str(value)
+
+
+def place_name(code: str) -> str:
+    """Return a place by its name, with its code for those who know it by that."""
+    row = rulebook().rows.get(code)
+    return f"{row.name} ({code})" if row else code
+
+
+def app_name(code: str) -> str:
+    """Return an app by its name."""
+    return App.objects.filter(code=code).values_list("name", flat=True).first() or code
+
+
+def purpose_name(code: str) -> str:
+    """Return a purpose by its title."""
+    return Purpose.objects.filter(code=code).values_list("title", flat=True).first() or code
+
+
+def _name(field: str) -> Callable[[str], str]:
+    last = field.rpartition(".")[2]
+    if last in SIGNAL_FIELDS:
+        return lambda code: str(signal_name(code))
+    if last in PLAIN_FIELDS:
+        return plain
+    if last in {"jurisdiction", "jurisdictions", "counterparties", "codes"}:
+        return place_name
+    if last in {"app", "apps"}:
+        return app_name
+    if last in {"purpose", "purposes"}:
+        return purpose_name
+    return str

@@ -1,0 +1,123 @@
+"""Pages of changes and apps say words for codes, and offer only what can be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests import factories
+from tests.integration.test_change_pages import only, propose
+from tests.integration.test_pages import signed_in
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    return factories.make_world()
+
+
+@pytest.fixture
+def officer(world: Any) -> Client:
+    return signed_in("privacy_officer")
+
+
+def shown(client: Client, path: str) -> str:
+    return client.get(path).content.decode()
+
+
+def test_a_list_says_what_comes_and_goes_in_words(officer: Client, database: Any) -> None:
+    answer = propose(
+        officer, "allowlist.change", purpose="train-agents", app="tracker", remove=["scroll"]
+    )
+    assert answer.status_code == 302, answer.content.decode()
+
+    page = shown(officer, f"/privacy/changes/{only(database)}/").partition("<main")[2]
+
+    assert "<dt>Taken away</dt><dd>Scrolling</dd>" in page
+    assert "<dt>Added</dt>" not in page
+    assert "mouse_click" not in page
+    assert "train-agents" not in page
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("signals", ["key_meta", "scroll"], "Special keys and shortcuts, Scrolling"),
+        ("jurisdictions", ["CA-QC"], "Quebec (CA-QC)"),
+        ("apps", ["tracker", "nowhere"], "Tracker, nowhere"),
+        ("purposes", ["train-agents"], "Train computer-use agents"),
+        ("category", "hr", "HR"),
+        ("council_may_veto", True, "yes"),
+        ("retention_cap_days", 60, "60"),
+        ("valid_until", None, ""),
+        (
+            "evidence",
+            [{"jurisdiction": "DE", "gate": "dpia"}],
+            "Jurisdiction: Germany (DE); Gate: Dpia",
+        ),
+    ],
+)
+def test_a_value_is_said_in_words(world: Any, field: str, value: Any, words: str) -> None:
+    from portal.pages.changes.values import in_words
+
+    assert in_words(field, value) == words
+
+
+def test_a_setting_shows_what_is_in_force_and_how_far_it_may_go(officer: Client) -> None:
+    from consent import selectors
+
+    now = selectors.setting("lease_seconds")
+
+    assert f"now {now}, from 60 to 3600" in shown(officer, "/privacy/changes/new/setting.change/")
+
+
+def test_nothing_is_offered_for_adoption_where_nothing_differs(officer: Client) -> None:
+    page = shown(officer, "/privacy/changes/new/rules.adopt/")
+
+    assert "None differs" in page
+    assert 'name="codes"' not in page
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator", "manager", "ml_steward"])
+def test_whoever_is_signed_in_reports_an_app_and_blocks_it(
+    world: Any, database: Any, role: str
+) -> None:
+    person = signed_in(role)
+    assert person.get("/you/apps/report/").status_code == 200
+
+    answer = person.post("/you/apps/report/", {"app": "tracker", "suspected": "health"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert database.sql("SELECT code FROM consent_app WHERE blocked_at IS NOT NULL") == [
+        ("tracker",)
+    ]
+    assert database.sql(
+        "SELECT count(*) FROM audit_entry e JOIN audit_private p ON p.entry_id = e.id"
+        " JOIN portal_user u ON u.ref::text = p.actor_ref"
+        " WHERE e.type = 'app.reported' AND p.actor_kind = 'staff'"
+    ) == [(1,)]
+
+
+def test_a_stranger_reports_nothing(world: Any, database: Any) -> None:
+    answer = Client().post("/you/apps/report/", {"app": "tracker", "suspected": "health"})
+
+    assert answer.status_code == 302
+    assert database.sql("SELECT count(*) FROM consent_appreport") == [(0,)]
+
+
+def test_an_app_of_ones_own_data_speaks_of_nobody_else(officer: Client, world: Any) -> None:
+    from consent.models import App
+
+    app = App.objects.get(code="tracker")
+    assert ("Other people are in" in shown(officer, "/privacy/apps/tracker/")) is (
+        app.data_of != "own"
+    )
+    assert "/you/apps/report/?app=tracker" in shown(officer, "/privacy/apps/tracker/")
+
+
+def test_steps_are_folded_by_place(officer: Client) -> None:
+    page = shown(officer, "/privacy/gates/")
+
+    assert page.count("<details") == page.count("</details>") >= 1
+    assert "<summary>" in page
