@@ -82,6 +82,59 @@ class DepartureSettled(Event):
 
 
 @event
+class SubjectFactsViewed(Event):
+    """Somebody other than the person looked at the dated facts recorded about them."""
+
+    type = "subject.facts_viewed"
+    title = "Facts looked at"
+
+    channel: str
+
+
+@event
+class SubjectFactDoubted(Event):
+    """A person said that a fact recorded about them is wrong."""
+
+    type = "subject.fact_doubted"
+    title = "Fact doubted"
+
+    kind: str
+
+
+@event
+class SubjectFactDoubtSettled(Event):
+    """The privacy team looked at a doubt: the fact was corrected, or it stands."""
+
+    type = "subject.fact_doubt_settled"
+    title = "Doubt settled"
+
+    kind: str
+    outcome: str
+
+
+@event
+class ServiceTokenGiven(Event):
+    """Another system of the organisation was given a token, for one kind of request."""
+
+    type = "service_token.given"
+    title = "Service token given"
+
+    service: str
+    scope: str
+
+
+@event
+class ServiceTokenRevoked(Event):
+    """The token of another system was taken away; from then on it opens nothing."""
+
+    type = "service_token.revoked"
+    title = "Service token revoked"
+
+    service: str
+    scope: str
+
+
+@event
 class DecisionExplained(Event):
     """Somebody other than the person asked why a decision about them is what it is."""
 

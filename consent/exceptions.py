@@ -255,3 +255,24 @@ class ReportUnfit(ConsentError):
 
     code = "report_unfit"
     next_step = "Choose what the app shows from the list."
+
+
+class PlaceUnknown(ConsentError):
+    """No rule knows a place of that code."""
+
+    code = "place_unknown"
+    next_step = "Use a code of the list of rules, such as DE or US-CA. Nothing was stored."
+
+
+class SeatNotYours(ConsentError):
+    """Only a member of that unit's works council gives or ends its seats."""
+
+    code = "seat_not_yours"
+    next_step = "Ask a member; the first seat is given by whoever runs the installation."
+
+
+class SeatConflict(ConsentError):
+    """Who proposed a change does not alter the council that is asked about it."""
+
+    code = "seat_conflict"
+    next_step = "Wait until the change is decided, or let another member do it."

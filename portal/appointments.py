@@ -1,16 +1,21 @@
-"""Logins and roles: who gets one, from whom; each role given or taken is in the ledger."""
+"""Logins, roles and council seats: who gets one, from whom; the ledger has each but the login."""
+
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
+from consent import services
+from consent.models import CouncilSeat
 from portal.models import Role, RoleGrant, User
 
 
 @transaction.atomic
-def open_login(*, email: str, name: str, password: str) -> User:
+def open_login(*, email: str, name: str, password: str | None) -> User:
     """Return a new login whose address counts as verified: whoever opens it vouches for it."""
     user = User.objects.create_user(email, password, name=name)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
@@ -39,3 +44,27 @@ def remove_role(*, user: User, role: Role, actor: Actor) -> RoleGrant | None:
     grant.save(update_fields=["revoked_at"])
     ledger.append(events.RoleRemoved(role=role.value, to=user.ref), actor=actor, covers=[grant])
     return grant
+
+
+@transaction.atomic
+def seat_member(*, user: User, unit: str, actor: Actor, by: UUID | None = None) -> CouncilSeat:
+    """Give a seat in a unit's works council from today on, with the role that opens its pages.
+
+    `by` is the member who hands it on; none: whoever runs the installation. Raises what
+    `consent.services.give_seat` raises.
+    """
+    today = timezone.now().date()
+    seat = services.give_seat(person=user.ref, unit=unit, valid_from=today, actor=actor, by=by)
+    grant_role(user=user, role=Role.WORKS_COUNCIL, actor=actor)
+    return seat
+
+
+@transaction.atomic
+def unseat_member(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> CouncilSeat:
+    """End a seat now; with somebody's last one the role goes, too."""
+    ended = services.end_seat(seat=seat, actor=actor, by=by)
+    if CouncilSeat.objects.filter(person=ended.person, ended_at__isnull=True).exists():
+        return ended
+    if user := User.objects.filter(ref=ended.person).first():
+        remove_role(user=user, role=Role.WORKS_COUNCIL, actor=actor)
+    return ended

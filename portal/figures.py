@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from consent.models import Agent, ConsentEvent, Proposal, Subject
+from consent.models import Agent, ConsentEvent, FactDoubt, Proposal, Subject
 from consent.policy.types import ConsentState
 from portal.attention import coming
 from portal.suppression import suppress
@@ -51,10 +51,12 @@ def todo() -> list[dict[str, Any]]:
     """Return what needs somebody, most urgent first; an empty list is good news."""
     failed = DeletionJob.objects.filter(~Q(failure=""), state=DeletionJob.State.DUE).count()
     quarantined = Admission.objects.filter(state=Admission.State.QUARANTINED).count()
+    doubts = FactDoubt.objects.filter(settled_at__isnull=True).count()
     proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     found = [
         (failed, _("Deletions that failed and are being tried again"), "bad", "privacy-reports"),
         (quarantined, _("Batches set apart as an incident"), "warn", "privacy-reports"),
+        (doubts, _("Facts that somebody calls wrong"), "warn", "privacy-people"),
         (proposals, _("Changes that wait for a second person"), "info", "changes"),
     ]
     waiting = [

@@ -37,6 +37,7 @@ TABLES: Final = (
     Table("consent_subject", governed=False),  # its position and cohort follow governed rows
     Table("consent_subjectfact"),
     Table("consent_departure"),
+    Table("consent_factdoubt"),
     Table("consent_purpose"),
     Table("consent_notice"),
     _final("consent_noticetext"),
@@ -72,6 +73,7 @@ TABLES: Final = (
     Table("portal_rolegrant"),
     Table("portal_enrolmentticket"),
     Table("portal_policykey"),
+    Table("portal_servicetoken"),
     # Derived from the rows above, or mere work in progress: no entry of their own.
     _free("consent_cohort", "SELECT, INSERT, UPDATE"),
     _final("consent_cohortmembership", governed=False),
@@ -155,7 +157,8 @@ BEGIN
   END IF;
   IF NEW.unit <> '' AND (NEW.unit <> ALL (p.council_units) OR NOT EXISTS (
       SELECT 1 FROM consent_councilseat s
-      WHERE s.person = NEW.voter AND s.unit = NEW.unit AND s.ended_at IS NULL)) THEN
+      WHERE s.person = NEW.voter AND s.unit = NEW.unit AND s.ended_at IS NULL
+      AND (s.given_by IS DISTINCT FROM p.proposed_by OR s.recorded_at < p.proposed_at))) THEN
     RAISE EXCEPTION 'no seat of a works council that is asked'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
@@ -237,6 +240,41 @@ CREATE OR REPLACE TRIGGER consent_two_release BEFORE INSERT OR UPDATE ON consent
 FOR EACH ROW EXECUTE FUNCTION consent_refuse_lone_release();
 """
 
+COUNCIL_SEATS: Final = """
+CREATE OR REPLACE FUNCTION consent_refuse_packed_council() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  hand uuid := NEW.given_by;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.person, NEW.unit, NEW.valid_from, NEW.given_by)
+        IS DISTINCT FROM (OLD.person, OLD.unit, OLD.valid_from, OLD.given_by)
+        OR OLD.ended_at IS NOT NULL THEN
+      RAISE EXCEPTION 'a council seat can only be ended, and once'
+        USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    hand := NEW.ended_by;
+  END IF;
+  -- A seat holder of the unit hands seats on; whoever runs the machine is no person here.
+  IF hand IS NOT NULL AND NOT EXISTS (SELECT 1 FROM consent_councilseat s
+      WHERE s.person = hand AND s.unit = NEW.unit AND s.valid_from <= current_date
+      AND s.ended_at IS NULL) THEN
+    RAISE EXCEPTION 'only a member of the council gives or ends its seats'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  IF EXISTS (SELECT 1 FROM consent_proposal p
+      WHERE p.state IN ('open', 'approved') AND NEW.unit = ANY (p.council_units)
+      AND (p.proposed_by = hand OR (TG_OP = 'INSERT' AND p.proposed_by = NEW.person))) THEN
+    RAISE EXCEPTION 'who proposed a change does not alter the council that is asked about it'
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER consent_council_seats BEFORE INSERT OR UPDATE ON consent_councilseat
+FOR EACH ROW EXECUTE FUNCTION consent_refuse_packed_council();
+"""
+
 PARTITION: Final = """
 CREATE OR REPLACE FUNCTION retention_ensure_partition(first_of_month date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -271,6 +309,7 @@ def statements() -> Iterator[str]:
             yield protection.governed(table.name, pk=table.pk)
     yield NOTICE_FINAL
     yield FOUR_EYES
+    yield COUNCIL_SEATS
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

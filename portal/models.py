@@ -20,6 +20,7 @@ __all__ = [
     "PolicyKey",
     "Role",
     "RoleGrant",
+    "ServiceToken",
     "Unmarked",
     "User",
     "UserManager",
@@ -139,3 +140,34 @@ class AgentToken(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.generation} of {self.agent_id}"
+
+
+class ServiceToken(models.Model):
+    """What another system of the organisation signs its requests with, as a hash, and for what."""
+
+    class Scope(models.TextChoices):
+        FACTS = "facts"  # dated facts about people, as a personnel system knows them
+
+    name = models.SlugField(max_length=40)
+    scope = models.CharField(max_length=20, choices=Scope.choices)
+    sha256 = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "name", "scope", "sha256", "created_at", "revoked_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="one_token_a_service",
+            ),
+            models.CheckConstraint(name="scope_known", condition=models.Q(scope__in=["facts"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.scope}"

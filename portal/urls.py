@@ -6,19 +6,23 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from portal.api.batches import BatchesView, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
+from portal.api.facts import FactsEndView, FactsSearchView, FactsView
 from portal.api.policy import AcknowledgeView, PolicyView, policy_keys, policy_schema
 from portal.api.rotation import RotateView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     agreements,
     approve,
+    catalogue,
     conditions,
+    council,
     decide,
     docs,
     explain,
     fleet,
     home,
     ledger,
+    people,
     privacy,
     readiness,
     receipts,
@@ -37,6 +41,7 @@ you_urls = [
     path("", you.home, name="you-home"),
     path("why/", you.why, name="you-why"),
     path("explain/", explain.of_oneself, name="you-explain"),
+    path("facts/", people.of_oneself, name="you-facts"),
     path("history/", you.history, name="you-history"),
     path("data/", you.data, name="you-data"),
     path("machines/", you.machines, name="you-machines"),
@@ -58,6 +63,7 @@ you_urls = [
 
 privacy_urls = [
     path("", privacy.home, name="privacy-home"),
+    path("people/", people.people, name="privacy-people"),
     path("changes/", changes.changes, name="changes"),
     path("changes/new/<str:kind>/", changes.new, name="change-new"),
     path("changes/<uuid:uuid>/", changes.change, name="change"),
@@ -65,6 +71,7 @@ privacy_urls = [
     path("changes/<uuid:uuid>/withdraw/", changes.withdraw, name="change-withdraw"),
     path("changes/<uuid:uuid>/revert/", changes.revert, name="change-revert"),
     path("apps/", registry.apps, name="apps"),
+    path("catalogue/", catalogue.catalogue, name="catalogue"),
     path("apps/<slug:code>/", registry.app, name="app"),
     path("gates/", conditions.gates, name="gates"),
     path("agreements/", agreements.agreements, name="agreements"),
@@ -94,6 +101,9 @@ api_urls = [
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),
     path("pauses", PausesView.as_view(), name="api-pauses"),
     path("strikes", StrikesView.as_view(), name="api-strikes"),
+    path("facts", FactsView.as_view(), name="api-facts"),
+    path("facts/search", FactsSearchView.as_view(), name="api-facts-search"),
+    path("facts/end", FactsEndView.as_view(), name="api-facts-end"),
     path("explain", ExplainView.as_view(), name="api-explain"),
     path("batches", BatchesView.as_view(), name="api-batches"),
     path("batches/<uuid:batch>/bytes", upload, name="api-batch-bytes"),
@@ -108,6 +118,7 @@ urlpatterns = [
     path("privacy/", include(privacy_urls)),
     path("audit/", include(audit_urls)),
     path("council/", roles.council, name="council-home"),
+    path("council/seats/", council.seats, name="council-seats"),
     path("releases/", roles.releases, name="releases-home"),
     path("manager/", roles.manager, name="manager-home"),
     path("status", status.status, name="status"),

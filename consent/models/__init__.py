@@ -23,7 +23,7 @@ from consent.models.proposals import (
 )
 from consent.models.purposes import Notice, NoticeText, Purpose
 from consent.models.strikes import Strike
-from consent.models.subjects import Departure, Subject, SubjectFact
+from consent.models.subjects import Departure, FactDoubt, Subject, SubjectFact
 
 __all__ = [
     "Acknowledgement",
@@ -41,6 +41,7 @@ __all__ = [
     "ConsentScope",
     "CouncilSeat",
     "Departure",
+    "FactDoubt",
     "GateEvidence",
     "GateReopening",
     "IssuedPolicy",

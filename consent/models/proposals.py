@@ -136,11 +136,14 @@ class CouncilSeat(models.Model):
     unit = models.CharField(max_length=80)
     valid_from = models.DateField()
     ended_at = models.DateTimeField(null=True)
+    # Who of the council gave or ended it; null: whoever runs the machine, by the command.
+    given_by = models.UUIDField(null=True)
+    ended_by = models.UUIDField(null=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
         personal: set[str] = set()
-        pseudonymous = {"person"}
+        pseudonymous = {"person", "given_by", "ended_by"}
         plain = {"id", "unit", "valid_from", "ended_at", "recorded_at"}
 
     class Meta:
@@ -149,6 +152,10 @@ class CouncilSeat(models.Model):
                 fields=["person", "unit"],
                 condition=models.Q(ended_at__isnull=True),
                 name="council_seat_once",
+            ),
+            models.CheckConstraint(
+                name="nobody_seats_themselves",
+                condition=models.Q(given_by__isnull=True) | ~models.Q(given_by=models.F("person")),
             ),
         ]
 

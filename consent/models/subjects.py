@@ -130,3 +130,45 @@ class Departure(models.Model):
 
     def __str__(self) -> str:
         return f"departure of {self.subject_id}"
+
+
+class FactDoubt(models.Model):
+    """A person says that a fact about them is wrong, until the privacy team has looked at it."""
+
+    class Outcome(models.TextChoices):
+        CORRECTED = "corrected"
+        STANDS = "stands"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    fact = models.ForeignKey(SubjectFact, on_delete=models.PROTECT, related_name="doubts")
+    note = models.CharField(max_length=500, blank=True, default="")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.UUIDField(null=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"note"}
+        pseudonymous = {"fact", "settled_by"}
+        plain = {"id", "uuid", "outcome", "settled_at", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fact"],
+                condition=models.Q(settled_at__isnull=True),
+                name="one_open_doubt_a_fact",
+            ),
+            models.CheckConstraint(
+                name="doubt_settled_with_an_outcome",
+                condition=models.Q(settled_at__isnull=True, outcome="", settled_by__isnull=True)
+                | models.Q(
+                    settled_at__isnull=False,
+                    outcome__in=["corrected", "stands"],
+                    settled_by__isnull=False,
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"doubt about {self.fact_id}"

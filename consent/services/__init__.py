@@ -34,6 +34,7 @@ from consent.services.decisions import (
 )
 from consent.services.denial import deny_everything
 from consent.services.departures import record_departure, record_return, settle_departures
+from consent.services.doubts import doubt_fact, settle_doubt
 from consent.services.gates import close_gate, reopen_gate
 from consent.services.kill_switch import pull_kill_switch, release_kill_switch
 from consent.services.locks import no_change_meanwhile
@@ -70,6 +71,7 @@ __all__ = [
     "decline_consent",
     "deny_everything",
     "disallow_in_purpose",
+    "doubt_fact",
     "end_fact",
     "end_seat",
     "enrol_agent",
@@ -113,6 +115,7 @@ __all__ = [
     "revoke_override",
     "set_working_hours",
     "settle_departures",
+    "settle_doubt",
     "strike_capture",
     "unblock_app",
     "vote",

@@ -1,4 +1,4 @@
-"""Agents' poll tokens: 256 random bits, shown once, kept as a hash (OWASP ASVS 6.5.2)."""
+"""Opaque tokens: 256 random bits, shown once, kept as a hash (OWASP ASVS 6.5.2)."""
 
 import hashlib
 import secrets
@@ -6,9 +6,9 @@ import secrets
 PREFIX = "sat_"
 
 
-def new_token() -> str:
+def new_token(prefix: str = PREFIX) -> str:
     """Return a fresh token; its prefix lets secret scanners recognise a leaked one."""
-    return PREFIX + secrets.token_urlsafe(32)
+    return prefix + secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> bytes:

@@ -251,7 +251,7 @@ class TakeSeats:
                 person=world.persona(COUNCIL).ref,
                 unit=unit,
                 valid_from=self.at.date(),
-                actor=world.officer,
+                actor=Actor.system("setup"),
             )
 
 

@@ -69,6 +69,8 @@ def apps(request: HttpRequest) -> HttpResponse:
         "filter_form": form,
         "add_url": reverse("change-new", args=["app.list"]) if officer else "",
         "add": _("Propose an app"),
+        "others_url": reverse("catalogue"),
+        "others": _("Look in the catalogue"),
         "caption": _("Apps"),
         "empty": _("No app matches."),
         "columns": [

@@ -16,10 +16,12 @@ ROOMS: Final[tuple[tuple[str, str, str | Promise, str | Promise], ...]] = (
     ("registry", "agreements", _("Agreements"), _("The caps agreed with representatives")),
     ("privacy/rules", "rules-list", _("Rules"), _("What the law of each place says, with sources")),
     ("privacy", "privacy-readiness", _("Readiness"), _("Who may be asked, and who waits for what")),
+    ("privacy", "privacy-people", _("People"), _("Where somebody works, lives and travels")),
     ("privacy/explain", "privacy-explain", _("Explain"), _("Why one decision is what it is")),
     ("privacy", "privacy-whatif", _("What if"), _("Try the rules on imaginary people")),
     ("privacy", "privacy-reports", _("Reports"), _("Figures of groups to download")),
     ("tickets", "tickets", _("Tickets"), _("Let machines of a fleet ask to be enrolled")),
+    ("council", "council-seats", _("Council seats"), _("Who speaks for the council of which unit")),
     ("stop", "stop", _("Stop for everybody"), _("One person stops, two release")),
 )
 

@@ -18,6 +18,7 @@ OWN = (
     "/you/",
     "/you/why/",
     "/you/explain/",
+    "/you/facts/",
     "/you/history/",
     "/you/data/",
     "/you/machines/",
@@ -34,8 +35,10 @@ STAFF = (
     "/privacy/readiness/",
     "/privacy/rules/",
     "/privacy/rules/DE/",
+    "/privacy/people/",
     "/privacy/changes/",
     "/privacy/apps/",
+    "/privacy/catalogue/",
     "/privacy/gates/",
     "/privacy/agreements/",
     "/stop/",
@@ -43,6 +46,7 @@ STAFF = (
     "/audit/entries/1/",
     "/audit/export/",
     "/council/",
+    "/council/seats/",
     "/releases/",
 )
 

@@ -121,3 +121,37 @@ def test_steps_are_folded_by_place(officer: Client) -> None:
 
     assert page.count("<details") == page.count("</details>") >= 1
     assert "<summary>" in page
+
+
+def listed(client: Client, query: str) -> str:
+    return shown(client, f"/privacy/catalogue/{query}").partition("<tbody")[2]
+
+
+def test_the_catalogue_is_searched_by_name_kind_and_mark(officer: Client) -> None:
+    from consent.catalogue import known_apps
+
+    everything = shown(officer, "/privacy/catalogue/")
+    assert f"of {len(known_apps())}" in everything
+
+    for query in ("?name=jIrA", "?name=atlassian.net", "?category=tracker"):
+        assert "Jira" in listed(officer, query), query
+    assert "Jira" not in listed(officer, "?category=office")
+    assert "No app matches" in shown(officer, "/privacy/catalogue/?name=no-such-app-at-all")
+
+
+def test_an_app_of_the_catalogue_fills_the_form(officer: Client) -> None:
+    page = shown(officer, "/privacy/changes/new/app.list/?known=jira")
+
+    assert 'value="jira"' in page
+    assert 'value="Jira and Confluence"' in page
+    assert '<option value="tracker" selected>' in page
+    assert "web domain" in page
+
+
+def test_what_is_never_recorded_is_not_offered_for_listing(officer: Client, world: Any) -> None:
+    page = shown(officer, "/privacy/catalogue/?category=banking")
+
+    assert "Never recorded" in page
+    assert "known=" not in page
+    auditor = signed_in("auditor")
+    assert "known=" not in shown(auditor, "/privacy/catalogue/?name=jira")

@@ -9,7 +9,15 @@ from django.test import Client
 
 from tests import factories
 
-OWN = ("/you/", "/you/why/", "/you/explain/", "/you/history/", "/you/data/", "/you/machines/")
+OWN = (
+    "/you/",
+    "/you/why/",
+    "/you/explain/",
+    "/you/facts/",
+    "/you/history/",
+    "/you/data/",
+    "/you/machines/",
+)
 AREAS = {
     "/privacy/": {"privacy_officer"},
     "/privacy/reports/": {"privacy_officer"},
@@ -18,9 +26,12 @@ AREAS = {
     "/privacy/readiness/": {"privacy_officer"},
     "/privacy/rules/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/rules/DE/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/people/": {"privacy_officer"},
+    "/council/seats/": {"works_council", "privacy_officer"},
     "/privacy/changes/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/changes/new/purpose.publish/": {"privacy_officer"},
     "/privacy/apps/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/catalogue/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/gates/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/agreements/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/tickets/": {"privacy_officer", "operator"},

@@ -1,4 +1,4 @@
-"""`appoint`: open a login, give or take roles, record somebody as an employee."""
+"""`appoint`: open a login, give or take roles and council seats, record an employee."""
 
 from typing import Any
 
@@ -10,18 +10,21 @@ from django.utils import timezone
 
 from audit.ledger import Actor
 from consent import services
+from consent.exceptions import ConsentError
+from consent.models import CouncilSeat
 from consent.rules import rulebook
 from portal import appointments
 from portal.demo.accounts import new_password
 from portal.models import Role, User
 
+LONGEST_UNIT = 80
 SYSTEM = Actor.system("command")
 
 
 class Command(BaseCommand):
     """The first way in on an empty installation, for whoever may run commands on its machine."""
 
-    help = "Open a login, give or take roles, record somebody as an employee."
+    help = "Open a login, give or take roles and council seats, record an employee."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare who, as what, and where they work."""
@@ -32,6 +35,16 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--remove-role", action="append", default=[], choices=Role.values, help="take it away"
+        )
+        parser.add_argument(
+            "--seat",
+            action="append",
+            default=[],
+            metavar="UNIT",
+            help="let them speak for this unit's works council, from today on",
+        )
+        parser.add_argument(
+            "--end-seat", action="append", default=[], metavar="UNIT", help="end that seat now"
         )
         parser.add_argument(
             "--works-in", metavar="CODE", help="record an employee who works in this jurisdiction"
@@ -52,6 +65,10 @@ class Command(BaseCommand):
         for role in said["remove_role"]:
             if not appointments.remove_role(user=user, role=Role(role), actor=SYSTEM):
                 raise CommandError(f"{email} does not hold the role {role}. Nothing was changed.")
+        for unit in said["seat"]:
+            self._seat(user, unit)
+        for unit in said["end_seat"]:
+            self._unseat(user, unit)
         if said["works_in"]:
             self._employ(user, said["works_in"], said["unit"], said["language"])
         self.stdout.write(f"{user.email}: {', '.join(self._roles(user)) or 'no role'}")
@@ -66,6 +83,21 @@ class Command(BaseCommand):
         if not name:
             raise CommandError(f"there is no login {email} yet: say --name, too, to open one.")
         return appointments.open_login(email=email, name=name, password=password)
+
+    def _seat(self, user: User, unit: str) -> None:
+        if not 0 < len(unit.strip()) <= LONGEST_UNIT:
+            raise CommandError(f"A unit has a name of 1 to {LONGEST_UNIT} characters.")
+        try:
+            appointments.seat_member(user=user, unit=unit.strip(), actor=SYSTEM)
+        except ConsentError as refusal:
+            raise CommandError(f"{refusal.detail} {refusal.next_step}") from refusal
+
+    def _unseat(self, user: User, unit: str) -> None:
+        held = CouncilSeat.objects.filter(person=user.ref, unit=unit, ended_at__isnull=True)
+        seat = held.first()
+        if seat is None:
+            raise CommandError(f"{user.email} holds no seat in {unit}. Nothing was changed.")
+        appointments.unseat_member(seat=seat, actor=SYSTEM)
 
     def _employ(self, user: User, place: str, unit: str | None, language: str) -> None:
         if user.subject_id is not None:
@@ -86,4 +118,7 @@ class Command(BaseCommand):
     def _roles(self, user: User) -> list[str]:
         held = user.role_grants.filter(revoked_at__isnull=True).order_by("role")
         roles = [str(Role(role).label).lower() for role in held.values_list("role", flat=True)]
+        seats = CouncilSeat.objects.filter(person=user.ref, ended_at__isnull=True)
+        units = seats.order_by("unit").values_list("unit", flat=True)
+        roles += [f"council of {unit}" for unit in units]
         return roles + (["employee"] if user.subject_id else [])

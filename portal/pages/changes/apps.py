@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from consent.catalogue import KnownApp, known_apps
 from consent.models import App
 from consent.policy.types import NEVER_CATEGORIES, AppCategory, DataOf
 from portal.pages.changes import fields
@@ -56,6 +57,12 @@ class ListApp(_App):
         max_length=60,
         help_text=gettext_lazy("Lower case, with hyphens; it never changes."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = next((app for app in known_apps() if app.code == self.initial.get("known")), None)
+        if known:
+            self.initial = {**_from_catalogue(known), **self.initial}
 
     def payload(self) -> dict[str, Any]:
         """Return the app as it shall be listed."""
@@ -124,6 +131,17 @@ class UnblockApp(ChangeForm):
     def payload(self) -> dict[str, Any]:
         """Return the app's code."""
         return {"app": self.cleaned_data["app"].code}
+
+
+def _from_catalogue(app: KnownApp) -> dict[str, Any]:
+    """Return what the catalogue knows of an app, for somebody to check and to add to."""
+    return {
+        "code": app.code,
+        "name": app.name,
+        "category": app.category.value,
+        "data_of": app.data_of.value,
+        "matchers": [[platform.value, kind.value, value] for platform, kind, value in app.matchers],
+    }
 
 
 def _standing(app: App) -> dict[str, Any]:
