@@ -11,7 +11,7 @@ class Cohort(models.Model):
     facts = models.JSONField()
     # The next day on which something shared begins or ends by itself.
     turns_on = models.DateField(null=True)
-    # The digest of the rules that the newest revision was made with.
+    # A digest of what the newest revision was made with: the rules, and the form of documents.
     rulebook = models.CharField(max_length=64, default="", blank=True)
 
     class Data:

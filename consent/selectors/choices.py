@@ -14,6 +14,7 @@ from consent.models import (
 from consent.policy.evaluate import consent_ends
 from consent.policy.types import NEVER_CATEGORIES, Signal
 from consent.rules import rulebook_of
+from consent.selectors.documents import said_by
 
 
 def newest_event(subject: Subject, purpose: Purpose) -> ConsentEvent | None:
@@ -107,9 +108,7 @@ def offered_listings(purpose: Purpose) -> dict[tuple[str, Signal], int]:
 def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:
     """Return when a yes given at `at` lapses by itself; None where no law of the places ends it."""
     policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
-    if policy is None:
-        return None
-    rules = rulebook_of(policy.document["rulebook"])
-    bounds = rules.law(policy.document["jurisdictions"], at.date()).bounds
+    shared = said_by(policy)
+    bounds = rulebook_of(shared.get("rulebook")).law(shared["jurisdictions"], at.date()).bounds
     ends = consent_ends(at.date(), bounds) if bounds else None
     return datetime.combine(ends, time.min, tzinfo=UTC) if ends else None

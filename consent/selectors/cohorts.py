@@ -1,5 +1,6 @@
 """The shared half of every policy, computed from what is published, agreed and evidenced."""
 
+import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import DataOf
 from consent.rules import rulebook
 from consent.selectors.choices import current_notice
-from consent.selectors.documents import current_cohort_policies
+from consent.selectors.documents import FORM, current_cohort_policies
 from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
 from consent.selectors.shared import kept_days, schedule_entry, turning_days
 from consent.selectors.stops import is_stopped
@@ -94,6 +95,7 @@ def cohort_document(
     named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
     others = [a for a in shared.agreements if a.code in named]
     document: dict[str, Any] = {
+        "form": FORM,
         "jurisdictions": jurisdictions,
         "rulebook": shared.rules.digest,
         "leases": dict(shared.leases),
@@ -116,6 +118,11 @@ def cohort_document(
             purpose["hours"] = own
         purpose["kept"] = kept_days(jurisdictions, purpose, shared.rules, at.date())
     return document
+
+
+def made_with(rules: Rulebook) -> str:
+    """Return what stands with a cohort for the rules and the form its document was made with."""
+    return hashlib.sha256(f"{FORM} {rules.digest}".encode()).hexdigest()
 
 
 def next_shared_turn(document: Mapping[str, Any], rules: Rulebook, *, at: datetime) -> date | None:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Q
 
@@ -24,7 +24,7 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
 from consent.selectors.choices import listings_of, standing_consents_of
-from consent.selectors.documents import current_cohort_policies
+from consent.selectors.documents import current_cohort_policies, said_by
 from consent.selectors.facts import cohort_of, midnight, next_turns
 from consent.selectors.never import is_closed, never_matchers
 from consent.selectors.shared import (
@@ -38,8 +38,6 @@ from consent.selectors.shared import (
     schedules_of,
     signed_off,
 )
-
-NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Verdicts:
     @cached_property
     def shared(self) -> dict[str, Any]:
         """The cohort's document; empty, which denies, when there is none."""
-        return self.cohort_policy.document if self.cohort_policy else {}
+        return said_by(self.cohort_policy)
 
     def allow(self) -> dict[str, dict[str, dict[str, int]]]:
         """Return purpose -> app -> {signal: days it may be kept}: what is permitted, no more."""
@@ -239,7 +237,7 @@ def standings_for(
 def decide(standing: Standing, *, at: datetime) -> Verdicts:
     """Decide every app and signal of every purpose by what stands, with the rules it names."""
     policy = standing.cohort_policy
-    shared = policy.document if policy else NOTHING_SHARED
+    shared = said_by(policy)
     rules = rulebook_of(shared.get("rulebook"))
     pairs: list[PairDecision] = []
     hours: dict[str, State] = {}
@@ -281,7 +279,7 @@ class Question:
 
 def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[Question]:
     """Yield what is to be decided, purpose by purpose."""
-    shared = standing.cohort_policy.document if standing.cohort_policy else NOTHING_SHARED
+    shared = said_by(standing.cohort_policy)
     listings = standing.listings
     if listings is None:
         listings = listings_of(standing.events.values())

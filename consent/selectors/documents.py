@@ -14,6 +14,10 @@ from typing import Any, Final
 from consent.digests import plain
 from consent.models import CohortPolicy
 
+FORM: Final = 2
+"""How a document says things. One in another form says nothing to us, so it denies, until it is
+written anew: workers do that after a start with another form, as with other rules."""
+NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
 KEPT: Final = 256
 """So many documents stay in memory; what they say of apps is the same in most, and kept once."""
 REGISTRIES: Final = 8
@@ -75,6 +79,14 @@ def current_cohort_policies(cohorts: Collection[int]) -> dict[int, CohortPolicy]
         documents = dict(rows.values_list("pk", "document"))
         for policy in missing:
             policy.document = _memory.put(policy.sha256, documents[policy.pk]).document
+    return found
+
+
+def said_by(policy: CohortPolicy | None) -> dict[str, Any]:
+    """Return what a revision says; nothing, which denies, where there is none we understand."""
+    if policy is None or policy.document.get("form") != FORM:
+        return NOTHING_SHARED
+    found: dict[str, Any] = policy.document
     return found
 
 

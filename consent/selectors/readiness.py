@@ -16,7 +16,8 @@ from consent.digests import digest
 from consent.models import CohortPolicy, Purpose
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
-from consent.selectors.decisions import NOTHING_SHARED, Standing, Verdicts, decide
+from consent.selectors.decisions import Standing, Verdicts, decide
+from consent.selectors.documents import NOTHING_SHARED, said_by
 from consent.selectors.facts import still_here
 
 OWN_ANSWER: Final = frozenset(
@@ -242,7 +243,7 @@ def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[Mapping[str, 
     )
     left = dict(people)
     for policy in newest.iterator(chunk_size=CHUNK):
-        yield policy.document, left.pop(policy.cohort_id)
+        yield said_by(policy), left.pop(policy.cohort_id)
     if nowhere := sum(left.values()):
         yield NOTHING_SHARED, nowhere
 

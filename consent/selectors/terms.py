@@ -17,7 +17,6 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import NEVER_CATEGORIES, NeverSignal
 from consent.rules import rulebook_of
 from consent.selectors.decisions import (
-    NOTHING_SHARED,
     Question,
     Standing,
     allow_of,
@@ -29,7 +28,7 @@ from consent.selectors.decisions import (
     questions,
     schedule_of,
 )
-from consent.selectors.documents import registry_of
+from consent.selectors.documents import registry_of, said_by
 from consent.selectors.never import is_closed, never_on, reachable
 from consent.selectors.settings import setting
 
@@ -65,7 +64,7 @@ class Terms:
     @property
     def shared(self) -> Mapping[str, Any]:
         """The cohort's document; empty, which denies, when there is none."""
-        return self.cohort_policy.document if self.cohort_policy else NOTHING_SHARED
+        return said_by(self.cohort_policy)
 
     @property
     def allow(self) -> dict[str, Mapping[str, Mapping[str, int]]]:
@@ -117,7 +116,7 @@ class Terms:
 def terms_for(standing: Standing, *, at: datetime) -> Terms:
     """Return what a policy issued at `at` says, by what stands."""
     policy = standing.cohort_policy
-    rules = rulebook_of(policy.document.get("rulebook") if policy else None)
+    rules = rulebook_of(said_by(policy).get("rulebook"))
     asked = list(questions(standing, rules, at=at))
     pieces = {one.code: _piece(one, policy, rules) for one in asked}
     schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
@@ -160,7 +159,7 @@ def _apps(policy: CohortPolicy | None, asked: Question, today: date) -> tuple[Ap
         return ()
     return _remembered(
         ("facts", policy.sha256, asked.code, today),
-        lambda: app_facts(policy.document, asked.purpose, today, listed_only=True),
+        lambda: app_facts(said_by(policy), asked.purpose, today, listed_only=True),
     )
 
 

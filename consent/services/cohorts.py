@@ -153,7 +153,7 @@ def _write_revision(cohort: Cohort, shared: selectors.Published, *, at: datetime
 def _write_as_of(cohort: Cohort, shared: selectors.Published, *, at: datetime) -> bool:
     document = selectors.cohort_document(cohort, at=at, shared=shared)
     cohort.turns_on = selectors.next_shared_turn(document, shared.rules, at=at)
-    cohort.rulebook = shared.rules.digest
+    cohort.rulebook = selectors.made_with(shared.rules)
     cohort.save(update_fields=["turns_on", "rulebook"])
     sha256 = digest(document)
     newest = selectors.current_cohort_policy(cohort)

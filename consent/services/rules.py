@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import exceptions, rules
+from consent import exceptions, rules, selectors
 from consent.digests import digest
 from consent.models import AdoptedRule, Cohort
 from consent.policy.adoption import file_of, to_json
@@ -55,9 +55,10 @@ def adopt_first_rules(*, at: datetime) -> int:
 def follow_rules(*, at: datetime) -> int:
     """Refresh the cohorts where the rules in force are not those they were made with.
 
-    So it is after a start with other files. Returns how many cohorts got a new revision.
+    So it is after a start with other files, or with a program that writes documents in another
+    form. Returns how many cohorts got a new revision.
     """
-    in_force = rules.rulebook().digest
+    in_force = selectors.made_with(rules.rulebook())
     others = Cohort.objects.exclude(rulebook=in_force)
     return refresh_cohorts(at=at) if others.exists() else 0
 

@@ -167,3 +167,29 @@ def test_who_is_deciding_just_now_is_left_out_and_nobody_waits(world: factories.
 
     assert leases.keys() == {agents[1].pk}
     assert services.issue_policy(agent=agents[0]).policy.allow == {}
+
+
+def test_a_document_in_another_form_denies_until_it_is_written_anew(
+    world: factories.World, database: Any
+) -> None:
+    """As after an upgrade: what an earlier program wrote, this one does not read."""
+    from consent import selectors, services
+
+    world.say_yes()
+    now = datetime.now(UTC)
+    assert selectors.verdicts_for(world.subject, at=now).allowed()
+    statement = (
+        "UPDATE consent_cohortpolicy SET sha256 = md5(random()::text),"
+        " document = jsonb_set(document, '{form}', '1')"
+    )
+    database.sql("ALTER TABLE consent_cohortpolicy DISABLE TRIGGER USER")
+    database.sql(statement)
+    database.sql("UPDATE consent_cohort SET rulebook = 'another'")
+    database.sql("ALTER TABLE consent_cohortpolicy ENABLE TRIGGER USER")
+
+    assert selectors.verdicts_for(world.subject, at=now).allowed() == []
+    agent = factories.make_agent(world.subject)
+    assert services.issue_policy(agent=agent).policy.allow == {}
+    assert services.follow_rules(at=now) > 0
+    assert selectors.verdicts_for(world.subject, at=now).allowed()
+    assert services.follow_rules(at=now) == 0
