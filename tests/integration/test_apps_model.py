@@ -65,26 +65,14 @@ def windows(marks: list[tuple[str, str, str]]) -> Iterator[dict[str, str]]:
             yield {"platform": platform, kind: value}
 
 
-def document(verdicts: Any, platform: str) -> dict[str, Any]:
-    """What an agent of this platform would get, without the writing of it."""
+def document(issued: dict[str, Any], verdicts: Any, platform: str) -> dict[str, Any]:
+    """What an agent of this platform would get now, without the writing of it."""
     return {
-        "v": 1,
-        "iss": "portal",
-        "aud": "agent",
-        "version": 1,
-        "iat": 1000,
-        "lease_until": 1900,
-        "poll_after": 30,
-        "paused": False,
-        "default": {"decision": "deny", "reasons": ["app_not_allowlisted"]},
+        **issued,
         "apps": verdicts.apps(),
         "allow": verdicts.allowed(),
         "deny": verdicts.denied(),
-        "never": {
-            "categories": [],
-            "signals": [],
-            "matchers": verdicts.never_matchers(platform),
-        },
+        "never": {**issued["never"], "matchers": verdicts.never_matchers(platform)},
     }
 
 
@@ -100,6 +88,7 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
     from consent.services import Pair
 
     world = factories.make_world()
+    issued = services.issue_policy(agent=factories.make_agent(world.subject)).document
 
     class Registry(RuleBasedStateMachine):
         """The services that anybody's wish may reach."""
@@ -211,7 +200,7 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
             for app in App.objects.filter(code__in=self.protected):
                 shut += windows(list(app.matchers.values_list("platform", "kind", "value")))
             for platform in Platform:
-                policy = Policy.parse(document(verdicts, platform))
+                policy = Policy.parse(document(issued, verdicts, platform))
                 assert not self.protected & {app for _, app in policy.allow}
                 for facts in shut:
                     found = policy.find_app(WindowFacts(**{"platform": platform, **facts}))
