@@ -73,6 +73,7 @@ CATEGORIES: Final = NEVER_CATEGORIES | {
 PLAIN: Final = {
     # reasons a policy gives
     "app_not_allowlisted": "this app is not on the list of apps that may be recorded",
+    "signal_not_listed": "nobody asks for this signal in this app",
     "signal_not_consented": "you have not agreed to this signal",
     "app_category_unknown": "nobody has said what kind of app this is",
     "never_category": "apps of this kind are never recorded",

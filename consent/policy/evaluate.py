@@ -120,7 +120,10 @@ class _Case:
             if signal in CONTENT_SIGNALS:
                 codes, found = joined, about_app + about_others
                 agreements = tuple(dict.fromkeys((*agreements, *app.agreements_of_others)))
-            if (app.app, signal) in self.lapsed:
+            if app.listed_signals is not None and signal not in app.listed_signals:
+                # What is not asked for cannot be agreed to: it says nothing about the person.
+                found = (*found, *_not_listed(app, signal))
+            elif (app.app, signal) in self.lapsed:
                 found = (*found, _listed_anew(signal))
             elif (app.app, signal) not in consented:
                 found = (*found, _not_consented(signal))
@@ -323,6 +326,12 @@ def _app(app: AppFacts) -> Iterator[Reason]:
         yield Reason(ReasonCode.APP_NOT_ALLOWLISTED)
     if app.app_category is None or app.app_category is AppCategory.UNKNOWN:
         yield Reason(ReasonCode.APP_CATEGORY_UNKNOWN)
+
+
+def _not_listed(app: AppFacts, signal: AnySignal) -> Iterator[Reason]:
+    """Object to a signal that is not on the list; of an app that is not, that is said already."""
+    if app.app_allowed:
+        yield Reason(ReasonCode.SIGNAL_NOT_LISTED, params=(("signal", signal.value),))
 
 
 @cache

@@ -108,6 +108,8 @@ class AppFacts:
 
     app: str | None = None
     app_allowed: bool | None = None
+    listed_signals: frozenset[AnySignal] | None = None
+    """The signals that the purpose asks for in this app; `None`: all that were consented to."""
     app_category: AppCategory | None = None
     app_reported: bool = False
     """Somebody reported that it shows what is never captured: until settled it counts as that."""

@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     SIGNAL_RESTRICTED_NO_OVERRIDE = "signal_restricted_no_override"
     COUNTERPARTY_UNCONSENTED = "counterparty_unconsented"
     APP_NOT_ALLOWLISTED = "app_not_allowlisted"
+    SIGNAL_NOT_LISTED = "signal_not_listed"
     APP_CATEGORY_UNKNOWN = "app_category_unknown"
     AGREEMENT_DOES_NOT_COVER = "agreement_does_not_cover"
     OUTSIDE_WORK_HOURS = "outside_work_hours"
@@ -72,6 +73,7 @@ TITLES: Final[Mapping[str, str]] = {
         "The app can show what other people wrote, who have neither agreed nor been masked."
     ),
     "app_not_allowlisted": "This app is not among those that may be captured.",
+    "signal_not_listed": "The purpose does not ask for this signal in this app.",
     "app_category_unknown": "Nobody has said yet what kind of app this is.",
     "agreement_does_not_cover": "An agreement, or the organisation's own setting, excludes this.",
     "outside_work_hours": "It is outside working hours.",

@@ -378,7 +378,7 @@ def person_facts(
         consent_given_on=event.event_time.date() if event else None,
         notice_on=day_of(purpose["notice_on"]),
         notice_waived=False,
-        notice_version_ok=bool(event and version and event.notice.version == version),
+        notice_version_ok=_answered_newest(event, version),
         ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
         gates=evidence_of(purpose),
         overrides=lifted_signals(places, exceptions, rules),
@@ -395,6 +395,16 @@ def person_facts(
     )
 
 
+def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
+    """Say whether an answer is one to the newest notice; for whoever gave none, none is outdated.
+
+    Who has not answered has no consent, and that denies.
+    """
+    if event is None or event.state in {ConsentState.UNKNOWN, ConsentState.REQUESTED}:
+        return True
+    return version is not None and event.notice.version == version
+
+
 def app_facts(
     shared: Mapping[str, Any], purpose: Mapping[str, Any], today: date, *, listed_only: bool = False
 ) -> tuple[AppFacts, ...]:
@@ -408,6 +418,7 @@ def app_facts(
         AppFacts(
             app=code,
             app_allowed=code in purpose["allowlist"],
+            listed_signals=frozenset(map(Signal, purpose["allowlist"].get(code, ()))),
             app_category=AppCategory(app["category"]),
             app_reported=app["blocked"],
             counterparties=counterparties_of(app),

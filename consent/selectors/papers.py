@@ -81,6 +81,8 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             return grounds.agreements(bound, case.at.date())
         case ReasonCode.APP_NOT_ALLOWLISTED:
             return grounds.listing(case.purpose, case.app, case.at)
+        case ReasonCode.SIGNAL_NOT_LISTED:
+            return grounds.listing(case.purpose, case.app, case.at, case.signal)
         case ReasonCode.PERSON_DEPARTED:
             return grounds.departures(case.subject, case.at)
         case ReasonCode.PAUSED:

@@ -39,6 +39,7 @@ TO_YOU: Final[dict[str, Promise]] = {
     ),
     "counterparty_unconsented": _("The app shows what other people wrote, and they did not agree."),
     "app_not_allowlisted": _("This app is not among those that may be recorded."),
+    "signal_not_listed": _("The organisation does not ask for this in this app."),
     "app_category_unknown": _("Nobody has said yet what kind of app this is."),
     "agreement_does_not_cover": _("The works agreement does not allow this."),
     "outside_work_hours": _("It is outside working hours."),

@@ -226,7 +226,7 @@ def test_a_purpose_may_ask_for_an_app_and_no_longer(database: Any) -> None:
     (taken,) = services.disallow_in_purpose(**asked, signals=click)
 
     assert taken.delisted_at is not None
-    assert codes(world.subject, "tracker") == ("signal_not_consented",)
+    assert codes(world.subject, "tracker") == ("signal_not_listed",)
     assert codes(world.subject, "tracker", "scroll") == ()
     before = entries(database)
     assert services.disallow_in_purpose(**asked, signals=click) == []

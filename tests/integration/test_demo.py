@@ -273,7 +273,7 @@ def test_law_and_gates_decide_where_a_yes_has_effect(demo: Demo) -> None:
         verdicts = selectors.verdicts_for(subject, at=a_working_noon())
         codes = {code for pair in verdicts.pairs for code in pair.decision.codes}
         assert ("train-agents" in verdicts.allow()) is (place not in without), place
-        assert without.get(place, "signal_not_consented") in codes, place
+        assert without.get(place, "signal_not_listed") in codes, place
 
     assert {"DE", "US-NY"} <= seen
     assert seen & set(without)

@@ -233,6 +233,33 @@ def test_an_agreement_that_does_not_reach_is_named(world: factories.World) -> No
     assert "BV-2026-07" in {g.get("code") for g in only(scrolling)["stands"]}
 
 
+def test_a_signal_that_left_the_list_is_no_matter_of_the_persons_answer(
+    world: factories.World,
+) -> None:
+    from consent import services
+    from consent.policy.types import Signal
+
+    unanswered = only(explained(world.subject, app="tracker"))["reasons"]
+    world.say_yes()
+    services.disallow_in_purpose(
+        purpose=world.purpose,
+        app=world.apps["tracker"],
+        signals=[Signal.MOUSE_CLICK],
+        actor=factories.OFFICER,
+    )
+
+    taken = explained(world.subject, app="tracker")
+    never = only(explained(world.subject, app="tracker", signal="screenshot"))["reasons"]
+
+    assert "notice_changed_reconsent" not in unanswered
+    assert "no_consent:unknown" in unanswered
+    assert only(taken)["reasons"] == ["signal_not_listed"]
+    (delisted,) = grounds(taken, "signal_not_listed")
+    assert (delisted["kind"], delisted["code"]) == ("app", "delisted")
+    assert "signal_not_listed" in never
+    assert "signal_not_consented" not in never
+
+
 def test_an_app_that_left_the_list_says_when(world: factories.World) -> None:
     from consent import services
 

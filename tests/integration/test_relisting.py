@@ -67,7 +67,7 @@ def world(database: Any) -> factories.World:
 def test_a_yes_from_before_does_not_count_for_what_is_listed_again(world: factories.World) -> None:
     assert codes(world) == []
     delist(world)
-    assert codes(world) == ["signal_not_consented"]
+    assert codes(world) == ["signal_not_listed"]
 
     relist(world)
 

@@ -403,6 +403,39 @@ def test_before_the_next_change_the_answer_stands(
         assert evaluate(allowed(**facts, at=later), RULEBOOK).codes == now.codes
 
 
+# --- what a purpose does not ask for
+
+
+@given(
+    st.frozensets(st.sampled_from(list(Signal))),
+    st.frozensets(st.sampled_from(list(Signal))),
+    st.frozensets(st.sampled_from(list(Signal))),
+    st.booleans(),
+)
+def test_what_is_not_listed_is_denied_for_that_and_not_for_the_persons_answer(
+    listed: frozenset[Signal],
+    chosen: frozenset[Signal],
+    lapsed: frozenset[Signal],
+    app_listed: bool,
+) -> None:
+    decided = evaluate_many(
+        person(),
+        [an_app(listed_signals=listed, app_allowed=app_listed)],
+        RULEBOOK,
+        consented={("crm", signal) for signal in chosen},
+        lapsed={("crm", signal) for signal in lapsed},
+    )
+
+    own = {"signal_not_consented", "listed_anew_reconsent"}
+    for (_, signal), decision in decided.items():
+        codes = set(decision.codes)
+        if signal not in listed:
+            assert not decision.permitted
+            assert not own & codes
+        assert ("signal_not_listed" in codes) is (app_listed and signal not in listed)
+        assert ("app_not_allowlisted" in codes) is not app_listed
+
+
 # --- what was chosen under a listing that ended
 
 
