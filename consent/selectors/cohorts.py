@@ -38,6 +38,8 @@ class Published:
     apps: Mapping[str, Any]
     purposes: tuple["PurposeInputs", ...]
     agreements: tuple[Agreement, ...]
+    sites_of_papers: Mapping[str, frozenset[str]]
+    """The digest of an agreement for some sites -> those sites: it is evidence for no others."""
     elsewhere: frozenset[str]
     """The places of other people whose words some app shows, and the places above those."""
     leases: Mapping[str, int]
@@ -73,6 +75,7 @@ def published() -> Published:
         elsewhere=frozenset(with_those_above(places_of_others(), rules)),
         purposes=tuple(_inputs(purpose) for purpose in purposes),
         agreements=agreements,
+        sites_of_papers=_sites_of_papers(agreements),
         leases={key: setting(key) for key in KNOBS},
         hours=working_hours(),
     )
@@ -102,7 +105,9 @@ def cohort_document(
         "catalogue": catalogue_digest(),
         "apps": shared.apps,
         "purposes": {
-            inputs.purpose.code: _purpose(inputs, evidenced, bound, others, works_in)
+            inputs.purpose.code: _purpose(
+                inputs, _evidence_for(inputs, evidenced, sites, shared), bound, others, works_in
+            )
             for inputs in shared.purposes
         },
     }
@@ -214,7 +219,7 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
 
 def _purpose(
     inputs: PurposeInputs,
-    places: set[str],
+    evidence: Iterable[GateEvidence],
     agreements: Iterable[Agreement],
     others: Iterable[Agreement],
     works_in: Collection[str],
@@ -222,8 +227,7 @@ def _purpose(
     code = inputs.purpose.code
     return {
         **inputs.terms,
-        # Of the places of others, too: in content signals their gates count as well.
-        "gates": [_evidence(row) for row in inputs.evidence if row.jurisdiction in places],
+        "gates": [_evidence(row) for row in evidence],
         "agreements": [
             _agreement(row, works_in)
             for row in agreements
@@ -246,6 +250,36 @@ def _allowlist(purpose: Purpose) -> dict[str, dict[str, int]]:
     for code, signal, listing in rows:
         listed.setdefault(code, {})[signal] = listing
     return listed
+
+
+def _sites_of_papers(agreements: Iterable[Agreement]) -> dict[str, frozenset[str]]:
+    """Return the sites each agreement's document speaks for; one for everybody is left out."""
+    sites: dict[str, frozenset[str]] = {}
+    everywhere = {row.document_sha256 for row in agreements if not row.sites}
+    for row in agreements:
+        if row.document_sha256 not in everywhere:
+            known = sites.get(row.document_sha256, frozenset())
+            sites[row.document_sha256] = known.union(row.sites)
+    return sites
+
+
+def _evidence_for(
+    inputs: PurposeInputs, places: Collection[str], sites: Collection[str], shared: Published
+) -> list[GateEvidence]:
+    """Return the evidence that counts for people of these sites.
+
+    Of the places of others, too: in content signals their gates count as well. The document of an
+    agreement for some sites closes nothing for people elsewhere, whom it does not cap either.
+    """
+    limited = shared.sites_of_papers
+    return [
+        row
+        for row in inputs.evidence
+        if row.jurisdiction in places
+        and (
+            row.document_sha256 not in limited or not limited[row.document_sha256].isdisjoint(sites)
+        )
+    ]
 
 
 def _evidence(row: GateEvidence) -> dict[str, Any]:

@@ -60,27 +60,58 @@ def test_an_agreement_caps_apps_signals_and_days(world: factories.World) -> None
     assert denied.decision.codes == ("agreement_does_not_cover",)
 
 
-def test_an_agreement_with_sites_says_nothing_about_people_elsewhere(
-    world: factories.World,
-) -> None:
+def work_at(subject: Any, site: str) -> None:
     from consent import services
 
-    def site(subject: Any, value: str) -> None:
-        services.record_fact(
-            subject=subject,
-            kind="site",
-            value=value,
-            valid_from=TODAY,
-            source="test",
-            actor=factories.OFFICER,
-        )
+    services.record_fact(
+        subject=subject,
+        kind="site",
+        value=site,
+        valid_from=TODAY,
+        source="test",
+        actor=factories.OFFICER,
+    )
 
-    agree("A", apps=["tracker"], sites=["Cork"])
+
+def test_an_agreement_with_sites_caps_nobody_elsewhere(world: factories.World) -> None:
+    agree("A", apps=["tracker"], sites=["Cork"], document_sha256="a" * 64)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
-    site(world.subject, "Cork")
+    work_at(world.subject, "Cork")
     assert allowed(world.subject, now()) == {"tracker"}
-    site(world.subject, "Dublin")
+    work_at(world.subject, "Dublin")
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
+def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
+    world: factories.World,
+) -> None:
+    """All gates of this world were closed by the document of the agreement."""
+    from consent import selectors
+
+    agree("A", sites=["Cork"])
+
+    assert not allowed(world.subject, now())
+    work_at(world.subject, "Dublin")
+    assert not allowed(world.subject, now())
+    verdicts = selectors.verdicts_for(world.subject, at=now())
+    assert all("gates_open" in pair.decision.codes for pair in verdicts.pairs)
+    work_at(world.subject, "Cork")
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+    work_at(world.subject, "Dublin")
+    assert not allowed(world.subject, now())
+
+    agree("B", sites=["Dublin"])
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
+def test_the_paper_of_an_agreement_for_everybody_closes_gates_at_every_site(
+    world: factories.World,
+) -> None:
+    agree("A", sites=["Cork"])
+    agree("B", jurisdictions=["GB"])
+    work_at(world.subject, "Dublin")
+
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
