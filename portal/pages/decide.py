@@ -240,8 +240,9 @@ def _blocked(subject: Subject, goal: Purpose) -> dict[tuple[str, SignalGroup], s
     """Return the switches that no answer could make effective, each with the reason in words."""
     open_pairs: set[tuple[str, SignalGroup]] = set()
     why: dict[tuple[str, SignalGroup], str] = {}
+    offered = selectors.offered_pairs(goal)
     for pair in selectors.verdicts_for(subject, at=timezone.now()).pairs:
-        if pair.purpose != goal.code:
+        if pair.purpose != goal.code or (pair.app, pair.signal) not in offered:
             continue
         key = (pair.app, _group_of(pair.signal))
         fixed = [
