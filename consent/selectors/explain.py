@@ -29,6 +29,12 @@ from consent.selectors.papers import Case, papers_of, stands
 NEVER: Final = (ReasonCode.NEVER_CATEGORY.value,)
 NOT_LISTED: Final = Reason(ReasonCode.APP_NOT_ALLOWLISTED)
 """What is not known to have been listed then is denied by default."""
+NOTHING_YET: Final = (
+    Reason(ReasonCode.UNKNOWN_JURISDICTION),
+    NOT_LISTED,
+    Reason(ReasonCode.NO_CONSENT, "unknown"),
+)
+"""Before the portal knew the person: no place, nothing published for them, and no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,8 @@ def _decisions(
         for pair in verdicts.pairs
         if pair.app == app and pair.signal == signal and purpose in {None, pair.purpose}
     }
-    return found or {purpose or "": Decision((NOT_LISTED,), None, version)}
+    reasons = NOTHING_YET if verdicts.cohort_policy is None else (NOT_LISTED,)
+    return found or {purpose or "": Decision(reasons, None, version)}
 
 
 def _never(verdicts: Verdicts, app: str, signal: AnySignal, at: datetime) -> Explanation:
@@ -245,7 +252,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "answers": [_answer_json(answer) for answer in explanation.answers],
         "jurisdictions": list(explanation.places),
         "policies": [_policy_json(then) for then in explanation.policies],
-        "pack_version": explanation.rulebook.version,
+        # Where no rules were in force nothing is named: the version would be that of today.
+        "pack_version": explanation.rulebook.version if explanation.rulebook.digest else "",
         "pack_digest": explanation.rulebook.digest,
         "reconstructed": explanation.reconstructed,
         "disclaimer": "What stands about the law is not legal advice.",

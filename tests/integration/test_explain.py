@@ -147,7 +147,12 @@ def test_before_somebody_was_known_everything_was_denied(world: factories.World)
     found = explained(world.subject, at=long_ago)
 
     assert found["decision"] == "deny"
-    assert only(found)["reasons"] == ["app_not_allowlisted"]
+    assert only(found)["reasons"] == [
+        "unknown_jurisdiction",
+        "app_not_allowlisted",
+        "no_consent:unknown",
+    ]
+    assert (found["pack_version"], found["pack_digest"]) == ("", "")
 
 
 def test_a_pause_and_a_switch_are_named_with_their_beginning(world: factories.World) -> None:

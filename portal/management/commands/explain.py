@@ -113,7 +113,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"Policy {policy['version']}, {lease}, {allowed} this."
     if told["reconstructed"]:
         yield "Part of this was recorded only later, and is pieced together."
-    yield f"Rule pack {told['pack'].version} {told['pack'].digest}. Not legal advice."
+    pack = told["pack"]
+    rules = f"Rule pack {pack.version} {pack.digest}." if pack.digest else "No rules were in force."
+    yield f"{rules} Not legal advice."
 
 
 def _behind(reason: dict[str, Any]) -> Iterator[str]:
