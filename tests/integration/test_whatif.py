@@ -149,6 +149,7 @@ def test_due_days_are_those_of_the_command(officer: Client, command: Any) -> Non
         rows = {row[0]["text"]: row[1]["text"] for row in page.context["due_rows"]}
         rows |= {"Policy copy": rows["Copy of the policy"]}
         rows |= {"Withdrawal": rows["Withdrawal takes effect"]}
+        rows |= {"Acknowledgement": rows["Confirming receipt of a request"]}
         assert rows[title] == (day_words(expected) if expected else ""), name
         asked += 1
 
