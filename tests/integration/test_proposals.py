@@ -746,17 +746,6 @@ def test_a_revert_that_was_turned_down_can_be_tried_again(world: Any, database: 
     assert current(database) == 60
 
 
-def test_an_agreement_is_not_reverted_by_a_click(world: Any) -> None:
-    from consent import exceptions, services
-    from tests.integration.test_proposals_kinds import SAMPLES
-
-    proposal = propose("agreement.record", SAMPLES["agreement.record"])
-    assert proposal.applied_at is not None
-
-    with pytest.raises(exceptions.CannotRevert):
-        services.revert_proposal(proposal=proposal.uuid, by=OTHER)
-
-
 # --- raw SQL, and many at once -----------------------------------------------------------------
 
 

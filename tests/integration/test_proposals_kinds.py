@@ -81,7 +81,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """One payload of each kind that can be proposed in the world of this file."""
 
-GONE_FOR_GOOD = {"agreement.record", "rules.adopt"}
+GONE_FOR_GOOD = {"rules.adopt"}
 """Kinds without a way back."""
 
 
@@ -206,8 +206,8 @@ def as_it_was(kind: str, standing: dict[str, Any]) -> dict[str, Any]:
         return {"asked for": standing["category"] not in (None, "unknown")}
     if kind == "notice.publish":
         return {"texts": standing["texts"]}
-    if kind in {"gate.reopen", "override.revoke"}:
-        return {}  # the same document again is a new record
+    if kind in {"agreement.record", "gate.reopen", "override.revoke"}:
+        return {}  # the same document again, or an agreement without caps, is a new record
     return standing
 
 
@@ -226,6 +226,50 @@ def test_evidence_taken_back_can_be_brought_again(world: Any, database: Any) -> 
     decide(services.revert_proposal(proposal=proposal.uuid, by=AUTHOR))
 
     assert allowed(world.subject) == before
+
+
+def test_going_back_on_an_agreement_waits_and_lifts_its_caps(world: Any, database: Any) -> None:
+    from consent import exceptions, selectors, services
+
+    def kept() -> dict[str, Any]:
+        return selectors.verdicts_for(world.subject, at=datetime.now(UTC)).allow()
+
+    free = kept()
+    sample = {**SAMPLES["agreement.record"], "sites": [], "working_hours": None}
+    first = services.propose(kind="agreement.record", payload=sample, proposed_by=AUTHOR)
+    capped = kept()
+    narrower = {**sample, "code": "BV-2", "retention_cap_days": 10, "replaces": "BV-1"}
+    second = services.propose(kind="agreement.record", payload=narrower, proposed_by=AUTHOR)
+    decide(second)
+    narrowest = kept()
+    assert len({str(each) for each in (free, capped, narrowest)}) == 3
+
+    with pytest.raises(exceptions.CannotRevert):
+        services.revert_proposal(proposal=first.uuid, by=AUTHOR)
+    back = services.revert_proposal(proposal=second.uuid, by=AUTHOR)
+    assert not back.tightens
+    assert list(selectors.missing_votes(back).units) == sample["council_units"]
+    assert kept() == narrowest
+    assert decide(back).state == "applied"
+    assert kept() == capped
+
+
+def test_going_back_on_an_agreement_that_replaced_nothing_caps_nothing(
+    world: Any, database: Any
+) -> None:
+    from consent import selectors, services
+
+    def kept() -> dict[str, Any]:
+        return selectors.verdicts_for(world.subject, at=datetime.now(UTC)).allow()
+
+    free = kept()
+    sample = {**SAMPLES["agreement.record"], "sites": [], "working_hours": None}
+    proposal = services.propose(kind="agreement.record", payload=sample, proposed_by=AUTHOR)
+    assert kept() != free
+
+    decide(services.revert_proposal(proposal=proposal.uuid, by=AUTHOR))
+
+    assert kept() == free
 
 
 # --- payloads --------------------------------------------------------------------------------

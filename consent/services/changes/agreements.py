@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Final, Self
 
+from django.db.models import Q
+from django.utils import timezone
+
 from audit.ledger import Actor
-from consent.exceptions import ChangeUnfit
+from consent.exceptions import CannotRevert, ChangeUnfit
 from consent.models import Agreement
 from consent.policy.hours import WorkingHours
 from consent.policy.types import Signal
@@ -14,7 +17,7 @@ from consent.rules import rulebook
 from consent.services.agreements import record_agreement
 from consent.services.changes.given import PLACE, SHA256, Given
 from consent.services.changes.hours import hours_of
-from consent.services.changes.kind import Change, Reach, Standing
+from consent.services.changes.kind import Change, Payload, Reach, Standing
 
 NUMBER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
 LISTS: Final = ("jurisdictions", "sites", "purposes", "apps", "signals", "council_units")
@@ -152,6 +155,38 @@ class AgreementRecord(Change):
             actor=actor,
             at=at,
         )
+
+    def inverse(self, before: Standing) -> tuple[str, Payload]:
+        """Replace it by a copy of what it replaced, or by one that caps nothing.
+
+        An agreement stays on record; the way back is one more, which waits for its votes. It
+        keeps the sites, so that the document is evidence for nobody else. One that was replaced
+        since, or came after one that is over, has no way back.
+        """
+        old, code = self._replaced(), f"{self.code[:55]}.back"
+        first = max(self.valid_from, timezone.now().date())
+        over = old and old.valid_until and old.valid_until <= first
+        taken = Agreement.objects.filter(Q(code=code) | Q(replaces__code=self.code))
+        if over or taken.exists():
+            raise CannotRevert
+        caps: Payload = {
+            **{name: list(getattr(old, name)) if old else [] for name in LISTS},
+            "retention_cap_days": old and old.retention_cap_days,
+            "working_hours": old and old.working_hours,
+            "valid_until": old and old.valid_until and old.valid_until.isoformat(),
+            "document_sha256": old.document_sha256 if old else self.document_sha256,
+            "council_may_veto": bool(old and old.council_may_veto),
+        }
+        if old is None:
+            caps |= {"jurisdictions": list(self.jurisdictions), "sites": list(self.sites)}
+        return self.kind, {
+            **caps,
+            "code": code,
+            "title": old.title if old else self.title,
+            "parties": old.parties if old else self.parties,
+            "valid_from": first.isoformat(),
+            "replaces": self.code,
+        }
 
     def _replaced(self) -> Agreement | None:
         return Agreement.objects.filter(code=self.replaces).first() if self.replaces else None
