@@ -136,12 +136,45 @@ class ServiceTokenRevoked(Event):
 
 @event
 class DecisionExplained(Event):
-    """Somebody other than the person asked why a decision about them is what it is."""
+    """Somebody other than the person asked why a decision about them is what it is.
+
+    `part` is `whole` where the person had shared their own half, else `shared`: what holds for
+    everybody who stands where they stand.
+    """
 
     type = "decision.explained"
     title = "Decision explained"
 
     channel: str
+    part: str
+    app: str | None = sealed(default=None)
+    signal: str | None = sealed(default=None)
+    about: datetime | None = sealed(default=None)
+
+
+@event
+class ExplanationShared(Event):
+    """A person let the privacy team see their own half of one explanation, for some days."""
+
+    type = "explanation.shared"
+    title = "Explanation shared"
+
+    days: int
+    app: str | None = sealed(default=None)
+    signal: str | None = sealed(default=None)
+    day: date | None = sealed(default=None)
+
+
+@event
+class ExplanationShareEnded(Event):
+    """A person ended the sharing of an explanation before its time."""
+
+    type = "explanation.share_ended"
+    title = "Sharing of an explanation ended"
+
+    app: str | None = sealed(default=None)
+    signal: str | None = sealed(default=None)
+    day: date | None = sealed(default=None)
 
 
 # What is asked, and within which bounds

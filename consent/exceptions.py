@@ -236,6 +236,20 @@ class NotKnownHere(ConsentError):
     next_step = "Check the reference or the code; apps and purposes are listed by their codes."
 
 
+class NothingToShare(ConsentError):
+    """That answer has no half of your own: it is the same for everybody."""
+
+    code = "nothing_to_share"
+    next_step = "There is nothing to do. Who asks about it gets the same answer as you."
+
+
+class ShareTooLong(ConsentError):
+    """A share ends by itself, after thirty days at most."""
+
+    code = "share_too_long"
+    next_step = "Choose fewer days; you can share again later."
+
+
 class PatternUnfit(ConsentError):
     """A mark of an app does not have a form that every agent reads alike."""
 

@@ -1,43 +1,31 @@
 """Explaining a decision to somebody else than the person: recorded before it is shown.
 
-What is the person's own matter is said in one word. Refused, taken back, paused, never asked and
-without a machine look alike to everyone but themselves (DESIGN invariant 18).
+Others get the half that holds for everybody who stands where the person stands. The person's own
+half (answers, pauses, machines) is not read at all unless they shared this very question, so
+refused, taken back, paused, never asked, without a machine and given look alike (DESIGN
+invariants 12 and 18; ADR 16).
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit import events, ledger
+from audit import selectors as audit
 from audit.ledger import Actor
+from consent import selectors
 from consent.models import Subject
 from consent.policy.bounds import AnySignal
-from consent.policy.reasons import Reason, ReasonCode
-from consent.policy.reasons import explain as explain_reason
-from consent.policy.rulebook import Rulebook
-from consent.selectors.explain import Answer, Explanation, Step, explain
-from consent.selectors.grounds import Ground, Kind
+from consent.policy.reasons import ReasonCode
+from consent.selectors.explain import Explanation
 
-THEIR_OWN: Final = frozenset(
-    {
-        ReasonCode.PAUSED,
-        ReasonCode.AGENT_NOT_ACTIVE,
-        ReasonCode.NO_CONSENT,
-        ReasonCode.SIGNAL_NOT_CONSENTED,
-        ReasonCode.LISTED_ANEW_RECONSENT,
-        ReasonCode.CONSENT_NOT_YET_GIVEN,
-        ReasonCode.CONSENT_EXPIRED,
-        ReasonCode.NOTICE_CHANGED_RECONSENT,
-        ReasonCode.ACKNOWLEDGEMENT_MISSING,
-    }
-)
-"""Reasons that tell what a person did or left undone."""
-
-THEIR_PAPERS: Final = frozenset({Kind.CONSENT, Kind.ACKNOWLEDGEMENT, Kind.PAUSE, Kind.AGENT})
-IN_ONE_WORD: Final = Reason(ReasonCode.NO_CONSENT)
+LOOK: Final = events.DecisionExplained.type
+WHOLE: Final = "whole"
+SHARED: Final = "shared"
 
 
 def explain_to_others(
@@ -50,43 +38,56 @@ def explain_to_others(
     channel: str,
     purpose: str | None = None,
 ) -> Explanation:
-    """Return the explanation; where the read cannot be recorded, nothing is said.
+    """Return the shared half, or all of it where the person shares it now.
 
-    Raises NotKnownHere for an app or a purpose that the portal never heard of.
+    Where the read cannot be recorded, nothing is said. Raises NotKnownHere for an app or a purpose
+    that the portal never heard of.
     """
     with transaction.atomic():
-        found = explain(subject, purpose=purpose, app=app, signal=signal, at=at)
-        ledger.append(events.DecisionExplained(channel=channel), actor=actor, subject=subject.ref)
-    return for_others(found)
+        whole = selectors.is_shared(subject, app=app, signal=signal, about=at, at=timezone.now())
+        answer = selectors.explain if whole else selectors.explain_shared
+        found = answer(subject, purpose=purpose, app=app, signal=signal, at=at)
+        never = is_never(found)
+        look = events.DecisionExplained(
+            channel=channel,
+            part=WHOLE if whole else SHARED,
+            # Of what is never captured the ledger names nothing, not even to the person.
+            app=None if never else app,
+            signal=None if never else signal.value,
+            about=None if never else at,
+        )
+        ledger.append(look, actor=actor, subject=subject.ref)
+    return found
 
 
-def for_others(explanation: Explanation) -> Explanation:
-    """Return what may be said to somebody else: the decision, and the reasons that are not theirs.
-
-    Which machines held a policy is left out: that tells who is enrolled.
-    """
-    answers = tuple(_in_one_word(answer, explanation.rulebook) for answer in explanation.answers)
-    return replace(explanation, answers=answers, policies=())
-
-
-def _in_one_word(answer: Answer, rulebook: Rulebook) -> Answer:
-    reasons = answer.decision.reasons
-    others = tuple(reason for reason in reasons if reason.code not in THEIR_OWN)
-    steps = [
-        replace(step, grounds=tuple(_not_theirs(step.grounds)))
-        for step, reason in zip(answer.steps, reasons, strict=True)
-        if reason.code not in THEIR_OWN
-    ]
-    if len(others) < len(reasons):
-        others = (*others, IN_ONE_WORD)
-        steps.append(Step(explain_reason(IN_ONE_WORD, rulebook)))
-    return replace(
-        answer,
-        decision=replace(answer.decision, reasons=others),
-        steps=tuple(steps),
-        stands=tuple(_not_theirs(answer.stands)),
+def is_never(found: Explanation) -> bool:
+    """Say whether the answer is that this is never captured: then there is nothing else to it."""
+    return any(
+        reason.code == ReasonCode.NEVER_CATEGORY
+        for answer in found.answers
+        for reason in answer.decision.reasons
     )
 
 
-def _not_theirs(grounds: Iterable[Ground]) -> Iterable[Ground]:
-    return (ground for ground in grounds if ground.kind not in THEIR_PAPERS)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Somebody asked why, about this person; what is sealed may be gone and is then empty."""
+
+    at: datetime
+    actor_kind: str
+    whole: bool
+    detail: dict[str, Any]
+    """`app`, `signal` and `about`, as far as they can still be read."""
+
+
+def looks_at(subject: Subject, *, limit: int) -> Iterator[Look]:
+    """Yield who asked about the person, newest first, for the person themselves."""
+    for row in audit.search(type=LOOK, subject_ref=subject.ref, limit=limit):
+        entry = audit.entry_detail(row.id)
+        yield Look(
+            at=row.recorded_at,
+            actor_kind=row.actor_kind,
+            # What was recorded before there were halves told everything but the person's own.
+            whole=row.data.get("part") == WHOLE,
+            detail=entry.detail if entry else {},
+        )

@@ -61,6 +61,8 @@ TABLES: Final = (
     _final("consent_consentscope"),
     _final("consent_acknowledgement"),
     Table("consent_pause"),
+    # Ended early, yes; lengthened or pointed elsewhere, never.
+    Table("consent_explanationshare", app="SELECT, INSERT, UPDATE (ended_at)"),
     _final("consent_strike"),
     Table("consent_agent"),
     _final("consent_issuedpolicy"),

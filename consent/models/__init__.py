@@ -22,6 +22,7 @@ from consent.models.proposals import (
     ProposalVote,
 )
 from consent.models.purposes import Notice, NoticeText, Purpose
+from consent.models.shares import ExplanationShare
 from consent.models.strikes import Strike
 from consent.models.subjects import Departure, FactDoubt, Subject, SubjectFact
 
@@ -41,6 +42,7 @@ __all__ = [
     "ConsentScope",
     "CouncilSeat",
     "Departure",
+    "ExplanationShare",
     "FactDoubt",
     "GateEvidence",
     "GateReopening",

@@ -31,7 +31,7 @@ from consent.selectors.decisions import (
     standings_for,
     verdicts_for,
 )
-from consent.selectors.explain import Explanation, explain
+from consent.selectors.explain import Explanation, explain, explain_shared
 from consent.selectors.facts import (
     cohort_facts,
     cohort_of,
@@ -40,13 +40,14 @@ from consent.selectors.facts import (
     midnight,
     next_turn,
 )
-from consent.selectors.history import verdicts_at
+from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.hours import within_hours
 from consent.selectors.impact import Impact
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
+from consent.selectors.shares import is_shared, standing_shares
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
 from consent.selectors.strikes import Interval, of_batches, strikes_to_apply, struck_between
 from consent.selectors.terms import Terms, terms_for
@@ -72,10 +73,12 @@ __all__ = [
     "current_notice",
     "decide_for",
     "explain",
+    "explain_shared",
     "has_departed",
     "has_turned",
     "is_paused",
     "is_protected",
+    "is_shared",
     "is_shortened",
     "is_stopped",
     "listings_of",
@@ -96,7 +99,9 @@ __all__ = [
     "scopes_of",
     "seats_of",
     "setting",
+    "shared_verdicts_at",
     "standing_consents",
+    "standing_shares",
     "standings_for",
     "stopped_between",
     "strikes_to_apply",

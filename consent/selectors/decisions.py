@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Any
@@ -190,6 +190,30 @@ class Standing:
     listings: Mapping[int, Mapping[tuple[str, Signal], int | None]] | None = None
     """What those decisions cover, by which entries of the list, where it was read with them."""
     reconstructed: bool = False
+    willing: bool = False
+    """Decide as for somebody who said yes today to all that is asked: by the shared half alone."""
+
+
+def nobody_in(
+    policy: CohortPolicy | None,
+    *,
+    departs_at: datetime | None,
+    stopped: AbstractSet[str] | None = None,
+    reconstructed: bool = False,
+) -> Standing:
+    """Return the standing of a willing person of whom nothing but the cohort is known."""
+    return Standing(
+        cohort_policy=policy,
+        events={},
+        acknowledged=frozenset(),
+        paused=False,
+        agent=ACTIVE,
+        turns_on=None,
+        departs_at=departs_at,
+        stopped=stopped,
+        reconstructed=reconstructed,
+        willing=True,
+    )
 
 
 def verdicts_for(
@@ -289,6 +313,8 @@ def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[
         hours = _state_at(bound, at) if bound else None
         person = person_facts(shared, code, event, standing, rules, at=at, hours=hours)
         chosen, lapsed = _still_asked(listings[event.pk] if event else {}, purpose)
+        if standing.willing:
+            person, chosen = willing(person, purpose), asked_pairs(purpose)
         yield Question(code, purpose, person, frozenset(chosen), frozenset(lapsed), bound, hours)
 
 
@@ -403,6 +429,27 @@ def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
     if event is None or event.state in {ConsentState.UNKNOWN, ConsentState.REQUESTED}:
         return True
     return version is not None and event.notice.version == version
+
+
+def willing(person: PersonFacts, purpose: Mapping[str, Any]) -> PersonFacts:
+    """Return the facts of somebody who said yes today, by the newest notice, and confirmed it.
+
+    Where there is no notice nobody can have answered it.
+    """
+    published = purpose["notice_version"] is not None
+    return replace(
+        person,
+        consent=ConsentState.GIVEN,
+        consent_given_on=person.today,
+        notice_version_ok=published,
+        ack=published,
+    )
+
+
+def asked_pairs(purpose: Mapping[str, Any]) -> set[tuple[str, Signal]]:
+    """Return every app and signal that a purpose of a document asks for."""
+    listed = purpose["allowlist"]
+    return {(app, Signal(signal)) for app in listed for signal in listed[app]}
 
 
 def app_facts(

@@ -2,6 +2,7 @@
 
 The answer is that of `verdicts_at`, never a second opinion; this adds the rule, its sources and
 the papers to each reason. About an app that is never captured nothing is said but that.
+Whoever is not the person gets `explain_shared`, which does not read what they did.
 """
 
 from collections.abc import Iterator
@@ -23,10 +24,15 @@ from consent.policy.types import Signal
 from consent.selectors import grounds
 from consent.selectors.decisions import Verdicts
 from consent.selectors.grounds import Ground
-from consent.selectors.history import verdicts_at
+from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.papers import Case, papers_of, stands
 
 NEVER: Final = (ReasonCode.NEVER_CATEGORY.value,)
+THEIR_OWN: Final = (
+    "What the person answered, confirmed or paused, and which machines they have, is their own"
+    " matter and is not part of this answer."
+)
+"""What is said of the person's half wherever it is left out: always the same."""
 NOT_LISTED: Final = Reason(ReasonCode.APP_NOT_ALLOWLISTED)
 """What is not known to have been listed then is denied by default."""
 NOTHING_YET: Final = (
@@ -88,11 +94,19 @@ class Explanation:
     rulebook: Rulebook
     reconstructed: bool
     """Part of this was recorded only after the instant, as in an import."""
+    whole: bool
+    """Whether the person's own half is in it; without it, what permits is only the shared half."""
 
     @property
     def permitted(self) -> bool:
-        """Say whether any purpose may record it."""
+        """Say whether any purpose may record it, as far as this speaks."""
         return any(answer.decision.permitted for answer in self.answers)
+
+    def word(self, *, permitted: bool) -> str:
+        """Return `allow`, `deny` or, where only the person's own half is left open, `theirs`."""
+        if not permitted:
+            return "deny"
+        return "allow" if self.whole else "theirs"
 
 
 def explain(
@@ -109,27 +123,62 @@ def explain(
     Without `purpose` every purpose answers. Raises NotKnownHere for an app or a purpose that the
     portal never heard of; what it knows now but did not then was denied.
     """
+    registered = _known(app, purpose)
+    verdicts = verdicts_at(subject, at=at, agent=agent)
+    return _found(_Question(subject, agent, purpose, app, signal, at), registered, verdicts)
+
+
+def explain_shared(
+    subject: Subject, *, purpose: str | None, app: str, signal: AnySignal, at: datetime
+) -> Explanation:
+    """Return the half of the answer that holds for everybody who stands where the person stands.
+
+    Law, evidence, agreements, switches and the app; what the person answered, confirmed or paused
+    and which machines they have is not even read. Raises NotKnownHere as `explain` does.
+    """
+    registered = _known(app, purpose)
+    verdicts = shared_verdicts_at(subject, at=at)
+    return _found(_Question(None, None, purpose, app, signal, at), registered, verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked; about nobody in particular where the shared half answers alone."""
+
+    subject: Subject | None
+    agent: Agent | None
+    purpose: str | None
+    app: str
+    signal: AnySignal
+    at: datetime
+
+
+def _known(app: str, purpose: str | None) -> App:
     registered = App.objects.filter(code=app).first()
     if registered is None:
         raise exceptions.NotKnownHere(f"No app '{app}' is known here.")
     if purpose is not None and not Purpose.objects.filter(code=purpose).exists():
         raise exceptions.NotKnownHere(f"No purpose '{purpose}' is known here.")
-    verdicts = verdicts_at(subject, at=at, agent=agent)
-    decided = _decisions(verdicts, purpose, app, signal)
+    return registered
+
+
+def _found(asked: _Question, registered: App, verdicts: Verdicts) -> Explanation:
+    decided = _decisions(verdicts, asked.purpose, asked.app, asked.signal)
     closed = registered.never or registered.blocked_at is not None
-    unheard_of = closed and app not in verdicts.shared.get("apps", {})
+    unheard_of = closed and asked.app not in verdicts.shared.get("apps", {})
     if unheard_of or any(decision.codes == NEVER for decision in decided.values()):
-        return _never(verdicts, app, signal, at)
-    cases = {code: _case(subject, agent, code, app, signal, at, verdicts) for code in decided}
+        return _never(verdicts, asked)
+    answers = (_answer(_case(asked, code, verdicts), said) for code, said in decided.items())
     return Explanation(
-        app=app,
-        signal=signal,
-        at=at,
-        answers=tuple(_answer(cases[code], decision) for code, decision in decided.items()),
+        app=asked.app,
+        signal=asked.signal,
+        at=asked.at,
+        answers=tuple(answers),
         places=tuple(verdicts.shared.get("jurisdictions", ())),
-        policies=_policies(subject, agent, purpose, app, signal, at),
+        policies=_policies(asked.subject, asked) if asked.subject else (),
         rulebook=verdicts.rulebook,
         reconstructed=verdicts.reconstructed,
+        whole=asked.subject is not None,
     )
 
 
@@ -153,42 +202,36 @@ def _decisions(
     return found or {purpose or "": Decision(reasons, None, version)}
 
 
-def _never(verdicts: Verdicts, app: str, signal: AnySignal, at: datetime) -> Explanation:
+def _never(verdicts: Verdicts, asked: _Question) -> Explanation:
     """Say of an app that is never captured only that: not whose, what for, or what else stood."""
     reason = Reason(ReasonCode.NEVER_CATEGORY)
     decision = Decision((reason,), None, verdicts.rulebook.version)
     step = Step(explain_reason(reason, verdicts.rulebook))
     return Explanation(
-        app=app,
-        signal=signal,
-        at=at,
+        app=asked.app,
+        signal=asked.signal,
+        at=asked.at,
         answers=(Answer("", "", decision, (step,)),),
         places=(),
         policies=(),
         rulebook=verdicts.rulebook,
         reconstructed=False,
+        whole=asked.subject is not None,
     )
 
 
-def _case(
-    subject: Subject,
-    agent: Agent | None,
-    purpose: str,
-    app: str,
-    signal: AnySignal,
-    at: datetime,
-    verdicts: Verdicts,
-) -> Case:
+def _case(asked: _Question, purpose: str, verdicts: Verdicts) -> Case:
+    person = asked.subject
     return Case(
-        subject=subject,
-        agent=agent,
+        subject=person,
+        agent=asked.agent,
         purpose=purpose,
-        app=app,
-        signal=signal,
-        at=at,
+        app=asked.app,
+        signal=asked.signal,
+        at=asked.at,
         shared=verdicts.shared,
         rules=verdicts.rulebook,
-        event=grounds.consent_then(subject, purpose, at),
+        event=grounds.consent_then(person, purpose, asked.at) if person else None,
     )
 
 
@@ -216,25 +259,20 @@ def _rules(case: Case, text: RuleText) -> Iterator[Rule]:
             yield Rule(code, str(text.rule), said.get(str(text.rule)))
 
 
-def _policies(
-    subject: Subject,
-    agent: Agent | None,
-    purpose: str | None,
-    app: str,
-    signal: AnySignal,
-    at: datetime,
-) -> tuple[PolicyThen, ...]:
+def _policies(subject: Subject, asked: _Question) -> tuple[PolicyThen, ...]:
     """Return the policy each machine held then, and whether it allowed this for the purpose.
 
     A lease that had ended allowed nothing, so it is left out.
     """
     found = IssuedPolicy.objects.filter(
-        agent__subject=subject, issued_at__lte=at, lease_until__gt=at
+        agent__subject=subject, issued_at__lte=asked.at, lease_until__gt=asked.at
     )
-    if agent is not None:
-        found = found.filter(agent=agent)
+    if asked.agent is not None:
+        found = found.filter(agent=asked.agent)
     newest = found.select_related("agent").order_by("agent_id", "-version").distinct("agent_id")
-    return tuple(PolicyThen(one, _allowed(one, purpose, app, signal)) for one in newest)
+    return tuple(
+        PolicyThen(one, _allowed(one, asked.purpose, asked.app, asked.signal)) for one in newest
+    )
 
 
 def _allowed(policy: IssuedPolicy, purpose: str | None, app: str, signal: AnySignal) -> bool:
@@ -248,23 +286,25 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "app": explanation.app,
         "signal": explanation.signal.value,
         "at": explanation.at.isoformat(),
-        "decision": "allow" if explanation.permitted else "deny",
-        "answers": [_answer_json(answer) for answer in explanation.answers],
+        "decision": explanation.word(permitted=explanation.permitted),
+        "part": "whole" if explanation.whole else "shared",
+        "answers": [_answer_json(answer, explanation) for answer in explanation.answers],
         "jurisdictions": list(explanation.places),
         "policies": [_policy_json(then) for then in explanation.policies],
         # Where no rules were in force nothing is named: the version would be that of today.
         "pack_version": explanation.rulebook.version if explanation.rulebook.digest else "",
         "pack_digest": explanation.rulebook.digest,
         "reconstructed": explanation.reconstructed,
+        "personal": "" if explanation.whole else THEIR_OWN,
         "disclaimer": "What stands about the law is not legal advice.",
     }
 
 
-def _answer_json(answer: Answer) -> dict[str, Any]:
+def _answer_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
     return {
         "purpose": answer.purpose,
         "title": answer.title,
-        "decision": "allow" if answer.decision.permitted else "deny",
+        "decision": explanation.word(permitted=answer.decision.permitted),
         "reasons": list(answer.decision.codes),
         "explanations": [step_json(step) for step in answer.steps],
         "stands": [ground.as_json() for ground in answer.stands],

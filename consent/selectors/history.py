@@ -18,14 +18,16 @@ from consent.models import (
     Subject,
 )
 from consent.policy.facts import ACTIVE
+from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.decisions import (
     Standing,
     Verdicts,
     decide,
+    nobody_in,
     paused_between,
     verdicts_for,
 )
-from consent.selectors.facts import next_turn
+from consent.selectors.facts import cohort_of, next_turn
 
 
 def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -> Verdicts:
@@ -38,9 +40,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
     """
     if at >= timezone.now():
         return verdicts_for(subject, at=at, agent=agent)
-    membership = _membership(subject, at)
-    policy, reconstructed = _revision(membership.cohort, at) if membership else (None, False)
-    late = membership is not None and membership.recorded_at > at
+    policy, reconstructed = _shared_then(subject, at)
     standing = Standing(
         cohort_policy=policy,
         events=_events(subject, at),
@@ -50,9 +50,38 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         turns_on=next_turn(subject, at=at),
         departs_at=_left_at(subject, at),
         stopped=_stopped(at),
-        reconstructed=reconstructed or late,
+        reconstructed=reconstructed,
     )
     return decide(standing, at=at)
+
+
+def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
+    """Decide by the shared half alone, as for anybody there who said yes to all that is asked.
+
+    Answers, pauses and machines of the person are not read, so nothing here differs by them. Where
+    they work and whether they have left is no choice of theirs, and counts.
+    """
+    if at >= timezone.now():
+        cohort = cohort_of(subject, at=at)
+        now_shared = current_cohort_policy(cohort) if cohort else None
+        return decide(nobody_in(now_shared, departs_at=subject.departed_at), at=at)
+    policy, reconstructed = _shared_then(subject, at)
+    standing = nobody_in(
+        policy,
+        departs_at=_left_at(subject, at),
+        stopped=_stopped(at),
+        reconstructed=reconstructed,
+    )
+    return decide(standing, at=at)
+
+
+def _shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bool]:
+    """Return the shared half of then, and whether any of it was recorded only later."""
+    membership = _membership(subject, at)
+    if membership is None:
+        return None, False
+    policy, reconstructed = _revision(membership.cohort, at)
+    return policy, reconstructed or membership.recorded_at > at
 
 
 def _membership(subject: Subject, at: datetime) -> CohortMembership | None:

@@ -20,7 +20,8 @@ from consent.selectors.shared import COUNSEL_GATE
 class Case:
     """One answer: who, for which purpose, what and when, and what the records of then say."""
 
-    subject: Subject
+    subject: Subject | None
+    """Whose answer it is; None where the shared half answers alone."""
     agent: Agent | None
     purpose: str
     app: str
@@ -84,9 +85,9 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
         case ReasonCode.SIGNAL_NOT_LISTED:
             return grounds.listing(case.purpose, case.app, case.at, case.signal)
         case ReasonCode.PERSON_DEPARTED:
-            return grounds.departures(case.subject, case.at)
+            return grounds.departures(case.subject, case.at) if case.subject else ()
         case ReasonCode.PAUSED:
-            return grounds.pauses(case.subject, case.at)
+            return grounds.pauses(case.subject, case.at) if case.subject else ()
         case ReasonCode.KILL_SWITCH:
             return grounds.switches(case.purpose, case.at)
         case ReasonCode.AGENT_NOT_ACTIVE:
@@ -132,7 +133,8 @@ def stands(case: Case) -> Iterator[Ground]:
         yield from grounds.consent(case.event)
     if version := terms["notice_version"]:
         yield from grounds.notice(case.purpose, version)
-        yield from grounds.acknowledgement(case.subject, case.purpose, version)
+        if case.subject:
+            yield from grounds.acknowledgement(case.subject, case.purpose, version)
     asked = {
         gate for code in case.lineage if code in case.rules.rows for gate in _gates(case, code)
     }

@@ -52,6 +52,7 @@ from consent.services.purposes import change_purpose, reopen_purpose, retire_pur
 from consent.services.rehearsal import impact_of
 from consent.services.rules import adopt_first_rules, adopt_rules, follow_rules
 from consent.services.settings import set_working_hours
+from consent.services.shares import end_share, share_explanation
 from consent.services.strikes import forget_last, strike_capture
 from consent.services.subjects import end_fact, record_fact, record_subject
 from consent.services.votes import vote
@@ -74,6 +75,7 @@ __all__ = [
     "doubt_fact",
     "end_fact",
     "end_seat",
+    "end_share",
     "enrol_agent",
     "follow_rules",
     "forget_last",
@@ -116,6 +118,7 @@ __all__ = [
     "set_working_hours",
     "settle_departures",
     "settle_doubt",
+    "share_explanation",
     "strike_capture",
     "unblock_app",
     "vote",

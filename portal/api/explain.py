@@ -1,7 +1,8 @@
 """POST /api/v1/explain: why a decision is what it is, with every reason, rule and source.
 
 An agent asks about its own person. A privacy officer or an auditor, signed in, asks about somebody
-by their reference; that look is recorded before the answer goes out.
+by their reference; that look is recorded before the answer goes out, and leaves out what is the
+person's own matter unless they share it.
 """
 
 from datetime import datetime
@@ -148,7 +149,7 @@ class AnswerOut(serializers.Serializer[dict[str, Any]]):
 
     purpose = serializers.CharField(allow_blank=True)
     title = serializers.CharField(allow_blank=True)
-    decision = serializers.ChoiceField(choices=["allow", "deny"])
+    decision = serializers.ChoiceField(choices=["allow", "deny", "theirs"])
     reasons = serializers.ListField(child=serializers.CharField())
     explanations = ReasonOut(many=True)
     stands = GroundOut(many=True)
@@ -167,18 +168,25 @@ class PolicyOut(serializers.Serializer[dict[str, Any]]):
 
 
 class ExplainOut(serializers.Serializer[dict[str, Any]]):
-    """The decision at one instant, for every purpose or for the one asked about."""
+    """The decision at one instant, for every purpose or for the one asked about.
+
+    `part` is `whole` for the person's own agent, and where they share the answer with whoever asks;
+    else `shared`: then nothing in it is the person's own matter, and what the shared half permits
+    is `theirs` to decide.
+    """
 
     app = serializers.CharField()
     signal = serializers.CharField()
     at = serializers.DateTimeField()
-    decision = serializers.ChoiceField(choices=["allow", "deny"])
+    decision = serializers.ChoiceField(choices=["allow", "deny", "theirs"])
+    part = serializers.ChoiceField(choices=["whole", "shared"])
     answers = AnswerOut(many=True)
     jurisdictions = serializers.ListField(child=serializers.CharField())
     policies = PolicyOut(many=True)
     pack_version = serializers.CharField()
     pack_digest = serializers.CharField()
     reconstructed = serializers.BooleanField()
+    personal = serializers.CharField(allow_blank=True)
     disclaimer = serializers.CharField()
 
 

@@ -1,7 +1,8 @@
 """Why one decision is what it is: for the privacy team and auditors, and for each person their own.
 
 Whom it is about is posted, so that no reference stands in an address. A look at somebody else is
-recorded before anything is shown; a look at oneself is nobody's access.
+recorded before anything is shown, and shows only what is not that person's own matter, unless they
+share it; a look at oneself is nobody's access.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,12 +25,20 @@ from consent.models import App, Purpose, Subject
 from consent.policy.factsfile import YEARS
 from consent.policy.schema import ALL_SIGNALS
 from consent.policy.types import NeverSignal, Signal
-from consent.selectors.explain import Answer, Explanation, Step, explain, step_json
-from portal.explaining import explain_to_others
+from consent.selectors.explain import (
+    THEIR_OWN,
+    Answer,
+    Explanation,
+    Step,
+    explain,
+    step_json,
+)
+from portal.explaining import explain_to_others, is_never
 from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.groundwords import grounds_in_words, moment
 from portal.pages.reasonwords import places, reasons_in_words
+from portal.pages.shares import ShareForm, looks_of, shared_with_staff, shares_of
 from portal.pages.words import to_you
 from portal.people import actor_of, for_area, roles_of, subject_of
 from portal.templatetags.words import signal_name
@@ -97,13 +106,11 @@ def of_others(request: HttpRequest) -> HttpResponse:
         except NotKnownHere as refusal:
             form.add_error("subject", str(refusal))
     officer = Role.PRIVACY_OFFICER in roles_of(request)
-    return _show(
-        request,
-        "privacy/explain.html",
-        form,
-        found,
-        {"crumbs": [crumb("privacy")] if officer else []},
-    )
+    context = {
+        "crumbs": [crumb("privacy")] if officer else [],
+        "shares": shared_with_staff(timezone.now()),
+    }
+    return _show(request, "privacy/explain.html", form, found, context)
 
 
 @login_required
@@ -115,8 +122,14 @@ def of_oneself(request: HttpRequest) -> HttpResponse:
     found = None
     if request.method == "POST" and form.is_valid():
         found = explain(subject, **_asked(form.cleaned_data))
-    crumbs = [{"label": _("Why?"), "url": reverse("you-why")}]
-    return _show(request, "you/explain.html", form, found, {"crumbs": crumbs}, say=to_you)
+    offered = found is not None and isinstance(found.signal, Signal) and not is_never(found)
+    context = {
+        "crumbs": [{"label": _("Why?"), "url": reverse("you-why")}],
+        "share_form": ShareForm.about(found) if found and offered else None,
+        "shares": shares_of(subject, timezone.now()),
+        "looks": looks_of(subject),
+    }
+    return _show(request, "you/explain.html", form, found, context, say=to_you)
 
 
 def _asked(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +170,8 @@ def told_of(found: Explanation, say: Callable[[str], str] | None = None) -> dict
     app = App.objects.filter(code=found.app).values_list("name", flat=True).first()
     return {
         "explained": {
-            "permitted": found.permitted,
+            "whole": found.whole,
+            "personal": "" if found.whole else _(THEIR_OWN),
             "app": app or found.app,
             "signal": str(signal_name(found.signal.value)),
             "at": moment(found.at),
@@ -188,6 +202,7 @@ def _answer(answer: Answer, found: Explanation, say: Callable[[str], str] | None
     return {
         "title": answer.title,
         "permitted": answer.decision.permitted,
+        "word": found.word(permitted=answer.decision.permitted),
         "retention_days": answer.decision.retention_days,
         "reasons": reasons,
         "stands": grounds_in_words(answer.stands, pack),

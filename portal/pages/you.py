@@ -18,6 +18,7 @@ from consent.models import Agent, ConsentEvent, Purpose, Subject
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
 from portal.pages.capture import capture_of
+from portal.pages.shares import looks_of
 from portal.pages.words import to_you
 from portal.people import subject_of
 from portal.templatetags.words import state_name
@@ -52,13 +53,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """Everything the person decided, newest first, with the notice as shown then."""
+    """What the person decided, with the notice as shown then, and who asked about them."""
     subject = subject_of(request)
-    return render(
-        request,
-        "you/history.html",
-        {"events": [_event(event) for event in _events(subject)[:LONG]], "pager": {}},
-    )
+    decided = [_event(event) for event in _events(subject)[:LONG]]
+    looks = [{**look, "by": look["who"]} for look in looks_of(subject)]
+    events = sorted([*decided, *looks], key=lambda one: one["at"], reverse=True)
+    return render(request, "you/history.html", {"events": events, "pager": {}})
 
 
 @login_required

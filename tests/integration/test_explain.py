@@ -488,7 +488,7 @@ def test_the_command_tells_the_same_and_is_recorded(world: factories.World, data
     )
     text = command("--subject", ref, "--app", "tracker", "--signal", "mouse_move")
 
-    assert told["decision"] == "allow"
+    assert (told["decision"], told["part"]) == ("theirs", "shared")
     assert told["at"] == at
     assert "denied" in text
     assert "[signal_restricted_no_override]" in text

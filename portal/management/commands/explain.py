@@ -1,4 +1,7 @@
-"""`explain`: why one decision about somebody is what it is; the look is recorded first."""
+"""`explain`: why one decision about somebody is what it is; the look is recorded first.
+
+At the server, too, the person's own half is left out unless they share it.
+"""
 
 import json
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from portal.pages.explain import told_of
 
 SYSTEM = Actor.system("command")
 CHANNEL = "command"
+WORDS = {"allow": "allowed", "deny": "denied", "theirs": "up to the person"}
 UNREADABLE = 2
 """The exit status for a question that cannot be answered."""
 
@@ -99,7 +103,7 @@ def _as_text(found: Explanation) -> str:
 def _lines(told: dict[str, Any]) -> Iterator[str]:
     """Yield the answer as the page tells it, indented instead of framed."""
     for answer in told["answers"]:
-        word = "allowed" if answer["permitted"] else "denied"
+        word = WORDS[answer["word"]]
         kept = f", kept for {answer['retention_days']} days" if answer["permitted"] else ""
         name = answer["title"] or told["app"]
         yield f"{name}: {word}{kept} ({told['signal']}, {told['app']}, {told['at']})"
@@ -107,6 +111,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
             yield f"  {number}. {reason['text']} [{reason['code']}]"
             yield from _behind(reason)
         yield from (f"  + {ground}" for ground in _papers(answer["stands"]))
+    if told["personal"]:
+        yield told["personal"]
     for policy in told["policies"]:
         allowed = "allowed" if policy["allowed"] else "did not allow"
         lease = f"{policy['issued']} to {policy['until']}"
