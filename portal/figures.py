@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from consent.models import Agent, ConsentEvent, FactDoubt, Proposal, Subject
 from consent.policy.types import ConsentState
+from consent.suppression import suppress
 from portal.attention import coming
-from portal.suppression import suppress
 from retention.models import Admission, Batch, Certificate, DeletionCase, DeletionJob
 
 ANSWERS = (

@@ -21,8 +21,8 @@ from consent.selectors.readiness import (
     Group,
     PurposeReadiness,
 )
+from consent.suppression import suppress
 from portal.pages.rulewords import day_words, gate_title
-from portal.suppression import suppress
 from portal.templatetags.words import signal_name
 
 WAITS: Final[Mapping[str, str | Promise]] = {
@@ -144,7 +144,7 @@ def _wait(blocker: Blocker, rulebook: Rulebook) -> str:
 
 
 def _sentence(rows: Iterable[Row]) -> str:
-    """Return the whole in one sentence: "3,100 may be asked; Germany 2,400: works agreement"."""
+    """Return the whole in one sentence: "3,100 may be asked; Germany 2,400 await: ..."."""
     rows = list(rows)
     ready = [row for row in rows if row.may_be_asked]
     asked = sum(row.people or 0 for row in ready)
@@ -166,7 +166,8 @@ def _part(row: Row) -> str:
     count = grouped(row.people or 0)
     if not row.jurisdictions:
         return _("%(n)s have no work location") % {"n": count}
-    what = ", ".join(row.waits)
     if row.asked_from:
-        what = _("from %(day)s") % {"day": day_words(row.asked_from)}
-    return f"{row.places} {count}: {what}"
+        day = _("from %(day)s") % {"day": day_words(row.asked_from)}
+        return f"{row.places} {count}: {day}"
+    what = {"places": row.places, "n": count, "what": ", ".join(row.waits)}
+    return _("%(places)s %(n)s await: %(what)s") % what

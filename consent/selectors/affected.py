@@ -47,28 +47,34 @@ GROUP BY a.cohort_id, p.code, a.version, a.acknowledged, a.span
 """
 )
 
-_COUNTS: Final = (
+_PATTERNS: Final = (
     _ANSWERS  # noqa: S608  constants only
     + """
 , effects AS MATERIALIZED (
   SELECT u.cohort, p.id AS purpose_id, u.version, u.acknowledged, u.span, app.id AS app_id,
-    u.signal, u.effect, u.purpose, u.listing
+    u.signal, u.line, u.listing
   FROM unnest(
     %(cohort)s::bigint[], %(purpose)s::text[], %(version)s::int[], %(acknowledged)s::bool[],
-    %(span)s::int[], %(app)s::text[], %(signal)s::text[], %(effect)s::text[], %(listing)s::bigint[]
-  ) AS u (cohort, purpose, version, acknowledged, span, app, signal, effect, listing)
+    %(span)s::int[], %(app)s::text[], %(signal)s::text[], %(line)s::int[], %(listing)s::bigint[]
+  ) AS u (cohort, purpose, version, acknowledged, span, app, signal, line, listing)
   JOIN consent_purpose p ON p.code = u.purpose
   JOIN consent_app app ON app.code = u.app
+), met AS (
+  SELECT DISTINCT a.subject_id, a.cohort_id, f.line
+  FROM answers a
+  JOIN consent_consentscope sc ON sc.event_id = a.event_id
+  JOIN effects f ON f.cohort = a.cohort_id AND f.purpose_id = a.purpose_id
+    AND f.version = a.version AND f.acknowledged = a.acknowledged AND f.span = a.span
+    AND f.app_id = sc.app_id AND f.signal = sc.signal AND f.listing = sc.listing_id
+), patterns AS (
+  SELECT cohort_id, array_agg(line ORDER BY line) AS lines FROM met GROUP BY subject_id, cohort_id
 )
-SELECT f.effect, f.purpose, f.signal, count(DISTINCT a.subject_id)
-FROM answers a
-JOIN consent_consentscope sc ON sc.event_id = a.event_id
-JOIN effects f ON f.cohort = a.cohort_id AND f.purpose_id = a.purpose_id
-  AND f.version = a.version AND f.acknowledged = a.acknowledged AND f.span = a.span
-  AND f.app_id = sc.app_id AND f.signal = sc.signal AND f.listing = sc.listing_id
-GROUP BY GROUPING SETS ((f.effect, f.purpose, f.signal), (f.effect))
+SELECT cohort_id, lines, count(*) FROM patterns GROUP BY cohort_id, lines
 """
 )
+
+Key = tuple[str, str, str]
+"""(effect, purpose, signal): one figure of a preview."""
 
 
 @dataclass(frozen=True, order=True)
@@ -123,15 +129,18 @@ def answers_among(
     return found
 
 
-def count_people(
+def count_patterns(
     effects: Collection[Effect], spans: Sequence[date]
-) -> dict[tuple[str, str | None, str | None], int]:
-    """Return (effect, purpose, signal) -> people, and (effect, None, None) -> people in all.
+) -> dict[tuple[int, frozenset[Key]], int]:
+    """Return (cohort, what the change does to somebody) -> people of whom exactly that is true.
 
-    Each person counts once in a line, in however many apps it meets them.
+    Each person counts once in a key, in however many apps it meets them; whom nothing meets is
+    not counted.
     """
     if not effects:
         return {}
+    keys = sorted({(one.effect, one.purpose, one.signal) for one in effects})
+    numbers = {key: number for number, key in enumerate(keys)}
     values: dict[str, list[Any]] = {
         "cohorts": sorted({one.cohort for one in effects}),
         "spans": list(spans),
@@ -142,12 +151,15 @@ def count_people(
         "span": [one.answer.span for one in effects],
         "app": [one.app for one in effects],
         "signal": [one.signal for one in effects],
-        "effect": [one.effect for one in effects],
         "listing": [one.listing for one in effects],
+        "line": [numbers[one.effect, one.purpose, one.signal] for one in effects],
     }
     with connection.cursor() as cursor, _hashing(cursor):
-        cursor.execute(_COUNTS, values)
-        return {(effect, purpose, signal): n for effect, purpose, signal, n in cursor.fetchall()}
+        cursor.execute(_PATTERNS, values)
+        return {
+            (cohort, frozenset(keys[line] for line in lines)): people
+            for cohort, lines, people in cursor.fetchall()
+        }
 
 
 @contextmanager
@@ -164,10 +176,9 @@ def _hashing(cursor: CursorWrapper) -> Iterator[None]:
         cursor.execute(f"SET LOCAL enable_{way} = on")
 
 
-def population(cohorts: Collection[int]) -> dict[int, int]:
-    """Return cohort -> how many people are in it, whatever they answered."""
-    people = still_here().filter(cohort__in=cohorts)
-    counted = people.values("cohort").annotate(people=Count("pk"))
+def population() -> dict[int | None, int]:
+    """Return cohort -> how many people are in it, whatever they answered; None: in no cohort."""
+    counted = still_here().values("cohort").annotate(people=Count("pk")).order_by("cohort")
     return dict(counted.values_list("cohort", "people"))
 
 

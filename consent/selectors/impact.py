@@ -4,6 +4,7 @@ Work grows with the cohorts, not with the people: each kind of answer is decided
 core, and how many gave it is counted by the database.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -21,18 +22,25 @@ from consent.policy.types import ConsentState, Signal
 from consent.selectors.affected import (
     Answer,
     Effect,
+    Key,
     answers_among,
-    count_people,
+    count_patterns,
     population,
     spans_of,
 )
 from consent.selectors.cohorts import cohort_document, published
 from consent.selectors.decisions import Standing, app_facts, person_facts
 from consent.selectors.shared import schedules_of
+from consent.suppression import show_overlapping
 
 LOSE, GAIN, SHORTER, LONGER = "lose", "gain", "shorter", "longer"
 ASKED, UNASKED = "asked", "unasked"
 EFFECTS: Final = (LOSE, GAIN, SHORTER, LONGER, ASKED, UNASKED)
+ANY_LOSE: Final[Key] = (LOSE, "", "")
+ANY_GAIN: Final[Key] = (GAIN, "", "")
+"""The figures of who loses or gains anything at all."""
+OTHER_HOURS: Final[Key] = ("hours", "", "")
+"""The figure of those for whom other working hours hold."""
 
 _ORDER: Final = {signal.value: place for place, signal in enumerate(Signal)}
 
@@ -62,8 +70,9 @@ class Snapshot:
 class Line:
     """One signal of a purpose: how many people it concerns, and how.
 
-    None stands for fewer than the smallest group that may be spoken of; 0 says that the change
-    does this to nobody, whatever anybody chose. A person counts once, in however many apps.
+    None stands for a number that is not shown: too few people, or with the other figures too few
+    could be worked out from it. 0 says that the change does this to nobody, whatever anybody
+    chose. A person counts once, in however many apps.
     """
 
     purpose: str
@@ -256,26 +265,27 @@ class _Found:
     """What was found so far, over all places."""
 
     effects: list[Effect] = field(default_factory=list)
-    possible: set[tuple[str, str, str]] = field(default_factory=set)
+    changed: dict[str, set[int]] = field(default_factory=dict)
+    """Purpose -> the cohorts in which a decision of it could differ."""
+    possible: set[Key] = field(default_factory=set)
     """(effect, purpose, signal) that could concern somebody, whether or not it does."""
-    cohorts: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
-    """(effect, purpose, signal) -> the cohorts whose people may be asked anew, or no longer."""
+    cohorts: dict[Key, set[int]] = field(default_factory=dict)
+    """Figure -> the cohorts whose people may be asked anew or no longer, or have other hours."""
     blocked: dict[tuple[tuple[str, ...], str, str, str | None], set[str]] = field(
         default_factory=dict
     )
     widens: bool = False
-    other_hours: set[int] = field(default_factory=set)
-    """Cohorts whose people other working hours hold for."""
 
     def add_hours(self, here: _Place) -> None:
         """Note where hours differ; whether they could be on longer, in doubt that they could."""
         old, new = here.hours()
         if old != new:
-            self.other_hours.add(here.cohort)
+            self.cohorts.setdefault(OTHER_HOURS, set()).add(here.cohort)
             self.widens |= not narrower(new, old)
 
     def add_shared(self, here: _Place) -> None:
         """Take in what everybody in a place shares."""
+        self.changed.setdefault(here.purpose, set()).add(here.cohort)
         old, new = here.shared()
         for app, signal in {**old, **new}:
             before, after = old.get((app, signal)), new.get((app, signal))
@@ -304,15 +314,11 @@ class _Found:
 
     def impact(self, spans: Sequence[date]) -> Impact:
         """Count the people and sum up."""
-        counts = count_people(self.effects, spans)
         possible = self.possible | {(e.effect, e.purpose, e.signal) for e in self.effects}
-        named = {cohort for cohorts in self.cohorts.values() for cohort in cohorts}
-        people = population(named | self.other_hours)
-        other_hours = sum(people.get(cohort, 0) for cohort in self.other_hours)
-        reached = {key: sum(people.get(c, 0) for c in cs) for key, cs in self.cohorts.items()}
-        numbers = {key: counts.get(key, 0) for key in possible} | reached
         anybody = {effect for effect, _, _ in possible}
-        lines = sorted({key[1:] for key in numbers}, key=lambda line: (line[0], _ORDER[line[1]]))
+        numbers = self._numbers(spans, possible)
+        named = {key[1:] for key in numbers if key[1]}
+        lines = sorted(named, key=lambda line: (line[0], _ORDER[line[1]]))
         return Impact(
             lines=tuple(_line(numbers, purpose, signal) for purpose, signal in lines),
             blocked=tuple(
@@ -321,30 +327,61 @@ class _Found:
                     self.blocked.items(), key=str
                 )
             ),
-            lose=_shown(counts.get((LOSE, None, None), 0)) if LOSE in anybody else 0,
-            gain=_shown(counts.get((GAIN, None, None), 0)) if GAIN in anybody else 0,
+            lose=numbers.get(ANY_LOSE, 0),
+            gain=numbers.get(ANY_GAIN, 0),
             widens=self.widens or bool(anybody & {GAIN, LONGER}),
-            hours=_shown(other_hours) if self.other_hours else 0,
+            hours=numbers.get(OTHER_HOURS, 0),
         )
 
+    def _numbers(self, spans: Sequence[date], possible: set[Key]) -> dict[Key, int | None]:
+        """Return each figure, None where it is not shown: one look at all of them together."""
+        people = population()
+        totals = {
+            total for total in (ANY_LOSE, ANY_GAIN) if any(k[0] == total[0] for k in possible)
+        }
+        everybody = sum(people.values())
+        among = {key: self._concerned(people, key[1]) for key in possible | totals}
+        # Where people work is nobody's choice: that a change reaches all of them may be said.
+        among |= dict.fromkeys(self.cohorts, everybody + settings.SMALLEST_GROUP)
+        return show_overlapping(
+            self._patterns(spans, people),
+            among=among,
+            last=tuple(sorted(totals)),
+            smallest=settings.SMALLEST_GROUP,
+        )
 
-def _line(numbers: Mapping[tuple[str, str, str], int], purpose: str, signal: str) -> Line:
-    told = {
-        effect: _shown(numbers[effect, purpose, signal])
-        if (effect, purpose, signal) in numbers
-        else 0
-        for effect in EFFECTS
-    }
+    def _patterns(
+        self, spans: Sequence[date], people: Mapping[int | None, int]
+    ) -> dict[frozenset[Key], int]:
+        """Return how many people exactly which figures count, whom none counts included."""
+        places: dict[int | None, set[Key]] = {}
+        for key, cohorts in self.cohorts.items():
+            for cohort in cohorts:
+                places.setdefault(cohort, set()).add(key)
+        found: Counter[frozenset[Key]] = Counter()
+        left = dict(people)
+        for (cohort, keys), count in count_patterns(self.effects, spans).items():
+            every = {(effect, "", "") for effect, _, _ in keys if effect in {LOSE, GAIN}}
+            found[frozenset(keys | every | places.get(cohort, set()))] += count
+            left[cohort] -= count
+        for anywhere, count in left.items():
+            found[frozenset(places.get(anywhere, ()))] += count
+        return dict(found)
+
+    def _concerned(self, people: Mapping[int | None, int], purpose: str) -> int:
+        """Return how many people there are where the purpose, or any purpose, could differ."""
+        named = [purpose] if purpose else list(self.changed)
+        cohorts = set().union(*(self.changed.get(one, set()) for one in named))
+        return sum(people.get(cohort, 0) for cohort in cohorts)
+
+
+def _line(numbers: Mapping[Key, int | None], purpose: str, signal: str) -> Line:
+    told = {effect: numbers.get((effect, purpose, signal), 0) for effect in EFFECTS}
     return Line(purpose=purpose, signal=signal, **told)
 
 
 def _in_order(signals: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(signals, key=_ORDER.__getitem__))
-
-
-def _shown(people: int) -> int | None:
-    """Return the count, or None where it would speak of too few; none at all is too few, too."""
-    return people if people >= settings.SMALLEST_GROUP else None
 
 
 def _effect(old: Decision | None, new: Decision | None) -> str | None:

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Count, Q
 
 from consent.models import CouncilSeat, Proposal, ProposalVote
@@ -110,19 +109,23 @@ def impact_lines(impact: Impact) -> list[str]:
 
 def _line_in_words(line: Line) -> Iterator[str]:
     if line.lose != 0 or line.gain != 0:
-        yield f"{_people(line.lose)} people lose {line.signal}, {_people(line.gain)} gain"
+        yield f"{_people(line.lose)} lose {line.signal}, {_number(line.gain)} gain"
     for count, words in (
-        (line.shorter, "people: {} is kept more shortly"),
-        (line.longer, "people: {} is kept longer"),
-        (line.asked, "people may be asked for {} from then on"),
-        (line.unasked, "people may be asked for {} no longer"),
+        (line.shorter, ": {} is kept more shortly"),
+        (line.longer, ": {} is kept longer"),
+        (line.asked, " may be asked for {} from then on"),
+        (line.unasked, " may be asked for {} no longer"),
     ):
         if count != 0:
-            yield f"{_people(count)} {words.format(line.signal)}"
+            yield f"{_people(count)}{words.format(line.signal)}"
 
 
 def _people(count: int | None) -> str:
-    return f"fewer than {settings.SMALLEST_GROUP}" if count is None else str(count)
+    return "1 person" if count == 1 else f"{_number(count)} people"
+
+
+def _number(count: int | None) -> str:
+    return "(not shown)" if count is None else f"{count:,}"
 
 
 def in_effect(proposal: Proposal) -> bool:

@@ -22,8 +22,8 @@ from audit.reporting.data import (
     Table,
     Value,
 )
+from consent.suppression import gather_small
 from portal.reporting.common import READER, bars_in_words, groups_only, within
-from portal.suppression import gather_small
 from retention.models import Admission, Batch
 
 OUTCOMES: Final = {

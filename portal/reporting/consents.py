@@ -20,8 +20,8 @@ from audit.reporting.data import (
 )
 from consent.models import ConsentEvent, Purpose, Subject
 from consent.policy.types import ConsentState
+from consent.suppression import Line, suppress
 from portal.reporting.common import READER, bars_in_words, groups_only
-from portal.suppression import Line, suppress
 
 ANSWERS: Final[tuple[tuple[str, frozenset[ConsentState]], ...]] = (
     ("Yes", frozenset({ConsentState.GIVEN})),

@@ -319,6 +319,11 @@ def test_rules_that_tell_by_age_and_acknowledgement_are_counted_person_by_person
 # --- small groups ----------------------------------------------------------------------------
 
 
+def say_nothing(world: factories.World, count: int) -> None:
+    for _ in range(count):
+        world.another_subject()
+
+
 def say_yes(world: factories.World, count: int, signal: str = "mouse_click") -> None:
     from consent.policy.types import Signal
 
@@ -334,6 +339,7 @@ def test_ten_are_told_nine_are_fewer_than_ten(world: Any, database: Any) -> None
     from consent import selectors, services
     from consent.selectors.proposals import impact_lines
 
+    say_nothing(world, 12)
     say_yes(world, 9)
     nine = services.impact_of("allowlist.change", REMOVE)
     say_yes(world, 1)
@@ -343,7 +349,7 @@ def test_ten_are_told_nine_are_fewer_than_ten(world: Any, database: Any) -> None
         ("mouse_click", None, 0)
     ]
     assert [(line.signal, line.lose, line.gain) for line in ten.lines] == [("mouse_click", 10, 0)]
-    assert "fewer than 10 people lose mouse_click, 0 gain" in impact_lines(nine)
+    assert "(not shown) people lose mouse_click, 0 gain" in impact_lines(nine)
     assert "10 people lose mouse_click, 0 gain" in impact_lines(ten)
     assert isinstance(ten, selectors.Impact)
 
@@ -352,12 +358,54 @@ def test_a_person_counts_once_however_many_apps(world: Any, database: Any, setti
     from consent import services
 
     settings.SMALLEST_GROUP = 2
+    say_nothing(world, 2)
     say_yes(world, 4)
 
     impact = services.impact_of("purpose.retire", {"purpose": "train-agents"})
 
     assert {line.signal: line.lose for line in impact.lines}["mouse_click"] == 4
     assert impact.lose == 4
+
+
+RETIRE = {"purpose": "train-agents"}
+
+
+def figures(impact: Any) -> dict[str, int | None]:
+    return {line.signal: line.lose for line in impact.lines}
+
+
+def test_a_few_cannot_be_worked_out_from_two_figures(world: Any, database: Any) -> None:
+    """25 said yes to clicks, 4 of them to scrolling as well: shown together, 21 would tell of 4."""
+    from consent import services
+    from consent.policy.types import Signal
+
+    say_nothing(world, 15)
+    say_yes(world, 21)
+    for _ in range(25):
+        world.subject = world.another_subject()
+        world.say_yes(("tracker", Signal.SCROLL))
+    before = services.impact_of("purpose.retire", RETIRE)
+    for _ in range(4):
+        world.subject = world.another_subject()
+        world.say_yes(("tracker", Signal.SCROLL), ("tracker", Signal.MOUSE_CLICK))
+    after = services.impact_of("purpose.retire", RETIRE)
+
+    assert (figures(before)["mouse_click"], figures(before)["scroll"], before.lose) == (21, 25, 46)
+    assert figures(after)["scroll"] == 29
+    assert figures(after)["mouse_click"] is None, "25 + 29 - 50 would be the four"
+
+
+def test_who_did_not_say_yes_cannot_be_worked_out(world: Any, database: Any) -> None:
+    """All but three of those who may be asked said yes, and how many may be asked is told."""
+    from consent import services
+
+    say_nothing(world, 2)
+    say_yes(world, 40)
+
+    impact = services.impact_of("purpose.retire", RETIRE)
+
+    (unasked,) = {line.unasked for line in impact.lines if line.signal == "mouse_click"}
+    assert (unasked, figures(impact)["mouse_click"], impact.lose) == (43, None, None)
 
 
 def test_while_groups_are_small_nothing_told_depends_on_anybody(world: Any, database: Any) -> None:
@@ -423,6 +471,7 @@ def test_an_impact_survives_being_frozen(world: Any, database: Any) -> None:
     from consent import selectors, services
     from consent.models import Proposal
 
+    say_nothing(world, 12)
     say_yes(world, 11)
     impact = services.impact_of("allowlist.change", REMOVE)
 

@@ -328,7 +328,7 @@ def test_the_page_says_it_in_one_sentence(database: Any) -> None:
 
     day = timezone.now().date() + timedelta(days=14)
     assert f"Poland 21: from {day:%-d %b %Y}" in text
-    assert "Germany 24: Works agreement on the tool" in text
+    assert "Germany 24 await: Works agreement on the tool" in text
     assert "40 may be asked" in text
 
 

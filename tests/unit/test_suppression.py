@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.suppression import Line, gather_small, suppress
+from consent.suppression import Line, gather_small, show_overlapping, suppress
 
 LINES = st.lists(st.integers(0, 60) | st.integers(0, 9), min_size=1, max_size=8)
 LIMITS = st.integers(2, 12)
@@ -105,6 +107,102 @@ def test_a_single_small_group_takes_the_next_smallest_along() -> None:
     people = {"large": set(range(50)), "small": {1}, "middle": set(range(12))}
 
     assert gather_small(people, smallest=10) == (["large"], ["small", "middle"])
+
+
+# --- groups that share people -------------------------------------------------------------------
+
+GROUPS = ("a", "b", "c", "d")
+SOME = st.frozensets(st.sampled_from(GROUPS))
+CROWDS = st.dictionaries(SOME, st.integers(0, 40) | st.integers(0, 12), min_size=1, max_size=7)
+
+
+def size(people: Mapping[frozenset[str], int], group: str) -> int:
+    return sum(count for inside, count in people.items() if group in inside)
+
+
+def show(people: Mapping[frozenset[str], int], limit: int, last: str = "") -> dict[str, int | None]:
+    among = dict.fromkeys(GROUPS, sum(people.values()) + limit)
+    return show_overlapping(people, among=among, last=tuple(last), smallest=limit)
+
+
+@given(CROWDS, LIMITS, st.sampled_from(["", "a", "ab"]))
+def test_no_sum_or_difference_of_what_is_shown_counts_a_few(
+    people: dict[frozenset[str], int], limit: int, last: str
+) -> None:
+    """An adversary who knows how the groups overlap, and how many people there are, tries all.
+
+    What they can work out is how many are in some of the parts: wherever the sum over those parts
+    follows from the published sums, by adding and subtracting them in any multiples.
+    """
+    shown = show(people, limit, last)
+    parts = sorted(people, key=sorted)
+    known = [[1] * len(parts)]
+    known += [
+        [int(group in part) for part in parts] for group in GROUPS if shown[group] is not None
+    ]
+
+    for chosen in itertools.product((0, 1), repeat=len(parts)):
+        count = sum(people[part] for part, taken in zip(parts, chosen, strict=True) if taken)
+        if 0 < count < limit and sum(people.values()) >= limit:
+            assert rank([*known, list(chosen)]) > rank(known), (shown, chosen)
+
+
+def rank(rows: list[list[int]]) -> int:
+    """How many of the rows say something that the others do not."""
+    left = [[Fraction(value) for value in row] for row in rows]
+    found = 0
+    for column in range(len(rows[0])):
+        pivot = next((row for row in left if row[column]), None)
+        if pivot is None:
+            continue
+        left.remove(pivot)
+        found += 1
+        left = [
+            [v - row[column] / pivot[column] * p for v, p in zip(row, pivot, strict=True)]
+            for row in left
+        ]
+    return found
+
+
+@given(CROWDS, LIMITS)
+def test_what_is_shown_of_overlapping_groups_is_right(
+    people: dict[frozenset[str], int], limit: int
+) -> None:
+    for group, count in show(people, limit).items():
+        assert count is None or count == size(people, group) >= limit
+
+
+def test_large_groups_far_apart_are_all_shown() -> None:
+    people = {frozenset("a"): 30, frozenset("ab"): 20, frozenset("b"): 15, frozenset(): 400}
+
+    assert show(people, 10) == {"a": 50, "b": 35, "c": None, "d": None}
+
+
+def test_the_larger_of_two_groups_that_nearly_coincide_is_shown() -> None:
+    people = {frozenset("a"): 4, frozenset("ab"): 50, frozenset(): 400}
+
+    assert show(people, 10)["a"] == 54
+    assert show(people, 10)["b"] is None
+
+
+def test_groups_that_coincide_are_shown_both() -> None:
+    assert show({frozenset("ab"): 50, frozenset(): 400}, 10)["b"] == 50
+
+
+def test_where_nearly_all_who_could_be_are_in_a_group_it_is_hidden() -> None:
+    people = {frozenset("a"): 50, frozenset(): 5, frozenset("z"): 300}
+
+    for could, shown in ((50, None), (59, None), (60, 50)):
+        assert show_overlapping(people | {frozenset(): 50}, among={"a": could}, smallest=10) == {
+            "a": shown
+        }
+
+
+def test_what_comes_last_gives_way() -> None:
+    people = {frozenset("ab"): 50, frozenset("b"): 4, frozenset(): 400}
+
+    assert show(people, 10, last="b")["a"] == 50
+    assert show(people, 10, last="b")["b"] is None
 
 
 def suppress_hides(counts: list[int], places: set[int]) -> Line:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -13,6 +12,7 @@ from consent.policy.reasons import TITLES
 from consent.selectors.impact import Impact, Line
 from consent.selectors.proposals import DiffRow, Missing
 from portal.pages.changes.values import in_words, place_name, purpose_name
+from portal.readiness import grouped
 from portal.templatetags.words import SIGNALS, plain
 
 EFFECTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
@@ -73,10 +73,10 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
 
 
 def effect(impact: Impact | None) -> list[str]:
-    """Return what a change does to people, in sentences; groups too small are not counted out."""
+    """Return what a change does to people, in sentences; what tells of too few is hidden."""
     if impact is None:
         return []
-    found = []
+    found = [_together(impact)] if impact.lose != 0 or impact.gain != 0 else []
     for line in impact.lines:
         parts = list(_parts(line))
         if parts:
@@ -85,7 +85,7 @@ def effect(impact: Impact | None) -> list[str]:
             found.append(f"{purpose}, {signal}: {'; '.join(parts)}.")
     if impact.hours != 0:
         found.append(
-            _("Other working hours hold for %(count)s people.") % {"count": _count(impact)}
+            _("Other working hours hold for %(count)s people.") % {"count": _count(impact.hours)}
         )
     for blocked in impact.blocked:
         signals = ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals)
@@ -118,10 +118,13 @@ def missing(lack: Missing) -> list[str]:
     return found
 
 
-def _count(impact: Impact) -> str:
-    if impact.hours is None:
-        return _("fewer than %(least)s") % {"least": settings.SMALLEST_GROUP}
-    return str(impact.hours)
+def _count(people: int | None) -> str:
+    return _("(not shown)") if people is None else grouped(people)
+
+
+def _together(impact: Impact) -> str:
+    told = {"lose": _count(impact.lose), "gain": _count(impact.gain)}
+    return _("In all %(lose)s people lose something, %(gain)s gain.") % told
 
 
 def _parts(line: Line) -> Iterator[str]:
@@ -129,8 +132,5 @@ def _parts(line: Line) -> Iterator[str]:
         count = getattr(line, name)
         if count == 1:
             yield str(one)
-        elif count is None:
-            few = _("fewer than %(least)s") % {"least": settings.SMALLEST_GROUP}
-            yield str(several) % {"count": few}
-        elif count:
-            yield str(several) % {"count": count}
+        elif count != 0:
+            yield str(several) % {"count": _count(count)}

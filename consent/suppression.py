@@ -1,7 +1,8 @@
 """Which numbers of a report must be hidden so that none speaks of too few people. Pure.
 
-Two ways. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small groups
-together until what they say together speaks of enough people.
+Three ways. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small
+groups together until what they say together speaks of enough people. `show_overlapping` counts
+groups that share people, so that they have no total in common.
 
 Hiding only what is small would not do: the total gives it back. Hiding the next smallest as well
 would not always do either: whoever knows the rule can exclude all answers but one (three hidden
@@ -52,6 +53,47 @@ def _hidden(counts: Sequence[int], smallest: int) -> set[int]:
         next_smallest = min(count for place, count in enumerate(counts) if place not in hidden)
         hidden |= {place for place, count in enumerate(counts) if count == next_smallest}
     return hidden
+
+
+def show_overlapping(
+    people: Mapping[frozenset[Key], int],
+    *,
+    among: Mapping[Key, int],
+    last: Sequence[Key] = (),
+    smallest: int,
+) -> dict[Key, int | None]:
+    """Return how many are in each group of `among`, or None where that number would tell too much.
+
+    `people` says how many are in exactly these groups and no others, everybody included: those in
+    none of them, too. `among[group]` is how many could have been in the group; where nearly all or
+    all of them are, those who are not would be told by it. The largest groups are looked at first,
+    those of `last` after all others.
+
+    The numbers shown cut everybody into parts: in this group and not in that one. A number is shown
+    only while each part is empty or of at least `smallest` people. Whatever can be worked out from
+    all that is shown is how many are in some of these parts, so it is nought or enough, however
+    much somebody knows about which group lies in which.
+    """
+    sizes = {
+        group: sum(count for inside, count in people.items() if group in inside) for group in among
+    }
+    parts = [dict(people)]
+    shown: dict[Key, int | None] = dict.fromkeys(among)
+    for group in sorted(among, key=lambda one: (one in last, -sizes[one], repr(one))):
+        finer = [part for whole in parts for part in _cut(whole, group)]
+        counts = [sum(part.values()) for part in finer]
+        enough = smallest <= sizes[group] <= among[group] - smallest
+        if enough and all(count >= smallest for count in counts if count):
+            shown[group], parts = sizes[group], finer
+    return shown
+
+
+def _cut(
+    part: Mapping[frozenset[Key], int], group: Key
+) -> tuple[dict[frozenset[Key], int], dict[frozenset[Key], int]]:
+    inside = {groups: count for groups, count in part.items() if group in groups}
+    outside = {groups: count for groups, count in part.items() if group not in groups}
+    return inside, outside
 
 
 def gather_small(
