@@ -28,16 +28,23 @@ def change_setting(
 
 @transaction.atomic
 def set_working_hours(
-    *, whom: str, hours: WorkingHours | None, actor: Actor, at: datetime | None = None
+    *,
+    whom: str,
+    hours: WorkingHours | None,
+    actor: Actor,
+    at: datetime | None = None,
+    imported: bool = False,
 ) -> Setting:
     """Bind recording of a place, a site or everybody to hours; None binds it to none any more.
 
     Agents hear of it with their next policy; what was recorded outside from now on is refused.
     """
-    return _store(HOURS + whom, hours.as_json() if hours else SHIPPED, actor, at)
+    return _store(HOURS + whom, hours.as_json() if hours else SHIPPED, actor, at, imported=imported)
 
 
-def _store(key: str, stored: object, actor: Actor, at: datetime | None) -> Setting:
+def _store(
+    key: str, stored: object, actor: Actor, at: datetime | None, *, imported: bool = False
+) -> Setting:
     row, _ = Setting.objects.update_or_create(
         key=key, defaults={"value": stored, "changed_at": at or timezone.now()}
     )
@@ -46,6 +53,7 @@ def _store(key: str, stored: object, actor: Actor, at: datetime | None) -> Setti
         actor=actor,
         covers=[row],
         event_time=at,
+        imported=imported,
     )
     # Leases given for longer than they are to last now are not waited for: all get new ones.
     refresh_cohorts(at=at or timezone.now())

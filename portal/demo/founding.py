@@ -270,7 +270,11 @@ class SetHours:
     def do(self, world: World) -> None:
         """Set them, now: what was recorded before was bound to none."""
         services.set_working_hours(
-            whom=self.data.whom, hours=self.data.hours, actor=world.officer, at=self.at
+            whom=self.data.whom,
+            hours=self.data.hours,
+            actor=world.officer,
+            at=self.at,
+            imported=True,
         )
 
 
