@@ -177,6 +177,7 @@ def _trimmed(document: Mapping[str, Any], code: str) -> dict[str, Any]:
     purpose = document["purposes"].get(code)
     listed = purpose["allowlist"] if purpose else {}
     return {
+        "form": document.get("form"),
         "jurisdictions": document["jurisdictions"],
         "rulebook": document.get("rulebook"),
         "apps": {app: facts for app, facts in document.get("apps", {}).items() if app in listed},
