@@ -58,8 +58,11 @@ def policy_changing(*, subject: int = 0, cohort: int = 0) -> None:
         epoch, server = cursor.fetchone()
     if not epoch:  # nobody has read from Redis yet, so there is nothing in it to outdate
         return
+    known_to_be_silent = _speaker().leaves_alone()
     if not _speaker().mark(epoch, server, name):
-        logger.warning("change_not_marked_in_redis")
+        # Once for each time it is tried: many changes may follow each other meanwhile.
+        level = logging.DEBUG if known_to_be_silent else logging.WARNING
+        logger.log(level, "change_not_marked_in_redis")
         Unmarked.objects.create(key=name)
     transaction.on_commit(partial(_speaker().tell, name))
 
@@ -96,9 +99,13 @@ class _Speaker:
         self._silent_until = 0.0
         threading.Thread(target=self._work, name="marks", daemon=True).start()
 
+    def leaves_alone(self) -> bool:
+        """Return whether Redis did not answer a moment ago, and is not asked now."""
+        return time.monotonic() < self._silent_until
+
     def mark(self, epoch: str, server: str, name: str) -> bool:
         """Return whether that very server holds a new nonce for the name, within the budget."""
-        if time.monotonic() < self._silent_until:
+        if self.leaves_alone():
             return False
         job = _Job(name, epoch, server)
         self._jobs.put(job)
