@@ -16,7 +16,7 @@ from retention.models import DeletionCase
 
 OWN: Final = {
     "id", "ref", "uuid", "subject", "event", "agent", "consent_event", "public_key", "sha256",
-    "recorded_at", "changed_at", "created_at", "opened_at",
+    "recorded_at", "changed_at", "created_at", "opened_at", "used_at",
 }  # fmt: skip
 """Keys, whose row it is, and when the row was written: these differ between any two people."""
 

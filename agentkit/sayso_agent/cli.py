@@ -20,9 +20,10 @@ from sayso_agent.home import Home, default_folder
 from sayso_agent.jws import KeySet, b64url_decode, verify
 from sayso_agent.keys import KINDS
 from sayso_agent.machine import platform_name
+from sayso_agent.options import minutes, run_options
 from sayso_agent.plain import clock_time, decisions, explanation, table
 from sayso_agent.policy import Policy
-from sayso_agent.recorders import RECORDERS, Told, guess, is_live, open_recorder
+from sayso_agent.recorders import Told, guess, is_live, open_recorder
 from sayso_agent.recorders.ndjson import FACTS, window_facts
 from sayso_agent.report import try_report
 from sayso_agent.run import Pace, Recording, Runner
@@ -295,20 +296,6 @@ def do_forget(args: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 60 * 24:
-        raise argparse.ArgumentTypeError("a number of minutes above 0, at most a day's")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 86_400:
-        raise argparse.ArgumentTypeError("seconds between 0.1 and 86400")
-    return value
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     common = argparse.ArgumentParser(add_help=False)
@@ -335,7 +322,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--serial", default="", help="this machine's serial number, for a ticket")
     found.add_argument("--key", choices=KINDS, default=KINDS[0], help="kind of the agent's key")
     found.add_argument("--again", action="store_true", help="replace the agent of this folder")
-    _run_options(command("run", do_run))
+    run_options(command("run", do_run))
     command("poll", do_poll)
     command("status", do_status)
     found = command("explain", do_explain)
@@ -343,51 +330,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--signal", required=True, help="a signal, such as mouse_click")
     command("pause", do_pause)
     found = command("forget", do_forget)
-    found.add_argument("--minutes", type=_minutes, required=True)
+    found.add_argument("--minutes", type=minutes, required=True)
     add_options(command("conformance", do_conformance))
     return top
-
-
-def _run_options(found: argparse.ArgumentParser) -> None:
-    found.add_argument("--events", metavar="FILE", help="events to take; - is standard input")
-    found.add_argument("--recorder", choices=sorted(RECORDERS), help="whose events they are")
-    found.add_argument(
-        "--host", default="", help="host of a page that was opened from this machine"
-    )
-    found.add_argument(
-        "--window",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"a fact on the window, where events have none: {', '.join(FACTS)}",
-    )
-    found.add_argument(
-        "--app-hint", metavar="APP", help="the app's code, where nothing is known of the window"
-    )
-    found.add_argument(
-        "--no-passwords",
-        action="store_true",
-        help="says of a recording that no password is typed, where its recorder cannot tell",
-    )
-    found.add_argument(
-        "--rebase", action="store_true", help="move an old recording's times to end now"
-    )
-    found.add_argument(
-        "--state-command",
-        metavar="COMMAND",
-        help="run at each change, with $SAYSO_STATE (recording, not_recording, paused)",
-    )
-    found.add_argument("--once", action="store_true", help="poll, take all input, hand it in, end")
-    found.add_argument(
-        "--poll", type=_seconds, metavar="SECONDS", help="poll this often (default: as told)"
-    )
-    found.add_argument(
-        "--upload-every",
-        type=_seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="hand in what is older than this (default: 300)",
-    )
 
 
 def _first(text: str | None) -> str:

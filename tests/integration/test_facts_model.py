@@ -39,13 +39,15 @@ class Known:
 
 
 def fold(known: list[Known], on: date) -> dict[str, list[str]]:
-    """What the facts call for on a day."""
+    """What the facts call for on a day; by the clock of where people work hours go."""
     holding = [fact for fact in known if fact.holds(on)]
     places = {fact.value for fact in holding if fact.kind != "site"}
     if not any(fact.kind == "work_location" for fact in holding):
         places = set()
     sites = {fact.value for fact in holding if fact.kind == "site"}
-    return {"jurisdictions": sorted(places), "sites": sorted(sites)}
+    shared = {"jurisdictions": sorted(places), "sites": sorted(sites)}
+    works_in = {fact.value for fact in holding if fact.kind == "work_location"}
+    return shared | ({"works_in": sorted(works_in)} if works_in < places else {})
 
 
 def test_the_cohort_is_the_fold_of_the_facts_on_every_day(database: Any) -> None:

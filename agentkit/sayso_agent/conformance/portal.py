@@ -82,7 +82,7 @@ class FakePortal:
 
     def __enter__(self) -> "FakePortal":
         self._server = ThreadingHTTPServer(
-            ("127.0.0.1", 0), handler(self.answer, lambda: self.recovered)
+            ("127.0.0.1", 0), handler(self._respond, lambda: self.recovered)
         )
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -134,6 +134,9 @@ class FakePortal:
         return b"\n".join(seen.body for seen in self.requests)
 
     # --- answers -------------------------------------------------------------------------------
+
+    def _respond(self, seen: Seen) -> Answer:
+        return self.answer(seen)  # looked up each time: a test may put another in its place
 
     def answer(self, seen: Seen) -> Answer:
         """Return the answer to a request, and remember the request."""
