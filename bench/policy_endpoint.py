@@ -229,7 +229,8 @@ def _measure(
         script.write_text(WRK)
         url = f"http://127.0.0.1:{port}{way.path}"
         command = [wrk, "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
-        _run_wrk([*command, "-d2s", url, str(asked)])
+        # Long enough that every agent has asked at least once.
+        _run_wrk([*command, f"-d{2 + options.agents // 8000}s", url, str(asked)])
         _check(port, way, etag)
         busy, ours, began = policy_field.busy_seconds(), _used(pids), time.time()
         said, load = _run_wrk([*command, f"-d{options.seconds}s", url, str(asked)])

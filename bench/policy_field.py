@@ -37,6 +37,8 @@ class Field:
     body: bytes
     known: Any
     """What the portal knows of the agent that was copied."""
+    world: Any
+    """Their purpose, notice and apps, for more people."""
     redis: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -71,7 +73,7 @@ def prepare(agents: int) -> Field:
     digest = hashlib.sha256(token.encode()).digest()
     issued, known = postgres.issue(postgres.look(digest), time.time())
     _copy_agents(agents)
-    return Field(agents, issued.etag, issued.body, known, settings.REDIS_URL)
+    return Field(agents, issued.etag, issued.body, known, world, settings.REDIS_URL)
 
 
 def _copy_agents(agents: int) -> None:

@@ -64,6 +64,16 @@ class UnreachableError(AgentError):
         self.retry_after = retry_after
 
 
+class PolicyChangedError(AgentError):
+    """Something changed while we waited: nothing may be captured until the policy is fetched."""
+
+    exit_code = Exit.UNREACHABLE
+
+    def __init__(self, *, retry_after: float | None = None) -> None:
+        super().__init__("policy_changed", "the policy has changed and must be fetched again")
+        self.retry_after = retry_after
+
+
 class UnexpectedAnswerError(AgentError):
     """The portal answered with something the protocol does not hold."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sayso_agent.errors import (
     EnrolmentError,
+    PolicyChangedError,
     PolicyRefusedError,
     StandingError,
     UnexpectedAnswerError,
@@ -124,7 +125,10 @@ class Portal:
     # --- policy --------------------------------------------------------------------------------
 
     def policy(self, *, etag: str = "", wait: float = 0.0) -> PolicyAnswer:
-        """Poll once. StandingError for 401, 403, 410; UnreachableError where ours may stand."""
+        """Poll once. StandingError for 401, 403, 410; UnreachableError where ours may stand.
+
+        PolicyChangedError where something changed while we waited.
+        """
         headers = {**self._auth(), "Accept": "application/policy+jwt"}
         if etag:
             headers["If-None-Match"] = etag
@@ -136,6 +140,8 @@ class Portal:
             return PolicyAnswer(_document(answer), answer.headers.get("etag", ""), _wait(answer))
         if answer.status == 304 and etag:
             return PolicyAnswer(None, etag, _wait(answer))
+        if answer.status == 409:
+            raise PolicyChangedError(retry_after=answer.retry_after())
         raise _trouble(answer, "the portal sent no policy")
 
     def keys(self) -> KeySet:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sayso_agent.agent import Agent, Fetched, fetch, portal_of
-from sayso_agent.errors import AgentError, StandingError, UnexpectedAnswerError, UnreachableError
+from sayso_agent.errors import (
+    AgentError,
+    PolicyChangedError,
+    StandingError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from sayso_agent.event import Event, Skipped
 from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
@@ -129,6 +135,7 @@ class Runner:
     _next_report: float = 0.0
     _forgotten: tuple[float, float] | None = None
     _token_ended: bool = False
+    _was_changed: bool = False
     _next_change: float = 0.0
     _change_backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=3600.0))
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
@@ -245,10 +252,16 @@ class Runner:
                 raise
             self._token_ended = True  # our key brings another
             return 1.0
+        except PolicyChangedError as error:
+            # At once, or when we are told to; not again and again where nothing else is said.
+            first, self._was_changed = not self._was_changed, True
+            pause = error.retry_after
+            return (pause or 0.0) if first else self._backoff.failed(retry_after=pause)
         except UnreachableError as error:
             return self._backoff.failed(retry_after=error.retry_after)
         except AgentError:
             return self._backoff.failed()
+        self._was_changed = False
         self._backoff.succeeded()
         return self._interval()
 

@@ -6,7 +6,7 @@ that asks PostgreSQL, the process under ASGI one that asks Redis first. Both get
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
@@ -109,6 +109,24 @@ BUSY: Final = Refusal(
 )
 
 
+CHANGED: Final = Refusal(
+    status=409,
+    code="policy_changed",
+    detail="Something that this machine's policy follows from has changed just now.",
+    next_step="Stop capture at once, and ask for the policy again after Retry-After, without"
+    " waiting for a change.",
+)
+
+
+class Wake(NamedTuple):
+    """How a wait ended."""
+
+    changed: bool = False
+    """Whether something changed that the policy follows from; else it is to be looked at again."""
+    pause: int = 0
+    """The seconds after which to ask again: thousands told at once must not all ask at once."""
+
+
 class Known(NamedTuple):
     """Whose token it is, and the newest policy if nothing changed since it was issued."""
 
@@ -166,8 +184,8 @@ class Source(Protocol):
         `named` is the policy that the caller says it has: a help to find what it needs, no more.
         """
 
-    async def hold(self, known: Known, seconds: float) -> bool:
-        """Wait for a change, at most so long; False, at once, where no more can wait."""
+    async def hold(self, known: Known, seconds: float) -> Wake | None:
+        """Wait for a change, at most so long; None, at once, where no more can wait."""
 
     async def body(self, digest: bytes, known: Known) -> bytes | None:
         """Return the signed policy that `known` names, if it is at hand."""
@@ -182,11 +200,14 @@ async def answer(
     if_none_match: str | None,
     prefer: str | None,
     now: Callable[[], float],
+    waited: int = 0,
 ) -> Answer | Refusal:
     """Return what the holder of `token` is told.
 
     304 while the policy that `if_none_match` names is in force; 200 with a signed policy as soon
-    as it is not, or none is named. `prefer` may ask to wait for that (RFC 7240): `wait=30`.
+    as it is not, or none is named. `prefer` may ask to wait (RFC 7240): `wait=30`. Who waits and
+    is overtaken by a change is told so, unsigned and at once: to stop needs no proof, and to sign
+    something for each of thousands takes time. `waited`: seconds granted to this poll already.
     """
     if not token or not token.startswith(PREFIX):
         return NO_TOKEN
@@ -199,29 +220,37 @@ async def answer(
             return known
         if isinstance(known, Denied):
             return _denied(source, known, if_none_match)
-        waited = 0
-        if prefer and (waited := await _wait(source, known, if_none_match, prefer, now())):
-            known = await source.look(digest, now(), if_none_match)
+        if prefer and (wanted := _wanted(source, known, if_none_match, prefer, now())):
+            # Never past the instant from which the policy is not answered for any more.
+            wake = await source.hold(known, min(wanted, known.fresh_until - now()))
+            if wake and wake.changed:
+                return changed(wake.pause)
+            if wake:
+                waited = wanted
+                known = await source.look(digest, now(), if_none_match)
             if isinstance(known, Refusal):
                 return known
             if isinstance(known, Denied):  # not after it was somebody's, yet types cannot know
                 return _denied(source, known, if_none_match)
-        if _is_current(if_none_match, known, now()):
-            return Answer(304, _headers(source, known.etag, waited))
+        if is_current(if_none_match, known, now()):
+            return unchanged(source.interval, source.offer, known.etag, waited)
         return await _policy(source, digest, known, if_none_match, waited, now())
     except Unavailable as away:
         return away.refusal
 
 
-async def _wait(
+def _wanted(
     source: Source, known: Known, if_none_match: str | None, prefer: str, now: float
 ) -> int:
-    """Wait for a change as the caller asked to; return the seconds granted, 0 for no wait."""
+    """Return the seconds that the caller may wait for a change; 0 for no wait."""
     wanted = min(wished(prefer), source.offer)
-    if not wanted or not _is_current(if_none_match, known, now):
-        return 0
-    # Never past the instant from which the policy is not answered for any more.
-    return wanted if await source.hold(known, min(wanted, known.fresh_until - now)) else 0
+    return wanted if wanted and is_current(if_none_match, known, now) else 0
+
+
+@lru_cache(maxsize=128)
+def changed(pause: int) -> Refusal:
+    """Return what a waiting agent is told when something changes."""
+    return replace(CHANGED, retry_after=pause)
 
 
 async def _policy(
@@ -234,18 +263,20 @@ async def _policy(
     if body is None:
         issued = await source.issue(digest, known, now)
         etag, body = issued.etag, issued.body
-    return _whole(_headers(source, etag, waited), body)
+    return whole(source.interval, source.offer, etag, waited, body)
 
 
 def _denied(source: Source, denied: Denied, named: str | None) -> Answer:
-    headers = _headers(source, denied.etag, 0)
-    return (
-        Answer(304, headers) if denied.etag in _tags(named or "") else _whole(headers, denied.body)
-    )
+    interval, offer = source.interval, source.offer
+    if denied.etag in _tags(named or ""):
+        return unchanged(interval, offer, denied.etag, 0)
+    return whole(interval, offer, denied.etag, 0, denied.body)
 
 
-def _whole(headers: Headers, body: bytes) -> Answer:
-    headers += [
+def whole(interval: int, offer: int, etag: str, waited: int, body: bytes) -> Answer:
+    """Return the answer that brings a signed policy."""
+    headers = [
+        *_headers(interval, offer, etag, waited),
         (b"content-type", b"application/policy+jwt"),
         (b"content-length", b"%d" % len(body)),
     ]
@@ -281,7 +312,13 @@ def named_version(if_none_match: str | None) -> int:
     return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
 
 
-def _is_current(if_none_match: str | None, known: Known, now: float) -> bool:
+def unchanged(interval: int, offer: int, etag: str, waited: int) -> Answer:
+    """Return the answer that what is named is in force."""
+    return Answer(304, _headers(interval, offer, etag, waited))
+
+
+def is_current(if_none_match: str | None, known: Known, now: float) -> bool:
+    """Return whether the policy that the caller names is the one in force."""
     if not if_none_match or not known.is_in_force(now):
         return False
     return if_none_match == known.etag or known.etag in _tags(if_none_match)
@@ -302,8 +339,8 @@ def _too_many(pause: int) -> Refusal:
     )
 
 
-def _headers(source: Source, etag: str, waited: int) -> Headers:
-    headers = [(b"etag", etag.encode("ascii")), *_general(source.interval, source.offer)]
+def _headers(interval: int, offer: int, etag: str, waited: int) -> Headers:
+    headers = [(b"etag", etag.encode("ascii")), *_general(interval, offer)]
     if waited:
         headers.append((b"preference-applied", b"wait=%d" % waited))
     return headers

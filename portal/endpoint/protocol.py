@@ -1,20 +1,26 @@
 """The fastest way: polls answered inside uvicorn's own protocol object, all else as ever.
 
-Switchable (SAYSO_POLICY_FAST) and no way of its own to decide: it drives the same coroutine as the
-ASGI application, only without a task, a scope and two messages for each poll. What is not plainly
-a poll, and whatever comes while one is under way, is left to uvicorn.
+Switchable (SAYSO_POLICY_FAST) and no way of its own to decide: it offers each poll to the shortcut,
+and drives the same coroutine as the ASGI application for those that do not fit, only without a
+task, a scope and two messages for each. What is not plainly a poll, and whatever comes while one
+is under way, is left to uvicorn.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, Final, cast
+from collections.abc import Coroutine, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from portal.endpoint.answer import Answer, Refusal
+from portal.endpoint.answer import Answer, Refusal, changed, unchanged
 from portal.endpoint.asgi import PATH, STATE
 from portal.endpoint.problems import delivered
+from portal.endpoint.shortcut import ShortPoll
+
+if TYPE_CHECKING:
+    from portal.endpoint.serving import Endpoint
 
 logger = logging.getLogger(__name__)
 _PATH: Final = PATH.encode("ascii")
@@ -30,10 +36,11 @@ FAILED: Final = Refusal(
 )
 
 
-class Poll:
+class Poll(ShortPoll):
     """A poll under way: for uvicorn a request cycle that is not complete yet.
 
     While it stands, uvicorn queues what else comes on the connection, and reads no more of it.
+    The next poll of the connection is the same object again.
     """
 
     __slots__ = (
@@ -47,20 +54,39 @@ class Poll:
     )
     message_event = asyncio.Event()  # nobody waits for it
 
-    def __init__(
-        self, connection: "PolicyProtocol", course: Coroutine[Any, Any, Answer], *, keep_alive: bool
-    ) -> None:
+    def __init__(self, connection: "PolicyProtocol") -> None:
+        super().__init__()
         self.connection = connection
-        self.course = course
-        self.keep_alive = keep_alive
-        self.response_complete = False
+        self.course: Coroutine[Any, Any, Answer] | None = None
+        self.keep_alive = True
+        self.response_complete = True
         self.disconnected = False
         self.more_body = True
         self.body = b""
 
+    def is_over(self) -> bool:
+        """Return whether nobody wants the answer any more."""
+        return self.response_complete
+
+    def stands(self, named: bytes, granted: int) -> None:
+        """Answer that the named policy is in force."""
+        self.connection.say_unchanged(self, named, granted)
+
+    def brings(self, said: Answer) -> None:
+        """Answer with this."""
+        self.connection.say(self, said)
+
+    def has_changed(self, pause: int) -> None:
+        """Answer that something changed while it waited."""
+        self.connection.say(self, delivered(changed(pause)))
+
+    def in_full(self, granted: int) -> None:
+        """Answer by the coroutine that answers any poll."""
+        self.connection.answer_in_full(self, is_counted=True, granted=granted)
+
     def go_on(self, waited_for: "asyncio.Future[Any] | None" = None) -> None:
         """Run until there is an answer, or until the next future; then again when that is done."""
-        if self.response_complete:
+        if self.response_complete or self.course is None:
             return
         try:
             future = self.course.send(None)
@@ -77,7 +103,31 @@ class Poll:
     def end(self) -> None:
         """Let it go: the connection is lost."""
         self.response_complete = True
-        self.course.close()
+        if self.shortcut:
+            self.shortcut.leave(self)
+        if self.course:
+            self.course.close()
+
+
+class _Ready:
+    """The bytes around the tag of a 304: alike for all, until the second or the offer changes."""
+
+    def __init__(self) -> None:
+        self.before = self.after = b""
+        self._of: Sequence[tuple[bytes, bytes]] | None = None
+        self._offer = 0
+
+    def refresh(self, default_headers: Sequence[tuple[bytes, bytes]], endpoint: "Endpoint") -> None:
+        """Make them anew if they are not those of now."""
+        shared = endpoint.shared
+        if default_headers is self._of and shared.offer == self._offer:
+            return
+        self._of, self._offer = default_headers, shared.offer
+        said = unchanged(shared.interval, self._offer, "\0", 0)
+        self.before, self.after = _rendered(said, default_headers).split(b"\0")
+
+
+_READY: Final = _Ready()
 
 
 class PolicyProtocol(HttpToolsProtocol):
@@ -85,25 +135,24 @@ class PolicyProtocol(HttpToolsProtocol):
 
     poll: Poll | None = None
     """The poll under way; what was queued behind it is then uvicorn's `cycle`."""
+    _own: Poll | None = None
+    _sleeper: asyncio.TimerHandle | None = None
+    _rested = 0.0
+    """Since when nothing was asked after a poll; 0 while something is."""
 
     def on_message_begin(self) -> None:
         """Begin a request; most of what uvicorn prepares a poll does not need."""
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._rested = 0.0
 
     def on_headers_complete(self) -> None:
         """Answer a poll; leave everything else to uvicorn."""
         if self.url == _PATH and self._is_plain():
-            endpoint = self.app_state.get(STATE)
+            endpoint: Endpoint | None = self.app_state.get(STATE)
             if endpoint is not None:
-                poll = Poll(
-                    self,
-                    endpoint.answered(self.headers),
-                    keep_alive=self.parser.should_keep_alive(),
-                )
-                self.poll = self.cycle = poll  # type: ignore[assignment]
-                poll.go_on()
+                self._begin(endpoint)
                 return
         url, headers, expected = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -114,34 +163,104 @@ class PolicyProtocol(HttpToolsProtocol):
     def _is_plain(self) -> bool:
         """Return whether the request may be answered here: alone on its connection, no body."""
         before = cast("Poll | None", self.cycle)  # or uvicorn's own, with the same word for it
-        return (
-            (before is None or before.response_complete)
-            and not self.flow.write_paused
-            and self.limit_concurrency is None
-            and self.parser.get_method() == b"GET"
-            and self.parser.get_http_version() == "1.1"
-            and not any(name in _OTHERS for name, _ in self.headers)
-        )
+        if (
+            (before is not None and not before.response_complete)
+            or self.flow.write_paused
+            or self.limit_concurrency is not None
+            or self.parser.get_method() != b"GET"
+            or self.parser.get_http_version() != "1.1"
+        ):
+            return False
+        for name, _ in self.headers:  # noqa: SIM110  every poll comes by here
+            if name in _OTHERS:
+                return False
+        return True
+
+    def _begin(self, endpoint: "Endpoint") -> None:
+        poll = self._own
+        if poll is None:
+            poll = self._own = Poll(self)
+        poll.response_complete = False
+        poll.keep_alive = self.parser.should_keep_alive()
+        self.poll = self.cycle = poll  # type: ignore[assignment]
+        if not endpoint.shortcut.take(poll, self.headers):
+            self.answer_in_full(poll)
+
+    def answer_in_full(self, poll: Poll, *, is_counted: bool = False, granted: int = 0) -> None:
+        """Answer a poll by the coroutine that answers any."""
+        endpoint: Endpoint = self.app_state[STATE]
+        poll.course = endpoint.answered(self.headers, is_counted=is_counted, waited=granted)
+        poll.go_on()
+
+    def on_message_complete(self) -> None:
+        """End a request; a poll has no body to wait for."""
+        if self.poll is None or cast("Poll", self.cycle) is not self.poll:
+            super().on_message_complete()
+
+    def say_unchanged(self, poll: Poll, named: bytes, granted: int) -> None:
+        """Write the answer that what the poll named is in force."""
+        endpoint: Endpoint = self.app_state[STATE]
+        if granted or not poll.keep_alive:
+            shared = endpoint.shared
+            tag = named.decode("ascii")
+            self.say(poll, unchanged(shared.interval, shared.offer, tag, granted))
+            return
+        _READY.refresh(self.server_state.default_headers, endpoint)
+        self._write(poll, _READY.before + named + _READY.after)
 
     def say(self, poll: Poll, answer: Answer) -> None:
         """Write an answer; the next request on this connection may come."""
-        poll.response_complete, self.poll = True, None
+        close = b"" if poll.keep_alive else b"connection: close\r\n"
+        self._write(poll, _rendered(answer, self.server_state.default_headers, close))
+
+    def _write(self, poll: Poll, answer: bytes) -> None:
+        poll.response_complete, self.poll, poll.course = True, None, None
         if self.transport.is_closing():
             return
-        lines = [STATUS_LINE[answer.status]]
-        for name, value in (*self.server_state.default_headers, *answer.headers):
-            lines += (name, b": ", value, b"\r\n")
-        if not poll.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines += (b"\r\n", answer.body)
-        self.transport.write(b"".join(lines))
+        self.transport.write(answer)
         if not poll.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self.flow.read_paused or not poll.keep_alive:
+            self.on_response_complete()
+        else:
+            self._rest()
+
+    # --- connections that nobody uses -----------------------------------------------------------
+
+    def _rest(self) -> None:
+        """Let the connection idle, as `on_response_complete` does with a timer for each answer."""
+        self.server_state.total_requests += 1
+        self._rested = monotonic()
+        if self._sleeper is None:
+            self._sleeper = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        """Close the connection if it has idled long enough; else look again when it might have."""
+        self._sleeper = None
+        left: float = self.timeout_keep_alive
+        if self._rested:
+            left -= monotonic() - self._rested
+            if left <= 0:
+                self.timeout_keep_alive_handler()
+                return
+        self._sleeper = self.loop.call_later(left, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a poll that nobody waits for any more."""
         if self.poll:
             self.poll.end()
             self.poll = None
+        if self._sleeper:
+            self._sleeper.cancel()
+            self._sleeper = None
         super().connection_lost(exc)
+
+
+def _rendered(
+    answer: Answer, default_headers: Sequence[tuple[bytes, bytes]], more: bytes = b""
+) -> bytes:
+    """Return an answer as it goes over the wire."""
+    lines = [STATUS_LINE[answer.status]]
+    for name, value in (*default_headers, *answer.headers):
+        lines += (name, b": ", value, b"\r\n")
+    return b"".join((*lines, more, b"\r\n", answer.body))

@@ -12,6 +12,7 @@ NONCE_BYTES: Final = 8
 NONCE_SECONDS: Final = 86_400
 BODY_SECONDS: Final = 60
 _HEAD: Final = struct.Struct(">8s8sQQQQQQ")
+_VERSION: Final = struct.Struct(">Q")
 
 
 class Nonces(NamedTuple):
@@ -86,6 +87,17 @@ def unpack(raw: bytes | None) -> tuple[Nonces, Known] | None:
         return None
     known = Known(agent, subject, cohort, version, etag, issued, until)
     return Nonces(of_subject, of_cohort), known
+
+
+def pack_signed(version: int, body: bytes) -> bytes:
+    """Return a signed policy as it lies in Redis."""
+    return _VERSION.pack(version) + body
+
+
+def signed(raw: bytes | None, version: int) -> bytes | None:
+    """Return the signed policy that lies in Redis, if it is that version."""
+    is_it = raw is not None and raw[: _VERSION.size] == _VERSION.pack(version)
+    return raw[_VERSION.size :] if raw is not None and is_it else None
 
 
 FILL: Final = b"""

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from portal.api.authentication import bearer_token
-from portal.endpoint.answer import Answer, answer
+from portal.endpoint.answer import Answer, Headers, answer
 from portal.endpoint.hearing import Hearing
 from portal.endpoint.problems import delivered
+from portal.endpoint.shortcut import Shortcut
 from portal.endpoint.source import FastSource, Shared
 
 Message = MutableMapping[str, Any]
@@ -20,6 +21,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.shared = Shared()
+        self.shortcut = Shortcut(self.shared)
         hearing = Hearing(self.shared.room, self.shared.watch)
         # Held here: the event loop itself keeps only weak references to its tasks.
         self._tasks = [
@@ -33,14 +35,18 @@ class Endpoint:
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
 
-    async def answered(self, headers: list[tuple[bytes, bytes]]) -> Answer:
+    async def answered(
+        self, headers: Headers, *, is_counted: bool = False, waited: int = 0
+    ) -> Answer:
         """Return the answer to a poll with these headers; it never waits for anything but futures.
 
-        So whoever serves it may drive it by hand, without a task of its own.
+        So whoever serves it may drive it by hand, without a task of its own. `is_counted`: the
+        poll was counted against its agent's bucket; `waited`: it has had its wait, so long.
         """
         token, named, prefer = _read(headers)
-        said = await answer(FastSource(self.shared), token, named, prefer, time.time)
-        return delivered(said)
+        source = FastSource(self.shared, is_counted=is_counted)
+        wish = None if waited else prefer
+        return delivered(await answer(source, token, named, wish, time.time, waited))
 
     def let_go(self) -> None:
         """Answer everybody who waits, now: the server is about to stop."""

@@ -1,7 +1,6 @@
 """The fast way: a source that asks Redis as long as that may be believed, else PostgreSQL."""
 
 import asyncio
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -11,11 +10,11 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from portal.endpoint import answer, postgres, record
-from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable
+from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable, Wake
 from portal.endpoint.issuing import Issuer, Made
 from portal.endpoint.record import Nonces
 from portal.endpoint.together import Together
-from portal.endpoint.waiting import Room, Waiter
+from portal.endpoint.waiting import Room
 from portal.endpoint.watch import Watch
 from portal.endpoint.wire import RedisAway, Wire
 
@@ -26,7 +25,6 @@ THREADS: Final = 6
 """Questions to PostgreSQL at once; the rest of the pool is for people's pages."""
 MOST_QUEUED: Final = 400
 MOST_KEPT: Final = 200_000
-_VERSION: Final = struct.Struct(">Q")
 
 
 class Shared:
@@ -69,6 +67,11 @@ class Shared:
             self.kept.clear()
         self.kept[digest] = nonces, known
 
+    @property
+    def offer(self) -> int:
+        """The longest wait; none while there is no space."""
+        return self.longest_wait if self.room.has_space() else 0
+
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -77,10 +80,12 @@ class Shared:
 class FastSource:
     """The source of one poll."""
 
-    __slots__ = ("_asked", "_body", "_epoch", "_nonces", "_shared")
+    __slots__ = ("_asked", "_body", "_epoch", "_is_counted", "_nonces", "_shared")
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, *, is_counted: bool = False) -> None:
+        """Serve one poll; `is_counted`: it was counted against its agent's bucket already."""
         self._shared = shared
+        self._is_counted = is_counted
         self._epoch = b""
         self._nonces: Nonces | None = None
         self._asked = 0.0
@@ -94,11 +99,11 @@ class FastSource:
     @property
     def offer(self) -> int:
         """The longest wait; none while there is no space."""
-        return self._shared.longest_wait if self._shared.room.has_space() else 0
+        return self._shared.offer
 
     def meter(self, digest: bytes) -> int:
         """Count a request against the agent's bucket in this process."""
-        return self._shared.buckets.take(digest, monotonic())
+        return 0 if self._is_counted else self._shared.buckets.take(digest, monotonic())
 
     async def look(self, digest: bytes, now: float, named: str | None) -> Known | Denied | Refusal:
         """Return what stands: by Redis where that is beyond doubt, else by PostgreSQL."""
@@ -126,10 +131,11 @@ class FastSource:
             return known
         return await self._carefully(digest, hint)
 
-    async def hold(self, known: Known, seconds: float) -> bool:
+    async def hold(self, known: Known, seconds: float) -> Wake | None:
         """Wait for a change of what was found."""
-        waiter = Waiter(known, self._epoch, self._nonces)
-        return await self._shared.room.hold(waiter, self._asked, seconds)
+        return await self._shared.room.hold(
+            known, self._epoch, self._nonces, asked=self._asked, seconds=seconds
+        )
 
     async def body(self, digest: bytes, known: Known) -> bytes | None:
         """Return the signed policy, where Redis has the very one and nothing changed meanwhile."""
@@ -148,8 +154,7 @@ class FastSource:
                 return None
         if raw is None or not self._holds(wire):
             return None
-        is_it = _VERSION.unpack_from(raw)[0] == known.version
-        return bytes(raw[_VERSION.size :]) if is_it else None
+        return record.signed(raw, known.version)
 
     async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
         """Issue a policy; keep it in Redis where that is beyond doubt."""
@@ -267,7 +272,7 @@ class FastSource:
             nonces.cohort,
             known.version,
             seconds,
-            _VERSION.pack(known.version) + body if body else b"",
+            record.pack_signed(known.version, body) if body else b"",
             record.BODY_SECONDS,
             record.NONCE_SECONDS,
         )

@@ -1,7 +1,8 @@
-"""What the polls of one moment ask Redis about the same kind of thing, in one command."""
+"""What the polls of one moment ask Redis, in one command."""
 
 import asyncio
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 from portal.endpoint import record
 from portal.endpoint.record import Nonces
@@ -9,34 +10,62 @@ from portal.endpoint.wire import RedisAway, Wire
 
 MOST: Final = 256
 """Polls in one command: Redis answers nobody else while it looks up the names of one."""
+Values = list[Any]
+"""Bytes, or None where nothing lies under the name."""
+
+
+class Question(Protocol):
+    """What one poll asks: the nonces of its subject and cohort, and perhaps something more.
+
+    `places` says where in the values of the command the answer lies, in the order it was asked in.
+    """
+
+    places: tuple[int, ...]
+
+    def told(self, values: Values | None) -> None:
+        """Take the values of the whole command; None where nobody can say."""
+
+
+class _InCoroutine:
+    """A question on which a coroutine waits."""
+
+    __slots__ = ("future", "places")
+
+    def __init__(self) -> None:
+        self.places: tuple[int, ...] = ()
+        self.future: asyncio.Future[Nonces] = asyncio.get_running_loop().create_future()
+
+    def told(self, values: Values | None) -> None:
+        """Hand them to the coroutine."""
+        if self.future.done():
+            return
+        if values is None:
+            self.future.set_exception(RedisAway())
+        else:
+            subject, cohort = self.places
+            self.future.set_result(Nonces(values[subject], values[cohort]))
 
 
 class _Command:
     """One `MGET` to be, and who waits for which of its values."""
 
-    __slots__ = ("askers", "epoch", "names", "wire")
+    __slots__ = ("epoch", "names", "questions", "wire")
 
     def __init__(self, wire: Wire, epoch: bytes) -> None:
         self.wire = wire
         self.epoch = epoch
         self.names: dict[bytes, int] = {}
-        self.askers: list[tuple[asyncio.Future[Nonces], int, int]] = []
+        self.questions: list[Question] = []
 
     def send(self) -> None:
-        """Ask; each asker gets the two nonces, either of them None where it does not stand."""
+        """Ask; everybody is told when Redis has spoken."""
         self.wire.call(b"MGET", *self.names).add_done_callback(self._hand_out)
 
-    def _hand_out(self, asked: "asyncio.Future[list[bytes]]") -> None:
-        error = None if asked.cancelled() else asked.exception()
-        if error or asked.cancelled():
-            for future, _, _ in self.askers:
-                if not future.done():
-                    future.set_exception(RedisAway())
-            return
-        values = asked.result()
-        for future, subject, cohort in self.askers:
-            if not future.done():
-                future.set_result(Nonces(values[subject], values[cohort]))
+    def _hand_out(self, asked: "asyncio.Future[Values]") -> None:
+        failed = asked.cancelled() or asked.exception() is not None
+        values = None if failed else asked.result()
+        for question in self.questions:
+            question.told(values)
 
 
 class Together:
@@ -53,21 +82,21 @@ class Together:
         self, wire: Wire, epoch: bytes, subject: int, cohort: int
     ) -> "asyncio.Future[Nonces]":
         """Return the nonces that stand; the future raises RedisAway where nobody can say."""
-        loop = asyncio.get_running_loop()
+        question = _InCoroutine()
+        self.ask(question, wire, epoch, record.nonce_keys(epoch, subject, cohort))
+        return question.future
+
+    def ask(self, question: Question, wire: Wire, epoch: bytes, names: Iterable[bytes]) -> None:
+        """Ask for the values of some names; the question is told later, never at once."""
         command = self._open
         if command is None or command.wire is not wire or command.epoch != epoch:
             command = self._open = _Command(wire, epoch)
-            loop.call_soon(self._close, command)
-        names = command.names
-        place_of = names.setdefault
-        of_subject, of_cohort = record.nonce_keys(epoch, subject, cohort)
-        mine = place_of(of_subject, len(names))
-        shared = place_of(of_cohort, len(names))
-        future: asyncio.Future[Nonces] = loop.create_future()
-        command.askers.append((future, mine, shared))
-        if len(command.askers) >= MOST:
+            asyncio.get_running_loop().call_soon(self._close, command)
+        known = command.names
+        question.places = tuple([known.setdefault(name, len(known)) for name in names])
+        command.questions.append(question)
+        if len(command.questions) >= MOST:
             self._open = None
-        return future
 
     def _close(self, command: _Command) -> None:
         if self._open is command:

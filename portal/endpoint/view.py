@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from portal.endpoint import marks, postgres
-from portal.endpoint.answer import Answer, Denied, Issued, Known, Refusal, answer
+from portal.endpoint.answer import Answer, Denied, Issued, Known, Refusal, Wake, answer
 from portal.endpoint.problems import delivered
 
 R = TypeVar("R")
@@ -29,9 +29,9 @@ class PostgresSource:
         """Return what stands in PostgreSQL."""
         return postgres.asked(postgres.look, digest)
 
-    async def hold(self, known: Known, seconds: float) -> bool:
+    async def hold(self, known: Known, seconds: float) -> Wake | None:
         """Refuse: a thread that waits would be one that does not answer."""
-        return False
+        return None
 
     async def body(self, digest: bytes, known: Known) -> bytes | None:
         """Return None: signed policies are not kept in PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The agents that wait for a change (`Prefer: wait`): held cheaply, woken when it comes."""
+"""The agents that wait for a change (`Prefer: wait`): held cheaply, told when it comes."""
 
 import asyncio
 import random
@@ -8,32 +8,51 @@ from time import monotonic
 from typing import Final
 
 from portal.endpoint import record
-from portal.endpoint.answer import Known
+from portal.endpoint.answer import Known, Wake
 from portal.endpoint.record import Nonces
 from portal.endpoint.wire import Wire
 
 RATE: Final = 400
-"""How many agents of a cohort are woken in a second when something shared changes: about as many
-as one process can issue policies to."""
+"""How many agents of a cohort are asked back in a second when something shared changes: about as
+many as one process can issue policies to."""
 MEMORY: Final = 10_000
 CHUNK: Final = 500
+AGAIN: Final = Wake()
 
 
 class Waiter:
-    """One agent that waits."""
+    """One agent that waits: what it knows, and what to do when its wait is over."""
 
-    __slots__ = ("epoch", "future", "known", "nonces")
+    __slots__ = ("epoch", "known", "nonces", "timer")
 
-    def __init__(self, known: Known, epoch: bytes, nonces: Nonces | None) -> None:
+    def __init__(self) -> None:
+        self.timer: asyncio.TimerHandle | None = None
+        """Set as long as it waits."""
+        self.knows(Known(0, 0, 0), b"", None)
+
+    def knows(self, known: Known, epoch: bytes, nonces: Nonces | None) -> None:
+        """Remember what is to hold, and under which nonces it was found to."""
         self.known = known
         self.epoch = epoch
         self.nonces = nonces
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def wake(self) -> None:
-        """Let it ask again."""
+    def over(self, wake: Wake) -> None:
+        """Go on: the wait is over. Called once for each wait."""
+        raise NotImplementedError
+
+
+class _InCoroutine(Waiter):
+    """A waiter on which a coroutine waits."""
+
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.future: asyncio.Future[Wake] = asyncio.get_running_loop().create_future()
+
+    def over(self, wake: Wake) -> None:
         if not self.future.done():
-            self.future.set_result(None)
+            self.future.set_result(wake)
 
 
 class Room:
@@ -43,7 +62,9 @@ class Room:
         self._limit = limit
         self._closing = False
         self._agents: dict[int, Waiter] = {}
-        self._names: dict[str, list[Waiter]] = {}
+        self._subjects: dict[int, list[Waiter]] = {}
+        # As keys, in their order: one of ten thousand leaves as quickly as one of ten.
+        self._cohorts: dict[int, dict[Waiter, None]] = {}
         # When each of the last changes was heard of: one may come while the question is under way.
         self._heard: OrderedDict[str, float] = OrderedDict()
 
@@ -54,90 +75,115 @@ class Room:
         """Return whether one more may wait."""
         return not self._closing and len(self._agents) < self._limit
 
-    async def hold(self, waiter: Waiter, asked: float, seconds: float) -> bool:
-        """Wait until woken, at most so long; False at once where there is no space.
+    async def hold(
+        self, known: Known, epoch: bytes, nonces: Nonces | None, *, asked: float, seconds: float
+    ) -> Wake | None:
+        """Wait in a coroutine, as `enter` says; None at once where there is no space."""
+        waiter = _InCoroutine()
+        waiter.knows(known, epoch, nonces)
+        if not self.enter(waiter, asked=asked, seconds=seconds):
+            return None
+        try:
+            return await waiter.future
+        finally:
+            self.leave(waiter)
+
+    def enter(self, waiter: Waiter, *, asked: float, seconds: float) -> bool:
+        """Let it wait until told, at most so long; False where there is no space.
 
         `asked` is when the question began whose answer the waiter knows: a change heard of since
-        ends the wait at once.
+        ends the wait as soon as it has begun.
         """
         if not self.has_space():
             return False
-        names = _names(waiter.known)
-        if any(self._heard.get(name, 0.0) >= asked for name in names):
-            return True
-        self._add(waiter, names)
-        timer = asyncio.get_running_loop().call_later(seconds, waiter.wake)
-        try:
-            await waiter.future
-        finally:
-            timer.cancel()
-            self._remove(waiter, names)
+        known = waiter.known
+        if any(self._heard.get(name, 0.0) >= asked for name in _names(known)):
+            seconds = 0.0
+        if older := self._agents.get(known.agent):
+            self._end(older, AGAIN)  # its connection is gone, or it asks twice: the newest counts
+        self._agents[known.agent] = waiter
+        self._subjects.setdefault(known.subject, []).append(waiter)
+        self._cohorts.setdefault(known.cohort, {})[waiter] = None
+        waiter.timer = asyncio.get_running_loop().call_later(seconds, self._end, waiter, AGAIN)
+        return True
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Forget a waiter; return whether it was waiting."""
+        if waiter.timer is None:
+            return False
+        waiter.timer.cancel()
+        waiter.timer = None
+        known = waiter.known
+        del self._agents[known.agent]
+        self._subjects[known.subject].remove(waiter)
+        if not self._subjects[known.subject]:
+            del self._subjects[known.subject]
+        del self._cohorts[known.cohort][waiter]
+        if not self._cohorts[known.cohort]:
+            del self._cohorts[known.cohort]
         return True
 
     def changed(self, name: str) -> None:
-        """Wake whom a change concerns: a person's agents at once, a cohort's spread over time.
-
-        Thousands that ask in the same moment would all be answered late.
-        """
+        """Tell whom a change concerns, all of them now; a cohort's are asked back over time."""
         self._heard[name] = monotonic()
         self._heard.move_to_end(name)
         if len(self._heard) > MEMORY:
             self._heard.popitem(last=False)
-        waiters = list(self._names.get(name, ()))
-        if name.startswith("c:"):
-            self._wake_spread(waiters)
-        else:
-            for waiter in waiters:
-                waiter.wake()
+        kind, _, number = name.partition(":")
+        if kind == "s":
+            self._tell([(one, Wake(changed=True)) for one in self._subjects.get(int(number), ())])
+            return
+        waiters = list(self._cohorts.get(int(number), ()))
+        longest = len(waiters) // RATE
+        self._tell([(w, Wake(changed=True, pause=random.randint(0, longest))) for w in waiters])  # noqa: S311  no secret
 
     async def sweep(self, wire: Wire, epoch: bytes) -> None:
-        """Wake those for whom something changed without a message; raises RedisAway.
+        """Tell those for whom something changed without a message; raises RedisAway.
 
         One that was answered from PostgreSQL, or under another epoch, holds no nonces to compare:
-        it is let go as well, some time soon.
+        it is let go to look again, some time soon.
         """
         waiters = list(self._agents.values())
-        self._wake_spread(w for w in waiters if w.nonces is None or w.epoch != epoch)
+        self._let_go([w for w in waiters if w.nonces is None or w.epoch != epoch])
         comparable = [w for w in waiters if w.nonces and w.epoch == epoch]
         for start in range(0, len(comparable), CHUNK):
-            chunk = comparable[start : start + CHUNK]
+            chunk = [w for w in comparable[start : start + CHUNK] if w.timer]
+            found = [(w, w.nonces) for w in chunk]
             keys = [record.key(epoch, name) for w in chunk for name in _names(w.known)]
+            if not keys:
+                continue
             now = await wire.call(b"MGET", *keys)
-            for number, waiter in enumerate(chunk):
-                if waiter.nonces != Nonces(*now[2 * number : 2 * number + 2]):
-                    waiter.wake()
+            for number, (waiter, nonces) in enumerate(found):
+                # One that went on meanwhile, and waits again, was told what it knows since.
+                if waiter.nonces is nonces and nonces != Nonces(*now[2 * number : 2 * number + 2]):
+                    self._end(waiter, Wake(changed=True))
 
     def close(self) -> None:
         """Let everybody go, and nobody in: the server stops."""
         self._closing = True
         for waiter in list(self._agents.values()):
-            waiter.wake()
+            self._end(waiter, AGAIN)
 
-    def _wake_spread(self, waiters: Iterable[Waiter]) -> None:
-        waiters = list(waiters)
-        if len(waiters) == 1:
-            waiters[0].wake()
-            return
+    def _tell(self, wakes: list[tuple[Waiter, Wake]]) -> None:
+        """Tell some now and the others right after: polls in between are answered meanwhile."""
+        for waiter, wake in wakes[:CHUNK]:
+            self._end(waiter, wake)
+        if len(wakes) > CHUNK:
+            asyncio.get_running_loop().call_soon(self._tell, wakes[CHUNK:])
+
+    def _let_go(self, waiters: list[Waiter]) -> None:
         loop, longest = asyncio.get_running_loop(), len(waiters) / RATE
         for waiter in waiters:
-            loop.call_later(random.uniform(0, longest), waiter.wake)  # noqa: S311  no secret
+            # Whose time is over as soon as that anyway is left alone, also from the last sweep.
+            if waiter.timer and waiter.timer.when() - loop.time() > longest:
+                waiter.timer.cancel()
+                pause = random.uniform(0, longest)  # noqa: S311  no secret
+                waiter.timer = loop.call_later(pause, self._end, waiter, AGAIN)
 
-    def _add(self, waiter: Waiter, names: Iterable[str]) -> None:
-        if older := self._agents.get(waiter.known.agent):
-            older.wake()  # its connection is gone, or the agent asks twice: the newest counts
-        self._agents[waiter.known.agent] = waiter
-        for name in names:
-            self._names.setdefault(name, []).append(waiter)
-
-    def _remove(self, waiter: Waiter, names: Iterable[str]) -> None:
-        if self._agents.get(waiter.known.agent) is waiter:
-            del self._agents[waiter.known.agent]
-        for name in names:
-            left = self._names[name]
-            left.remove(waiter)
-            if not left:
-                del self._names[name]
+    def _end(self, waiter: Waiter, wake: Wake) -> None:
+        if self.leave(waiter):
+            waiter.over(wake)
 
 
-def _names(known: Known) -> tuple[str, str]:
+def _names(known: Known) -> Iterable[str]:
     return record.subject_key(known.subject), record.cohort_key(known.cohort)

@@ -22,6 +22,8 @@ JITTER: Final = 0.2
 AT_ONCE: Final = (0.05, 0.5)
 """Between two long polls, as the agent we ship does."""
 BACKOFF: Final = (1.0, 30.0)
+CHANGED: Final = 409
+"""Something changed while it waited: nothing is captured until the policy is asked for again."""
 OVER: Final = {401: "token_unknown", 403: "agent_revoked", 410: "subject_erased"}
 
 
@@ -140,6 +142,9 @@ class SimulatedAgent:
         elif answer.status == 304 and self.etag:
             self._judge(asked)
             self.confirmed = time.monotonic()
+        elif answer.status == CHANGED:
+            self._deny(time.monotonic())
+            return _retry_after(answer)
         else:
             return self._troubled(answer)
         self._failures = 0
@@ -184,8 +189,7 @@ class SimulatedAgent:
         self.script.counts.errors[f"status_{answer.status}"] += 1
         if answer.status in OVER:
             self._deny(time.monotonic())
-        said = answer.headers.get("retry-after", "")
-        return max(self._back_off(), float(said[:6]) if said.isdigit() else 0.0)
+        return max(self._back_off(), _retry_after(answer))
 
     async def _acknowledge(self) -> None:
         if self.lease is None:
@@ -247,6 +251,12 @@ def offered(policy_poll: str) -> int:
         if name == "wait" and value.isdigit():
             return int(value)
     return 0
+
+
+def _retry_after(answer: Answer) -> float:
+    """Return the seconds after which to ask again, 0 where the portal names none."""
+    said = answer.headers.get("retry-after", "")
+    return float(said[:6]) if said.isdigit() else 0.0
 
 
 def _raw(text: bytes) -> bytes:

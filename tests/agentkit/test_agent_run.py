@@ -23,7 +23,9 @@ from sayso_agent import (
     UnreachableError,
     WindowFacts,
 )
+from sayso_agent.agent import fetch
 from sayso_agent.conformance.portal import FakePortal, allow, problem
+from sayso_agent.errors import PolicyChangedError
 from sayso_agent.files import write_json
 from sayso_agent.home import Home
 from sayso_agent.recorders import Told, open_recorder
@@ -421,6 +423,36 @@ def test_being_turned_away_ends_the_loop(
     assert isinstance(serving.error, StandingError)
     assert serving.error.exit_code == code
     assert serving.said[-1].startswith("not recording")
+
+
+def test_told_of_a_change_it_stops_at_once_and_fetches_the_policy(
+    serving: Serving, portal: FakePortal
+) -> None:
+    with serving.running():
+        until(serving.recording)
+        portal.always[POLICY] = problem(409, "policy_changed")
+        until(lambda: not serving.recording())
+        assert serving.runner.agent.why_not() == "policy_changed"
+        asked = portal.paths("GET").count(POLICY)
+        time.sleep(0.4)
+        assert portal.paths("GET").count(POLICY) <= asked + 1  # at once, then with patience
+        del portal.always[POLICY]
+
+        until(serving.recording)
+
+
+def test_told_of_a_change_it_comes_back_when_it_is_told_to(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    agent = enrolled(portal, tmp_path)
+    runner = Runner(agent, lambda line: None)
+
+    assert runner._took(PolicyChangedError(retry_after=7.0)) == 7.0
+    assert runner._took(PolicyChangedError()) >= 0.5
+    agent.poll()
+    runner._took(fetch(agent.portal, agent.clock, etag=agent.etag))
+    assert runner._took(PolicyChangedError()) == 0.0
+    agent.close()
 
 
 def test_a_portal_in_trouble_is_left_alone_for_a_while(

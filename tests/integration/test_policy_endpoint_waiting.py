@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -62,6 +63,16 @@ def withdraw(world: factories.World) -> None:
     services.withdraw_consent(subject=world.subject, purpose="train-agents")
 
 
+def is_told(said: Said) -> bool:
+    """Whether it was told to stop and to ask again."""
+    return said.status == 409 and json.loads(said.body)["code"] == "policy_changed"
+
+
+def denies_next(portal: Portal, poll: Future[Said], token: str, within: float = 10) -> bool:
+    """Whether the one that waits is told, and gets a policy that allows nothing when it asks."""
+    return is_told(poll.result(within)) and portal.poll(token).allows is False
+
+
 def test_the_persons_own_change_ends_the_wait(
     portal: Portal, world: factories.World, token: str
 ) -> None:
@@ -70,8 +81,10 @@ def test_the_persons_own_change_ends_the_wait(
     withdraw(world)
     said = poll.result(10)
 
-    assert (said.status, said.allows) == (200, False)
-    assert said.headers["preference-applied"] == "wait=30"
+    assert is_told(said)
+    assert "retry-after" not in said.headers
+    assert said.headers["cache-control"] == "private, no-store"
+    assert portal.poll(token).allows is False
 
 
 def test_another_persons_change_does_not(
@@ -97,7 +110,36 @@ def test_a_change_for_all_ends_every_wait(portal: Portal, world: factories.World
 
     services.pull_kill_switch(purpose=None, by=UUID(int=1), role="operator", reason="incident")
 
-    assert {poll.result(10).status for poll in polls} == {200}
+    assert all(is_told(poll.result(10)) for poll in polls)
+
+
+def test_thousands_are_told_at_once_and_asked_back_over_time(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.endpoint import waiting as module
+    from portal.endpoint.answer import Known, Wake
+
+    monkeypatch.setattr(module, "CHUNK", 7)
+    room = portal.endpoint.shared.room
+    told: list[Wake] = []
+
+    class Silent(module.Waiter):
+        def over(self, wake: Wake) -> None:
+            told.append(wake)
+
+    async def everybody_waits() -> None:
+        for number in range(1, 10 * module.RATE + 1):
+            one = Silent()
+            one.knows(Known(number, number, 7), b"", None)
+            assert room.enter(one, asked=time.monotonic(), seconds=60)
+
+    portal.do(everybody_waits())
+    portal.loop.call_soon_threadsafe(room.changed, "c:7")
+    wait_until(lambda: len(told) == 10 * module.RATE)
+
+    assert len(room) == 0
+    assert all(wake.changed for wake in told)
+    assert {wake.pause for wake in told} == set(range(11))
 
 
 def test_a_revoked_agent_does_not_wait_on(
@@ -109,7 +151,8 @@ def test_a_revoked_agent_does_not_wait_on(
     poll, _ = waiting(portal, token)
     services.revoke_agent(subject=world.subject, ref=str(Agent.objects.get().ref))
 
-    assert poll.result(10).status == 403
+    assert is_told(poll.result(10))
+    assert portal.poll(token).status == 403
 
 
 def test_an_agent_that_asks_again_ends_its_earlier_wait(portal: Portal, token: str) -> None:
@@ -157,7 +200,7 @@ def test_a_wait_leaves_nothing_behind(portal: Portal, token: str) -> None:
     waiting(portal, token, "wait=1")[0].result(10)
     room = portal.endpoint.shared.room
 
-    assert (len(room), room._names) == (0, {})
+    assert (len(room), room._subjects, room._cohorts) == (0, {}, {})
 
 
 # --- messages that do not come -------------------------------------------------------------------
@@ -178,7 +221,7 @@ def test_a_change_nobody_spoke_of_is_found(
 
     withdraw(world)
 
-    assert poll.result(10).allows is False
+    assert denies_next(portal, poll, token)
 
 
 def test_a_marked_change_is_told_although_redis_was_left_alone_meanwhile(
@@ -196,7 +239,7 @@ def test_a_marked_change_is_told_although_redis_was_left_alone_meanwhile(
         withdraw(world)
         marks._speaker()._silent_until = time.monotonic() + marks.PAUSE
 
-    assert poll.result(10).allows is False
+    assert denies_next(portal, poll, token)
 
 
 def test_a_message_that_got_lost_is_missed_at_once(
@@ -218,7 +261,7 @@ def test_a_message_that_got_lost_is_missed_at_once(
     began = time.monotonic()
     client.eval(tell, 2, record.SEQUENCE, record.CHANNEL, "s:0")
 
-    assert poll.result(10).allows is False
+    assert denies_next(portal, poll, token)
     assert time.monotonic() - began < 4
 
 
@@ -233,7 +276,7 @@ def test_a_listener_that_was_cut_off_finds_what_it_missed(
 
     withdraw(world)
 
-    assert poll.result(10).allows is False
+    assert denies_next(portal, poll, token)
 
 
 def test_without_redis_a_wait_is_ended_by_postgres(database: Any, settings: Any) -> None:
@@ -247,15 +290,15 @@ def test_without_redis_a_wait_is_ended_by_postgres(database: Any, settings: Any)
         world.say_yes()
         portal = Portal()
         portal.wait_for_fence()
-        poll, _ = waiting(portal, enrolled(world.subject)[1])
+        token = enrolled(world.subject)[1]
+        poll, _ = waiting(portal, token)
         own.kill()
         portal.wait_for_fence(held=False)
 
         withdraw(world)
         began = time.monotonic()
-        said = poll.result(10)
 
-        assert (said.status, said.allows) == (200, False)
+        assert denies_next(portal, poll, token)
         assert time.monotonic() - began < 5
         assert database.sql("SELECT count(*) FROM portal_unmarked") == [(1,)]
     finally:
@@ -282,7 +325,7 @@ def test_a_change_while_the_question_is_under_way_is_not_missed(
     hold = FastSource.hold
     changes = iter([withdraw])
 
-    async def late(self: Any, known: Any, seconds: float) -> bool:
+    async def late(self: Any, known: Any, seconds: float) -> Any:
         for change in changes:
             thread = threading.Thread(target=change, args=(world,))
             thread.start()

@@ -146,6 +146,207 @@ def test_odd_polls_are_answered_and_the_connection_lives_on(
     assert line.reply().status in {200, 304}
 
 
+# --- the short way -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def only_short(served: Served, line: Line, token: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tag of a policy that is in force and remembered; nothing is answered in full any more."""
+    from portal.endpoint.serving import Endpoint
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    for _ in range(2):  # found, then remembered
+        line.send(request(token, tag=tag))
+        line.reply()
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a poll was answered in full")
+
+    monkeypatch.setattr(Endpoint, "answered", broken)
+    return tag
+
+
+def test_a_poll_to_which_nothing_is_new_is_answered_the_short_way(
+    line: Line, token: str, only_short: str
+) -> None:
+    for _ in range(3):
+        line.send(request(token, tag=only_short))
+        assert line.reply().status == 304
+
+
+def test_the_short_way_brings_the_signed_policy_that_is_at_hand(
+    line: Line, token: str, only_short: str, database: Any
+) -> None:
+    before = database.sql("SELECT count(*) FROM consent_issuedpolicy")
+    line.send(request(token))
+    first = line.reply()
+    line.send(request(token))
+
+    assert shape(first) == shape(line.reply())
+    assert (first.status, first.headers["etag"]) == (200, only_short)
+    assert first.body.count(b".") == 2
+    assert database.sql("SELECT count(*) FROM consent_issuedpolicy") == before
+
+
+def test_both_ways_bring_the_same_signed_policy(
+    both: dict[str, Served], token: str, database: Any
+) -> None:
+    said = {}
+    for way in ("asgi", "protocol", "protocol", "asgi"):  # each remembers, then answers from it
+        line = both[way].connect()
+        for _ in range(3):
+            line.send(request(token))
+            said[way] = shape(line.reply())
+        line.send(request(token, tag=said[way][1]["etag"]))
+        assert line.reply().status == 304
+        line.close()
+
+    assert said["asgi"] == said["protocol"]
+
+
+def test_what_was_remembered_is_not_said_once_it_has_changed(
+    line: Line, token: str, world: factories.World
+) -> None:
+    from consent import services
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    for _ in range(2):
+        line.send(request(token, tag=tag))
+        assert line.reply().status == 304
+
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    line.send(request(token, tag=tag))
+    said = line.reply()
+
+    assert said.status == 200
+    assert said.headers["etag"] != tag
+
+
+def test_a_whole_policy_is_not_said_once_it_has_changed(
+    line: Line, token: str, world: factories.World
+) -> None:
+    from consent import services
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    line.send(request(token, tag=tag))
+    line.reply()
+    line.send(request(token))
+    assert line.reply().headers["etag"] == tag
+
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    line.send(request(token))
+
+    assert line.reply().headers["etag"] != tag
+
+
+def test_the_short_way_counts_every_poll_once(
+    world: factories.World, token: str, settings: Any
+) -> None:
+    from portal.endpoint import postgres
+
+    settings.POLICY_BURST = 6
+    postgres.buckets.cache_clear()
+    running = Served("protocol")
+    running.wait_for_fence()
+    line = running.connect()
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    said = []
+    for _ in range(7):
+        line.send(request(token, tag=tag))
+        said.append(line.reply())
+    line.close()
+    running.close()
+
+    assert [reply.status for reply in said] == [304] * 5 + [429] * 2
+    assert said[-1].headers["retry-after"] == "1"
+
+
+def test_who_waits_the_short_way_is_told_of_a_change(
+    served: Served, line: Line, token: str, only_short: str, world: factories.World
+) -> None:
+    from consent import services
+
+    line.send(request(token, tag=only_short, prefer="wait=20"))
+    wait_until(lambda: len(served.shared.room) == 1)
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+
+    said = line.reply()
+    assert (said.status, b"policy_changed" in said.body) == (409, True)
+    assert len(served.shared.room) == 0
+
+
+def test_who_waits_the_short_way_in_vain_hears_that_nothing_changed(
+    served: Served, line: Line, token: str, only_short: str
+) -> None:
+    line.send(request(token, tag=only_short, prefer="wait=1"))
+    said = line.reply()
+
+    assert (said.status, said.headers["preference-applied"]) == (304, "wait=1")
+    assert said.headers["etag"] == only_short
+
+
+def test_who_waits_the_short_way_and_hangs_up_is_forgotten(
+    served: Served, token: str, only_short: str
+) -> None:
+    waiting = served.connect()
+    waiting.send(request(token, tag=only_short, prefer="wait=20"))
+    wait_until(lambda: len(served.shared.room) == 1)
+
+    waiting.close()
+
+    wait_until(lambda: len(served.shared.room) == 0)
+
+
+def test_without_the_fence_nothing_is_answered_the_short_way(
+    served: Served, line: Line, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.endpoint.serving import Endpoint
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    for _ in range(2):
+        line.send(request(token, tag=tag))
+        line.reply()
+    answered, in_full = Endpoint.answered, []
+
+    def counted(*args: Any, **more: Any) -> Any:
+        in_full.append(more)
+        return answered(*args, **more)
+
+    monkeypatch.setattr(Endpoint, "answered", counted)
+    monkeypatch.setattr(served.shared.watch, "usable", lambda: None)
+    line.send(request(token, tag=tag))
+
+    assert line.reply().status == 304
+    assert len(in_full) == 1
+
+
+def test_where_redis_goes_away_under_way_the_answer_comes_in_full(
+    served: Served, line: Line, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.endpoint.together import Together
+
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    for _ in range(2):
+        line.send(request(token, tag=tag))
+        line.reply()
+
+    def nothing(self: Any, question: Any, *_: Any) -> None:
+        import asyncio
+
+        asyncio.get_running_loop().call_soon(question.told, None)
+
+    monkeypatch.setattr(Together, "ask", nothing)
+    line.send(request(token, tag=tag))
+
+    assert line.reply().status == 304
+
+
 # --- connections ---------------------------------------------------------------------------------
 
 
@@ -190,7 +391,7 @@ def test_what_follows_a_poll_that_waits_is_answered_after_it(
 
     services.withdraw_consent(subject=world.subject, purpose="train-agents")
 
-    assert line.reply().status == 200
+    assert line.reply().status == 409
     assert line.reply().body.startswith(b"GET /behind")
 
 

@@ -172,6 +172,27 @@ def test_only_trouble_leaves_the_lease_in_force(status: int, goes_on: bool) -> N
     assert agent.script.counts.errors == {f"status_{status}": 1}
 
 
+@pytest.mark.parametrize(("retry_after", "pause"), [("", 0.0), ("7", 7.0)])
+def test_told_of_a_change_it_stops_and_asks_for_the_whole(retry_after: str, pause: float) -> None:
+    more = {"retry_after": retry_after} if retry_after else {}
+    portal = Portal(said(200, policy()), ACK, said(409, **more), said(200, policy(version=2)), ACK)
+
+    async def story(address: Address) -> tuple[SimulatedAgent, float, bool]:
+        agent = agent_at(address)
+        await agent.poll(wait=0)
+        told_to_wait = await agent.poll(wait=30)
+        captured = agent.captures(time.monotonic())
+        await agent.poll(wait=0)
+        return agent, told_to_wait, captured
+
+    agent, told_to_wait, captured = portal.meet(story)
+
+    assert (told_to_wait, captured) == (pause, False)
+    assert agent.stopped > 0
+    assert agent.captures(time.monotonic())
+    assert not agent.script.counts.errors
+
+
 def test_it_waits_as_long_as_it_is_told_to() -> None:
     portal = Portal(said(503, retry_after="77"))
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from portal.endpoint import answer as a
 from portal.endpoint import record
-from portal.endpoint.answer import Answer, Issued, Known, Refusal, Unavailable, answer
+from portal.endpoint.answer import Answer, Issued, Known, Refusal, Unavailable, Wake, answer
 from portal.endpoint.limits import Buckets
 from portal.endpoint.record import Nonces
 from portal.endpoint.view import at_once
@@ -24,13 +24,16 @@ TAG = '"7.1-2.3.1800000450"'
 KNOWN = Known(agent=1, subject=2, cohort=1, version=7, etag=TAG, issued=NOW, fresh_until=NOW + 450)
 
 
+AGAIN = Wake()
+
+
 @dataclass
 class Script:
     """A source that says what a test wrote down, and remembers what it was asked."""
 
     looks: list[Any]
     signed: bytes | None = None
-    waits: bool = True
+    waits: Wake | None = AGAIN
     pause: int = 0
     interval: int = 30
     offer: int = 30
@@ -46,7 +49,7 @@ class Script:
             raise found
         return found
 
-    async def hold(self, known: Known, seconds: float) -> bool:
+    async def hold(self, known: Known, seconds: float) -> Wake | None:
         self.asked.append(("hold", seconds))
         return self.waits
 
@@ -181,6 +184,19 @@ def test_a_wait_without_a_change_is_a_304() -> None:
     assert (result.status, headers(result)["preference-applied"]) == (304, "wait=20")
 
 
+@pytest.mark.parametrize("pause", [0, 7])
+def test_who_is_overtaken_by_a_change_is_told_to_stop_before_anything_is_looked_up(
+    pause: int,
+) -> None:
+    source = Script([KNOWN], waits=Wake(changed=True, pause=pause))
+
+    told = said(source, TAG, "wait=20")
+
+    assert (told.status, told.code, told.retry_after) == (409, "policy_changed", pause)
+    assert "Stop capture at once" in told.next_step
+    assert [kind for kind, *_ in source.asked] == ["look", "hold"]
+
+
 @pytest.mark.parametrize(
     ("prefer", "now", "seconds"),
     [("wait=10", NOW, 10), ("wait=90", NOW, 30), ("wait=30", NOW + 445, 5)],
@@ -196,7 +212,7 @@ def test_a_wait_is_no_longer_than_offered_or_than_the_policy_is_good(
 
 
 @pytest.mark.parametrize(
-    "source", [Script([KNOWN], waits=False), Script([KNOWN], offer=0)], ids=["full", "never"]
+    "source", [Script([KNOWN], waits=None), Script([KNOWN], offer=0)], ids=["full", "never"]
 )
 def test_where_nobody_can_wait_the_answer_comes_at_once(source: Script) -> None:
     result = said(source, TAG, "wait=30")

@@ -160,6 +160,19 @@ def _standing(status: int, *, purges: bool) -> Callable[[Stage], None]:
     return play
 
 
+def _changed(stage: Stage) -> None:
+    """Say that something changed, as to an agent that waits, and no more for a while."""
+    stage.begin(allow=ALLOWED)
+    stage.event("a click before", allowed=True)
+    stage.portal.always[POLICY] = problem(409, "policy_changed")
+    stage.asked()
+    stage.event("a click between the change and the policy", allowed=False)
+    time.sleep(0.5)
+    del stage.portal.always[POLICY]
+    stage.decree()
+    stage.event("a click under the next policy", allowed=True)
+
+
 def _lapse(answer: Callable[[Stage], Any]) -> Callable[[Stage], None]:
     """Return the play of a portal that gives no usable answer until the lease has ended."""
 
@@ -276,6 +289,8 @@ SCENARIOS: Final = (
     Scenario("struck", "is what the person had forgotten purged, and no batch over it?", _struck),
     Scenario("embargo", "does nothing leave before the embargo is over?", _embargo),
     Scenario("paused", "does a pause deny, and resuming allow again?", _paused),
+    Scenario("changed", "does capture stop until the policy is fetched, once told of a change?",
+             _changed),
     Scenario("old_version", "is an older version refused?", _old_version),
     Scenario("restarted", "is an older version refused after a restart?", _restarted),
     Scenario("status_401", "does capture stop when the token is unknown?",

@@ -1,0 +1,185 @@
+"""The short way to an answer: for a poll to which nothing is new, as nearly all are.
+
+Decides nothing of its own. Where this process remembers what stands for a holder, and under which
+nonces, one question to Redis settles whether it still does; the answer is then the one that
+`answer` gives. In every other case the poll is answered in full, as if this way did not exist.
+No coroutine, no task, no future for each: it costs a third of that way.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from hashlib import sha256
+from time import monotonic
+from typing import Final
+
+from portal.endpoint import record
+from portal.endpoint.answer import Answer, Headers, Known, Wake, whole, wished
+from portal.endpoint.source import Shared
+from portal.endpoint.together import Values
+from portal.endpoint.waiting import Waiter
+from portal.endpoint.wire import Wire
+
+SCHEME: Final = b"Bearer "
+
+
+class ShortPoll(Waiter, ABC):
+    """A poll on the short way; whoever serves it says what to do with what comes of it.
+
+    One object serves all polls of a connection, one after the other.
+    """
+
+    __slots__ = ("asked", "digest", "granted", "named", "places", "shortcut", "wanted", "wire")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: tuple[int, ...] = ()
+        self.shortcut: Shortcut | None = None
+        self.wire: Wire | None = None
+        self.asked = 0.0
+        self.digest = b""
+        self.named: bytes | None = None
+        self.wanted = 0
+        self.granted = 0
+
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Return whether nobody wants the answer any more."""
+
+    @abstractmethod
+    def stands(self, named: bytes, granted: int) -> None:
+        """Answer that the named policy is in force (304); `granted`: the seconds it had to wait."""
+
+    @abstractmethod
+    def brings(self, said: Answer) -> None:
+        """Answer with this."""
+
+    @abstractmethod
+    def has_changed(self, pause: int) -> None:
+        """Answer that something changed while it waited."""
+
+    @abstractmethod
+    def in_full(self, granted: int) -> None:
+        """Answer by the long way; the poll is counted, and has had its wait if any was granted."""
+
+    def told(self, values: Values | None) -> None:
+        """Hear what stands in Redis."""
+        if not self.is_over() and self.shortcut is not None:
+            self.shortcut.settle(self, values)
+
+    def over(self, wake: Wake) -> None:
+        """Go on after the wait."""
+        if self.is_over() or self.shortcut is None:
+            return
+        if wake.changed:
+            self.has_changed(wake.pause)
+        else:
+            self.granted, self.wanted = self.wanted, 0
+            self.shortcut.ask_again(self)
+
+
+class Shortcut:
+    """Takes the polls of one event loop that can be settled by one question to Redis."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    def take(self, poll: ShortPoll, headers: Headers) -> bool:
+        """Return whether the poll goes this way; if not, it is as if it had not been offered."""
+        credentials = named = prefer = None
+        for name, value in headers:
+            if name == b"authorization":
+                if credentials is not None:
+                    return False
+                credentials = value
+            elif name == b"if-none-match":
+                if named is not None:
+                    return False
+                named = value
+            elif name == b"prefer":
+                if prefer is not None:
+                    return False
+                prefer = value
+        if credentials is None or not credentials.startswith(SCHEME):
+            return False
+        shared = self._shared
+        digest = sha256(credentials[7:]).digest()
+        kept = shared.kept.get(digest)
+        if kept is None or kept[0] is None:
+            return False
+        known = kept[1]
+        if named is not None and named != known.etag.encode("ascii"):
+            return False
+        wire = shared.watch.usable()
+        now = monotonic()
+        if wire is None or shared.buckets.take(digest, now):
+            return False  # one too many is counted by nobody, and refused by the long way
+        poll.knows(known, shared.watch.epoch, kept[0])
+        poll.shortcut, poll.wire, poll.asked = self, wire, now
+        poll.digest, poll.named, poll.granted = digest, named, 0
+        poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
+        self._ask(poll, wire)
+        return True
+
+    def ask_again(self, poll: ShortPoll) -> None:
+        """Ask once more what stands, after a wait."""
+        wire = self._shared.watch.usable()
+        if wire is None or self._shared.watch.epoch != poll.epoch:
+            poll.in_full(poll.granted)
+            return
+        poll.wire, poll.asked = wire, monotonic()
+        self._ask(poll, wire)
+
+    def leave(self, poll: ShortPoll) -> None:
+        """Forget a poll that nobody waits for any more."""
+        self._shared.room.leave(poll)
+
+    def settle(self, poll: ShortPoll, values: Values | None) -> None:
+        """Answer if what was remembered stands; else leave the poll to the long way."""
+        known = poll.known
+        now = time.time()
+        if values is None or not self._stands(poll, values) or not known.is_in_force(now):
+            poll.in_full(poll.granted)
+        elif poll.named is None:
+            self._bring(poll, known, values)
+        elif not (poll.wanted and self._hold(poll, known, now)):
+            poll.stands(poll.named, poll.granted)
+
+    def _ask(self, poll: ShortPoll, wire: Wire) -> None:
+        known, epoch = poll.known, poll.epoch
+        names = record.nonce_keys(epoch, known.subject, known.cohort)
+        if poll.named is not None:
+            self._shared.together.ask(poll, wire, epoch, names)
+            return
+        whole = record.record_key(epoch, poll.digest), record.body_key(epoch, poll.digest)
+        self._shared.together.ask(poll, wire, epoch, (*names, *whole))
+
+    def _stands(self, poll: ShortPoll, values: Values) -> bool:
+        """Return whether both nonces are those it was kept under, and Redis may be believed now."""
+        places, nonces, watch = poll.places, poll.nonces, self._shared.watch
+        return (
+            nonces is not None
+            and values[places[0]] == nonces.subject
+            and values[places[1]] == nonces.cohort
+            and watch.usable() is poll.wire
+            and watch.epoch == poll.epoch
+        )
+
+    def _hold(self, poll: ShortPoll, known: Known, now: float) -> bool:
+        """Let it wait for a change; False where there is no space."""
+        shared = self._shared
+        poll.wanted = min(poll.wanted, shared.offer)
+        if not poll.wanted:
+            return False
+        seconds = min(poll.wanted, known.fresh_until - now)
+        return shared.room.enter(poll, asked=poll.asked, seconds=seconds)
+
+    def _bring(self, poll: ShortPoll, known: Known, values: Values) -> None:
+        """Answer with the signed policy, where Redis has it and it is still the newest."""
+        of_record, of_body = poll.places[2:]
+        newest = record.unpack(values[of_record])
+        body = record.signed(values[of_body], known.version)
+        if newest != (poll.nonces, known) or body is None:
+            poll.in_full(poll.granted)
+            return
+        shared = self._shared
+        poll.brings(whole(shared.interval, shared.offer, known.etag, poll.granted, body))
