@@ -3,7 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from portal.api.batches import BatchesView, upload
+from portal.api.batches import BatchesView, batch_schema, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.facts import FactsEndView, FactsSearchView, FactsView
@@ -135,6 +135,7 @@ urlpatterns = [
     ),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
     path(".well-known/sayso-policy.schema.json", policy_schema, name="policy-schema"),
+    path(".well-known/sayso-batch.schema.json", batch_schema, name="batch-schema"),
     path("accounts/", include("allauth.urls")),
     path("identity/o/device", approve.approve_machine, name="approve-machine"),
     path("", include("allauth.idp.urls")),

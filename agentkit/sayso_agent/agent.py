@@ -166,7 +166,7 @@ class Agent:
         self.capture.change(Rules(policy, lease), self.clock.now())
         self.home.spool.close()
         self.home.spool.purge(
-            lambda slot, r: policy.keeps(slot.purpose, slot.app, r.signal, r.stamp),
+            lambda slot, r: policy.keeps(slot.purpose, slot.app, r.signal, r.stamp, r.visible),
             part=lambda record: policy.strikes.side(record.stamp),
         )
         if not policy.paused:
@@ -223,9 +223,9 @@ class Agent:
         """Return whether the spool holds nothing that the policy in force denies."""
         policy = self.policy
         return policy is not None and all(
-            policy.keeps(segment.slot.purpose, segment.slot.app, record.signal, record.stamp)
-            for segment in self.home.spool.segments()
-            for record in segment.records
+            policy.keeps(s.slot.purpose, s.slot.app, r.signal, r.stamp, r.visible)
+            for s in self.home.spool.segments()
+            for r in s.records
         )
 
     # --- what the person does here ---------------------------------------------------------------

@@ -90,7 +90,9 @@ class Capture:
         if self.rules is not None and rules is not None:
             self._keep_typed(self._typed.cut(), now)
             keeps = rules.policy.keeps
-            self.drop_pending(lambda slot, r: keeps(slot.purpose, slot.app, r.signal, r.stamp))
+            self.drop_pending(
+                lambda slot, r: keeps(slot.purpose, slot.app, r.signal, r.stamp, r.visible)
+            )
             self.flush()
         else:
             self.forget()
@@ -129,8 +131,14 @@ class Capture:
         if isinstance(app, NoApp):
             return app.reason
         purposes, reason = _purposes(rules.policy, app.code, event.signal)
+        visible: tuple[str, ...] = ()
         if purposes and event.signal in rules.policy.every_visible_for:
-            purposes, reason = self._in_sight(rules.policy, event, purposes)
+            beside = self._in_sight(rules.policy, event)
+            if beside is None:
+                return "visible_unknown"
+            visible = tuple(sorted({app.code, *beside}))
+            purposes = _permitting(rules.policy, event.signal, purposes, visible)
+            reason = "visible_not_allowed"
         if not purposes:
             return reason
         moment = _moment(event, happened)
@@ -149,22 +157,22 @@ class Capture:
         data = reduce(event.signal, event.data)
         if data is None:
             return "bad_event"
-        self._keep(event.signal, app.code, purposes, data, stamp=stamp, wall=happened.wall)
+        content = _Content(event.signal, app.code, data, stamp, happened.wall, visible)
+        self._keep(purposes, content)
         return ""
 
-    def _in_sight(self, policy: Policy, event: Event, purposes: list[str]) -> tuple[list[str], str]:
-        """Return the purposes for which every window in sight may be captured as well."""
+    def _in_sight(self, policy: Policy, event: Event) -> set[str] | None:
+        """Return the apps of all other windows in sight; None where nobody can say which.
+
+        A window that is no app of the policy stands as "", which nothing permits.
+        """
         visible = event.visible
         if visible is None and event.signal == "window_title" and event.window.platform == "web":
             visible = ()  # a page's recorder sees its page and nothing beside it
         if visible is None:
-            return [], "visible_unknown"
-        for window in visible:
-            app = self._app(policy, window)
-            if isinstance(app, NoApp):
-                return [], "visible_not_allowed"
-            purposes = [p for p in purposes if policy.permits(p, app.code, event.signal)]
-        return purposes, "visible_not_allowed"
+            return None
+        found = [self._app(policy, window) for window in visible]
+        return {"" if isinstance(app, NoApp) else app.code for app in found}
 
     def _app(self, policy: Policy, window: WindowFacts) -> App | NoApp:
         """Look an app up once per window and policy: pointers move a hundred times a second."""
@@ -194,27 +202,34 @@ class Capture:
             if rules.policy.strikes.cover(piece.stamp):
                 self.dropped["struck"] += 1
                 continue
-            self._keep("key_content", piece.app, purposes, data, stamp=piece.stamp, wall=piece.wall)
+            self._keep(purposes, _Content("key_content", piece.app, data, piece.stamp, piece.wall))
 
-    def _keep(
-        self,
-        signal: str,
-        app: str,
-        purposes: list[str],
-        data: dict[str, Any],
-        *,
-        stamp: float,
-        wall: float,
-    ) -> None:
+    def _keep(self, purposes: list[str], content: "_Content") -> None:
         rules = self.rules
         if rules is None:
             return
-        content = {"t": stamp, "signal": signal, **data}
-        line = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        record = Record(stamp, signal, line.encode(), wall)
         for purpose in purposes:
-            self._pending.setdefault(rules.slot(purpose, app), []).append(record)
-        self.kept[signal] += 1
+            slot = rules.slot(purpose, content.app)
+            self._pending.setdefault(slot, []).append(content.record())
+        self.kept[content.signal] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is kept of one event, for whichever purposes."""
+
+    signal: str
+    app: str
+    data: dict[str, Any]
+    stamp: float
+    wall: float
+    visible: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        """Return the line that leaves, and what the spool must know of it."""
+        said = {"t": self.stamp, "signal": self.signal, **self.data}
+        line = json.dumps(said, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return Record(self.stamp, self.signal, line.encode(), self.wall, self.visible)
 
 
 def _unfit(event: Event) -> str:
@@ -239,6 +254,12 @@ def _purposes(policy: Policy, app: str, signal: str) -> tuple[list[str], str]:
     permitted = [purpose for purpose, reasons in refusals.items() if not reasons]
     reasons: Iterator[str] = (reason for why in refusals.values() for reason in why)
     return permitted, next(reasons, "not_allowed")
+
+
+def _permitting(policy: Policy, signal: str, purposes: list[str], apps: Iterable[str]) -> list[str]:
+    """Return the purposes for which every one of the apps may be captured."""
+    seen = list(apps)
+    return [p for p in purposes if all(policy.permits(p, app, signal) for app in seen)]
 
 
 def _moment(event: Event, happened: Instant) -> Instant | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -154,9 +154,18 @@ class Policy:
         """Return whether this may be captured. Silence is no; `deny` and `never` beat `allow`."""
         return not self.reasons(purpose, app, signal)
 
-    def keeps(self, purpose: str, app: str, signal: str, stamp: float) -> bool:
-        """Return whether what was captured earlier may stay on this machine."""
-        return self.permits(purpose, app, signal) and not self.strikes.cover(stamp)
+    def keeps(
+        self, purpose: str, app: str, signal: str, stamp: float, visible: Iterable[str] = ()
+    ) -> bool:
+        """Return whether what was captured earlier may stay on this machine.
+
+        A picture or title stays only where all that could be seen on it is known and permitted.
+        """
+        apps = frozenset(visible)
+        if signal in self.every_visible_for and app not in apps:
+            return False
+        permitted = all(self.permits(purpose, one, signal) for one in apps | {app})
+        return permitted and not self.strikes.cover(stamp)
 
     def reasons(self, purpose: str, app: str, signal: str) -> tuple[str, ...]:
         """Return every reason why not; an empty answer permits."""

@@ -37,12 +37,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event fit to leave: `line` is its NDJSON, `wall` when it was recorded here."""
+    """One event fit to leave: `line` is its NDJSON, `wall` when it was recorded here.
+
+    `visible` are the apps of all windows that could be seen on a picture or title, its own among
+    them; empty for what shows no other windows.
+    """
 
     stamp: float
     signal: str
     line: bytes
     wall: float
+    visible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,4 +268,5 @@ def _record_json(record: Record) -> dict[str, Any]:
 
 
 def _record(content: dict[str, Any]) -> Record:
-    return Record(**{**content, "line": content["line"].encode()})
+    visible = tuple(content.get("visible", ()))
+    return Record(**{**content, "line": content["line"].encode(), "visible": visible})

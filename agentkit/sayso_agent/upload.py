@@ -49,6 +49,7 @@ def manifest(segment: Segment) -> dict[str, Any]:
     """Return the manifest of a segment. The interval is half-open and ends within the lease."""
     stamps = [record.stamp for record in segment.records]
     data = segment.payload
+    visible = _visible(segment)
     return {
         "batch": segment.batch,
         "policy_version": segment.slot.version,
@@ -60,7 +61,17 @@ def manifest(segment: Segment) -> dict[str, Any]:
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "redactor": USER_AGENT,
+        **({"visible": visible} if visible else {}),
     }
+
+
+def _visible(segment: Segment) -> dict[str, list[str]]:
+    """Return for each kind of picture or title the apps of all windows that could be seen."""
+    found: dict[str, set[str]] = {}
+    for record in segment.records:
+        if record.visible:
+            found.setdefault(record.signal, set()).update(record.visible)
+    return {signal: sorted(found[signal]) for signal in sorted(found)}
 
 
 class Uploader:

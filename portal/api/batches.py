@@ -1,22 +1,26 @@
 """POST /api/v1/batches and the upload that follows: manifest first, then the bytes, streamed."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from consent.policy.types import Signal
+import retention
+from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
 from portal.api.authentication import agent_for, agent_of, bearer_token
 from portal.api.errors import Problem, problem_handler, problem_response
+from portal.api.policy import schema_response
 from retention import services
 from retention.exceptions import BatchRefused, RetentionError
 from retention.models import Admission
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 CHUNK = 1 << 16
+MOST_VISIBLE = 200
+"""Apps that one picture may show windows of; a screen holds fewer."""
 STATUS_OF = {
     "batch_refused": 422,
     "bytes_do_not_match": 422,
@@ -50,6 +56,30 @@ class SignalCounts(serializers.DictField):
         return counts
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    }
+)
+class VisibleApps(serializers.DictField):
+    """Picture or title signal -> the apps of all windows that could be seen, by their codes.
+
+    A code is all that a window may say of itself here: a title would be what it shows.
+    """
+
+    child = serializers.ListField(
+        child=serializers.SlugField(max_length=60), min_length=1, max_length=MOST_VISIBLE
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, list[str]]:
+        """Return the lists; raises for a signal that shows no other windows."""
+        listed: dict[str, list[str]] = super().to_internal_value(data)
+        if unknown := sorted(set(listed) - SHOWS_OTHER_WINDOWS):
+            raise serializers.ValidationError(f"not of these signals: {', '.join(unknown)[:200]}")
+        return listed
+
+
 class ManifestIn(serializers.Serializer[dict[str, Any]]):
     """What an agent says about a batch before it sends the bytes."""
 
@@ -62,16 +92,19 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
     bytes = serializers.IntegerField(min_value=1)
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z")
     redactor = serializers.CharField(max_length=40)
+    visible = VisibleApps(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         """Add `from`, which Python keeps to itself."""
         return {**super().get_fields(), "from": serializers.DateTimeField()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse an interval that runs backwards."""
+        """Refuse an interval that runs backwards, and windows seen on what is not there."""
         since: datetime = attrs["from"]
         if attrs["until"] < since:
             raise serializers.ValidationError({"until": "lies before from"})
+        if not set(attrs.get("visible", {})) <= set(attrs["signals"]):
+            raise serializers.ValidationError({"visible": "names a signal that signals does not"})
         return attrs
 
 
@@ -103,6 +136,17 @@ class BatchesView(APIView):
         if admission.state == Admission.State.REFUSED:
             raise as_problem(BatchRefused(admission.reasons))
         return Response(BatchOut(_standing(admission)).data, status=200 if known else 201)
+
+
+@require_safe
+def batch_schema(request: HttpRequest) -> HttpResponse:
+    """The form of a manifest, as JSON Schema (draft 2020-12)."""
+    return schema_response(_schema())
+
+
+@lru_cache(maxsize=1)
+def _schema() -> bytes:
+    return (Path(retention.__path__[0]) / "batch.schema.json").read_bytes()
 
 
 @csrf_exempt

@@ -92,7 +92,12 @@ def policy_keys(request: HttpRequest) -> JsonResponse:
 @require_safe
 def policy_schema(request: HttpRequest) -> HttpResponse:
     """The form of the document that policies are, as JSON Schema (draft 2020-12)."""
-    response = HttpResponse(_schema(), content_type="application/schema+json")
+    return schema_response(_schema())
+
+
+def schema_response(schema: bytes) -> HttpResponse:
+    """Return a published JSON Schema, as anybody may keep it for an hour."""
+    response = HttpResponse(schema, content_type="application/schema+json")
     response["Cache-Control"] = "public, max-age=3600"
     return response
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent import services
 from consent.models import IssuedPolicy, PolicyAcknowledgement
-from consent.policy.types import Signal
+from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
 from portal.demo.lines import ndjson
 from portal.demo.people import Person, dice
 from portal.demo.steps import MONTHS
@@ -157,6 +157,7 @@ class HandIn:
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             redactor=REDACTOR,
+            visible={signal: [app] for signal in SHOWS_OTHER_WINDOWS.intersection(counts)},
         )
         return manifest, content
 

@@ -38,6 +38,8 @@ REASONS: Final = {
     OWN_CHOICE: "The person does not allow it (or no longer, or not at that time)",
     "app_not_allowed": "The app was not in the policy",
     "signal_not_allowed": "A signal was not in the policy",
+    "visible_unknown": "It is not said which other windows could be seen",
+    "visible_not_allowed": "Another window could be seen that may not be recorded",
     "outside_the_lease": "Recorded outside the time of the policy",
     "policy_never_issued": "No such policy was issued to this agent",
     "agent_not_active": "The agent is not in good standing",

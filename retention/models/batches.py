@@ -69,6 +69,8 @@ class Batch(models.Model):
     purpose = models.ForeignKey("consent.Purpose", on_delete=models.PROTECT, related_name="+")
     app = models.ForeignKey("consent.App", on_delete=models.PROTECT, related_name="+")
     signals = models.JSONField()  # signal -> count
+    # For pictures and titles: signal -> the apps of all windows that could be seen on them.
+    visible = models.JSONField(default=dict)
     captured_from = models.DateTimeField()
     captured_until = models.DateTimeField()
     store = models.CharField(max_length=40)
@@ -81,7 +83,14 @@ class Batch(models.Model):
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
-        personal = {"signals", "captured_from", "captured_until", "captured_on", "app"}
+        personal = {
+            "signals",
+            "visible",
+            "captured_from",
+            "captured_until",
+            "captured_on",
+            "app",
+        }
         pseudonymous = {
             "uuid",
             "subject",

@@ -1,6 +1,7 @@
 """What changes batches: letting them in, shortening their terms, erasing them with proof."""
 
-from retention.services.admission import Manifest, announce_batch, receive_bytes
+from retention.manifests import Manifest
+from retention.services.admission import announce_batch, receive_bytes
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
 from retention.services.owing import (

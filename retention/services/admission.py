@@ -2,9 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -13,60 +11,20 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import selectors as consent
 from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Subject
-from consent.policy.types import ConsentState, Signal
 from consent.services import no_change_meanwhile
 from retention.exceptions import (
     BatchRefused,
     BatchUnknown,
     ManifestDiffers,
 )
+from retention.manifests import Manifest
 from retention.models import Admission, Batch
 from retention.schedule import due_at
+from retention.services.judgement import NEVER, objections, standing_for
 from retention.services.tightening import Terms, shortest, terms_now
 from retention.stores import store_named
-
-NEVER: Final = ["never_category"]
-"""All that is said of an app that is never captured: by its kind, or while it is reported."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What an agent says about a batch before it sends the bytes."""
-
-    batch: UUID
-    policy_version: int
-    purpose: str
-    app: str
-    signals: dict[str, int]
-    captured_from: datetime
-    captured_until: datetime
-    bytes: int
-    sha256: str
-    redactor: str
-
-    def document(self) -> dict[str, Any]:
-        """Return the manifest as JSON; equal manifests give equal documents."""
-        return {
-            **asdict(self),
-            "batch": str(self.batch),
-            "captured_from": _instant(self.captured_from),
-            "captured_until": _instant(self.captured_until),
-        }
-
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> "Manifest":
-        """Return the manifest that `document` was made from."""
-        return cls(
-            **{
-                **document,
-                "batch": UUID(document["batch"]),
-                "captured_from": datetime.fromisoformat(document["captured_from"]),
-                "captured_until": datetime.fromisoformat(document["captured_until"]),
-            }
-        )
 
 
 @transaction.atomic
@@ -128,109 +86,6 @@ def receive_bytes(
         store.delete(key)
         raise BatchRefused(admitted.reasons)
     return admitted
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What bears on one batch: the yes that stands, what stops the person, a switch, the app."""
-
-    event: ConsentEvent | None
-    covered: set[tuple[str, Signal]]
-    paused: bool
-    struck: bool
-    stopped: bool
-    departed: bool
-    protected: bool
-
-
-def objections(
-    agent: Agent, policy: IssuedPolicy | None, manifest: Manifest, standing: Standing | None = None
-) -> list[str]:
-    """Return every reason, as stable codes, why this batch may not be let in; empty lets it in.
-
-    Without `standing` the person's decisions are looked up as they stand now.
-    """
-    standing = standing or standing_for(agent.subject, manifest)
-    if standing.protected:
-        return ["never_category"]  # of such an app a refusal says nothing else
-    found = []
-    if standing.departed:
-        found.append("person_departed")
-    if agent.standing != Agent.Standing.ACTIVE:
-        found.append("agent_not_active")
-    if manifest.bytes > settings.BATCH_BYTES_LIMIT:
-        found.append("batch_too_large")
-    if policy is None:
-        found.append("policy_never_issued")
-    else:
-        found += _outside_policy(policy, manifest)
-    if manifest.captured_until > timezone.now() + timedelta(seconds=5):
-        found.append("captured_in_the_future")
-    found += _consent_objections(standing, manifest)
-    if standing.stopped:
-        found.append("kill_switch")
-    if policy and not consent.within_hours(
-        agent.subject, policy, manifest.purpose, manifest.captured_from, manifest.captured_until
-    ):
-        found.append("outside_work_hours")
-    return found
-
-
-def _outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
-    found = []
-    allowed = policy.allow.get(manifest.purpose, {}).get(manifest.app, {})
-    if not allowed:
-        found.append("app_not_allowed")
-    else:
-        found += [
-            f"signal_not_allowed:{signal}" for signal in manifest.signals if signal not in allowed
-        ]
-    if manifest.captured_from < policy.issued_at or manifest.captured_until > policy.lease_until:
-        found.append("outside_the_lease")
-    if not manifest.signals:
-        found.append("no_signals")
-    return found
-
-
-def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
-    """Consent must still stand on arrival, for each pair; what it no longer covers is refused."""
-    if standing.event is None:
-        return ["consent_does_not_stand"]
-    found = []
-    if any((manifest.app, signal) not in standing.covered for signal in manifest.signals):
-        found.append("signal_not_consented")
-    if standing.paused:
-        found.append("paused")
-    if standing.struck:
-        found.append("struck")
-    return found
-
-
-def standing_for(subject: Subject, manifest: Manifest) -> Standing:
-    """Return what the person's decisions and the switches say about the batch, as they stand."""
-    event = standing_yes(subject, manifest.purpose)
-    return Standing(
-        event=event,
-        covered=consent.covered_now(event) if event else set(),
-        paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
-        struck=consent.struck_between(subject, manifest.captured_from, manifest.captured_until),
-        stopped=consent.stopped_between(
-            manifest.purpose, manifest.captured_from, manifest.captured_until
-        ),
-        departed=consent.has_departed(subject),
-        protected=consent.is_protected(manifest.app),
-    )
-
-
-def standing_yes(subject: Subject, purpose: str) -> ConsentEvent | None:
-    """Return the yes that stands for the purpose; None when there is none."""
-    event = (
-        ConsentEvent.objects.select_related("purpose")
-        .filter(subject=subject, purpose__code=purpose)
-        .order_by("-position")
-        .first()
-    )
-    return event if event and event.state == ConsentState.GIVEN else None
 
 
 @transaction.atomic
@@ -323,8 +178,8 @@ def batch_of(
 
     That is the earliest by the policy it was captured under and by the rules that hold on arrival.
     """
-    allowed = policy.allow[manifest.purpose][manifest.app]
-    days = min(allowed[signal] for signal in manifest.signals)
+    allowed = policy.allow[manifest.purpose]
+    days = min(allowed[app][signal] for app, signal in manifest.pairs())
     now = shortest(terms, manifest.purpose, manifest.signals)
     days = days if now is None else min(days, now)
     captured_on = manifest.captured_from.astimezone(UTC).date()
@@ -339,6 +194,7 @@ def batch_of(
         purpose=event.purpose,
         app=app,
         signals=manifest.signals,
+        visible=manifest.visible_apps(),
         captured_from=manifest.captured_from,
         captured_until=manifest.captured_until,
         store=store,
@@ -416,7 +272,3 @@ def say_refused(agent: Agent, admission: Admission, *, at: datetime | None = Non
         event_time=at,
         imported=at is not None,
     )
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()

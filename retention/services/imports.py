@@ -14,19 +14,16 @@ from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, KillSwitch, Pause, Subject
 from consent.policy.types import Signal
 from consent.services import no_change_meanwhile
+from retention.manifests import Manifest
 from retention.models import Admission, Batch
 from retention.services.admission import (
-    NEVER,
-    Manifest,
-    Standing,
     batch_of,
     key_of,
-    objections,
     say_admitted,
     say_refused,
-    standing_yes,
     unaltered,
 )
+from retention.services.judgement import NEVER, Standing, objections, standing_yes
 from retention.services.tightening import terms_now
 from retention.stores import Store, store_named
 
@@ -156,7 +153,7 @@ class _Decisions:
             ),
             stopped=self._stopped(manifest),
             departed=self._departed(),
-            protected=self._is_protected(manifest.app),
+            protected=any(self._is_protected(app) for app in manifest.apps()),
         )
 
     def _departed(self) -> bool:

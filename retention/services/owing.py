@@ -12,7 +12,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors as consent
 from consent.models import App, ConsentEvent, Strike
-from consent.policy.types import ConsentState
+from consent.policy.types import SHOWS_OTHER_WINDOWS, ConsentState
 from retention.models import Batch, DeletionCase, DeletionJob
 
 SLICE = 500
@@ -171,8 +171,11 @@ def _batches_of(case: DeletionCase) -> QuerySet[Batch]:
     if case.strike is not None:
         overlapping = consent.of_batches(case.strike)
         return Batch.objects.filter(overlapping, state=Batch.State.KEPT, subject=case.subject)
-    if case.cause == DeletionCase.Cause.PROTECTED:
-        return Batch.objects.filter(state=Batch.State.KEPT, app=case.app)
+    if case.app is not None:
+        shows = Q(app=case.app)
+        for signal in SHOWS_OTHER_WINDOWS:
+            shows |= _beside(case.app.code, signal)
+        return Batch.objects.filter(shows, state=Batch.State.KEPT)
     if case.subject is None or case.purpose is None or case.consent_event is None:
         return Batch.objects.none()  # the database refuses such a case
     kept = Batch.objects.filter(
@@ -190,8 +193,13 @@ def _any_pair(pairs: list[str]) -> Q:
     wanted = Q(uuid__in=[])
     for pair in pairs:
         app, _, signal = pair.partition(":")
-        wanted |= Q(app__code=app, signals__has_key=signal)
+        wanted |= Q(app__code=app, signals__has_key=signal) | _beside(app, signal)
     return wanted
+
+
+def _beside(app: str, signal: str) -> Q:
+    """Return the condition of a batch on whose pictures or titles a window of the app was seen."""
+    return Q(**{f"visible__{signal}__contains": [app]})
 
 
 def _expired(at: datetime) -> QuerySet[Batch]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sayso_agent.agent
 import sayso_agent.capture
+import sayso_agent.upload
 from sayso_agent.agent import Agent
 from sayso_agent.conformance import own
 from sayso_agent.home import Home, Seen
@@ -27,7 +28,8 @@ BREAKS: dict[str, Callable[[], Any]] = {
     "standing": lambda: setattr(Agent, "stop", nothing),
     "memory": lambda: setattr(Home, "seen", lambda _self: Seen(0, 0)),
     "bystanders": lambda: setattr(sayso_agent.capture.Capture, "_in_sight",
-                                  lambda _self, _policy, _event, purposes: (purposes, "")),
+                                  lambda _self, _policy, _event: set()),
+    "unlisted": lambda: setattr(sayso_agent.upload, "_visible", lambda _segment: {}),
     "embargo": lambda: setattr(sayso_agent.agent, "Release",
                                lambda *, until, **more: _release(until=until + 1e9, **more)),
     "deaf": lambda: setattr(Agent, "apply", nothing),

@@ -16,8 +16,9 @@ from sayso_agent.home import Home
 from sayso_agent.policy import Strikes
 from sayso_agent.recorders.ndjson import read_line
 from sayso_agent.spool import Record
+from sayso_agent.upload import manifest
 
-from tests.schema import policy_validator
+from tests.schema import batch_validator, policy_validator
 
 EVERYTHING = [
     allow("tracker", "mouse_click", "window_title", "clipboard"),
@@ -323,6 +324,66 @@ def test_a_window_in_sight_must_be_allowed_for_that_very_signal_and_purpose(
     assert [event["purpose"] for event in spooled(agent.home)] == ["second"]
 
 
+def test_the_manifest_lists_the_apps_of_every_window_in_sight_and_nothing_else(
+    agent: Agent, portal: FakePortal
+) -> None:
+    apps = {**portal.policy["apps"], "tracker": NATIVE_APP}
+    portal.policy = policy_document(apps=apps, allow=EVERYTHING, deny=[])
+    agent.poll()
+
+    for event in (title(NATIVE), title(NATIVE, NATIVE, EXPENSES), click(NATIVE)):
+        agent.offer(event)
+    agent.settle()
+    agent.upload()
+
+    (said,) = portal.manifests.values()
+    assert said["signals"] == {"mouse_click": 1, "window_title": 2}
+    assert said["visible"] == {"window_title": ["expenses", "tracker"]}
+    batch_validator().validate(said)
+    assert b"Plan" not in json.dumps(said).encode()
+
+
+@pytest.mark.parametrize("where", ["memory", "spool"])
+def test_what_waits_goes_when_a_window_beside_it_may_no_longer_be_recorded(
+    agent: Agent, portal: FakePortal, where: str
+) -> None:
+    portal.policy = policy_document(allow=EVERYTHING, deny=[])
+    agent.poll()
+    agent.offer(title(TRACKER))
+    agent.offer(title(TRACKER, EXPENSES))
+    if where == "spool":
+        agent.settle()
+
+    portal.version += 1
+    portal.policy = policy_document(allow=[allow("tracker", "window_title")], deny=[])
+    agent.poll()
+    agent.settle()
+
+    assert len(spooled(agent.home)) == 1
+    assert portal.acknowledgements[-1]["purged"] is True
+    agent.upload()
+    (said,) = portal.manifests.values()
+    assert said["visible"] == {"window_title": ["tracker"]}
+
+
+def test_a_title_whose_windows_in_sight_nobody_wrote_down_never_leaves(
+    agent: Agent, portal: FakePortal
+) -> None:
+    """As an agent of an earlier version left it in the spool."""
+    portal.policy = policy_document(allow=EVERYTHING, deny=[])
+    agent.poll()
+    rules = agent.rules
+    assert rules
+    stamp = float(rules.policy.issued_at)
+    record = Record(stamp, "window_title", b'{"text":"Plan"}', agent.clock.now().wall)
+    agent.home.spool.append(rules.slot("train-agents", "tracker"), [record])
+
+    portal.version += 1
+    agent.poll()
+
+    assert spooled(agent.home) == []
+
+
 def test_a_policy_adds_signals_that_show_other_windows_and_takes_none_away(
     agent: Agent, portal: FakePortal
 ) -> None:
@@ -406,6 +467,9 @@ def test_the_golden_events(case: dict[str, Any], tmp_path: Path) -> None:
     reason = case["dropped_as"]
     assert dict(capture.dropped) == ({reason: 1} if reason else {})
     assert len(spooled(home)) == (0 if reason else 1)
+    listed = [manifest(segment).get("visible", {}) for segment in home.spool.segments()]
+    told = {case["event"]["signal"]: case["visible"]} if "visible" in case else {}
+    assert listed == ([] if reason else [told])
 
 
 def test_the_golden_policy_follows_the_schema() -> None:

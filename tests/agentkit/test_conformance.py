@@ -60,6 +60,7 @@ CAUGHT_BY = {
     "standing": "status_403",
     "memory": "old_version",
     "bystanders": "allowance",
+    "unlisted": "allowance",
     "embargo": "embargo",
     "deaf": "allowance",
 }

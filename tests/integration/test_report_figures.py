@@ -237,7 +237,8 @@ def test_batches_are_counted_by_outcome_app_and_reason_in_groups(database: Datab
         factories.hand_in(agent, policy, b"x" * (100 + number))
         if number < 3:
             factories.hand_in(agent, policy, b"y" * 50, app="sheet")
-            wrong = factories.manifest_for(policy, b"z", signals={"screenshot": 1})
+            picture = {"signals": {"screenshot": 1}, "visible": {"screenshot": ["tracker"]}}
+            wrong = factories.manifest_for(policy, b"z", **picture)
             retention.announce_batch(agent=agent, manifest=wrong)
         if number == 0:
             much = factories.manifest_for(policy, b"", bytes=10**9)

@@ -21,8 +21,13 @@ from sayso_agent.trust import TYPE
 
 POLICY: Final = "/api/v1/policy"
 KEYS: Final = "/.well-known/sayso-policy-keys.json"
-SCHEMA: Final = "/.well-known/sayso-policy.schema.json"
-OURS: Final = Path(__file__).resolve().parents[1] / "policy.schema.json"
+SHIPPED: Final = Path(__file__).resolve().parents[1]
+OURS: Final = SHIPPED / "policy.schema.json"
+SCHEMAS: Final = {
+    "/.well-known/sayso-policy.schema.json": OURS,
+    "/.well-known/sayso-batch.schema.json": SHIPPED / "batch.schema.json",
+}
+"""Address -> the schema that this agent was made for."""
 NOT_ENROLLED: Final = "needs an enrolled agent: enrol this folder first, or name another by --home"
 NO_JSONSCHEMA: Final = "needs the package jsonschema: pip install sayso-agent[conformance]"
 
@@ -84,11 +89,12 @@ def _keys(look: Look) -> Iterator[str]:
 
 
 def _published(look: Look) -> Iterator[str]:
-    answer = look.get(SCHEMA, token="")
-    if answer.status != 200:
-        yield f"status {answer.status}"
-    elif json.loads(answer.body) != json.loads(OURS.read_bytes()):
-        yield "it is not the schema that this agent was made for"
+    for path, ours in SCHEMAS.items():
+        answer = look.get(path, token="")
+        if answer.status != 200:
+            yield f"status {answer.status} for {path}"
+        elif json.loads(answer.body) != json.loads(ours.read_bytes()):
+            yield f"{path} is not the schema that this agent was made for"
 
 
 def _refusal(token: str) -> Check:
@@ -181,7 +187,7 @@ def _waits(look: Look) -> Iterator[str]:
 
 CHECKS: Final[tuple[tuple[str, str, bool, Check], ...]] = (
     ("keys", "are its signing keys there to be fetched?", False, _keys),
-    ("published", "is the schema of its policies published?", False, _published),
+    ("published", "are the schemas of its policies and batches published?", False, _published),
     ("without_token", "is a poll without a token refused?", False, _refusal("")),
     ("unknown_token", "is a poll with an unknown token refused?", False, _refusal("sat_unknown")),
     ("signed", "is the policy signed by one of its keys, and understood?", True, _signed),

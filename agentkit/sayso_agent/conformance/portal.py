@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sayso_agent.conformance.sample import allow, policy_document
 from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
 from sayso_agent.jws import KeySet, b64url, b64url_decode, sign
+from sayso_agent.words import SHOWS_OTHER_WINDOWS
 
 __all__ = [
     "AGENT",
@@ -342,20 +343,10 @@ class FakePortal:
             reasons.append("too_long")
         if body["bytes"] > payload["limits"]["batch_bytes"]:
             reasons.append("too_large")
-        permitted = {
-            signal
-            for entry in payload["allow"]
-            if (entry["purpose"], entry["app"]) == (body["purpose"], body["app"])
-            for signal in entry["signals"]
-        }
-        present = {
-            signal
-            for entry in self.policy["allow"]
-            if (entry["purpose"], entry["app"]) == (body["purpose"], body["app"])
-            for signal in entry["signals"]
-        }
-        if not set(body["signals"]) <= permitted & present:
+        then, now = (_pairs(p["allow"], body["purpose"]) for p in (payload, self.policy))
+        if not {(body["app"], signal) for signal in body["signals"]} <= then & now:
             reasons.append("signal_not_allowed")
+        reasons += _windows(body, then & now)
         strikes = self.policy.get("strikes", [])
         if any(start < s["until"] and end > s["from"] for s in strikes if "until" in s):
             reasons.append("struck")
@@ -384,3 +375,21 @@ class FakePortal:
     def verified_agent_key(self) -> KeySet:
         """Return the key that the agent proved at enrolment."""
         return KeySet({"agent": self.agent_key})
+
+
+def _pairs(allow: list[dict[str, Any]], purpose: str) -> set[tuple[str, str]]:
+    """Return every pair (app, signal) that is allowed for the purpose."""
+    lines = [entry for entry in allow if entry["purpose"] == purpose]
+    return {(entry["app"], signal) for entry in lines for signal in entry["signals"]}
+
+
+def _windows(body: dict[str, Any], allowed: set[tuple[str, str]]) -> list[str]:
+    """Return what speaks against pictures and titles: each must list every window in sight."""
+    found = []
+    for signal in sorted(SHOWS_OTHER_WINDOWS & set(body["signals"])):
+        apps = body.get("visible", {}).get(signal, [])
+        if body["app"] not in apps:
+            found.append("visible_unknown")
+        elif not {(app, signal) for app in apps} <= allowed:
+            found.append("visible_not_allowed")
+    return found

@@ -33,7 +33,8 @@ def _allowance(stage: Stage) -> None:
     apps = stage.portal.policy["apps"]
     native = {"platform": "linux", "kind": "executable", "value": "tracker"}
     tracker = {**apps["tracker"], "matchers": [*apps["tracker"]["matchers"], native]}
-    stage.begin(apps={**apps, "tracker": tracker}, allow=TEXTS)
+    titles = allow("expenses", "window_title")
+    stage.begin(apps={**apps, "tracker": tracker}, allow=[*TEXTS, titles])
     web = {"platform": "web"}
     feed = stage.event
     feed("an allowed click", allowed=True)
@@ -55,11 +56,20 @@ def _allowance(stage: Stage) -> None:
     feed("a password", allowed=False, text="secret", secure=True, **secret)
     feed("keys in a field of unknown kind", allowed=False, text="secret", **secret)
     title = {"signal": "window_title", "text": "Plan", "window": NATIVE}
-    feed("a title beside a window that is allowed", allowed=True, visible=[NATIVE, TRACKER],
+    feed("a title beside a window that is allowed", allowed=True, visible=[NATIVE, EXPENSES],
          **title)  # fmt: skip
     feed("a title beside a window that is not", allowed=False, visible=[NATIVE, PEOPLE], **title)
     feed("a title beside an unknown window", allowed=False, visible=[NATIVE, {}], **title)
     feed("a title, and nobody says what is beside it", allowed=False, **title)
+    stage.program.end()
+    manifests = stage.portal.manifests.values()
+    listed = [m.get("visible", {}).get("window_title") for m in manifests if _titles(m)]
+    if listed and set().union(*(apps or [] for apps in listed)) != {"expenses", "tracker"}:
+        stage.faults.append("missing: a list of every window beside the title, in its manifest")
+
+
+def _titles(manifest: dict[str, Any]) -> bool:
+    return "window_title" in manifest["signals"]
 
 
 def _masking(stage: Stage) -> None:

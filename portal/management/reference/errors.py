@@ -34,6 +34,14 @@ BATCH_REASONS: Final = {
     "policy_never_issued": "No policy of that version was issued to this agent.",
     "app_not_allowed": "The policy of that version did not allow the app for the purpose.",
     "signal_not_allowed": "The policy did not allow this signal there; it is named after a colon.",
+    "visible_unknown": (
+        "A picture or title without the list of all windows that could be seen, or with a list"
+        " that leaves out its own app; the signal is named after a colon."
+    ),
+    "visible_not_allowed": (
+        "An app whose window could be seen on a picture or title was not allowed for that signal;"
+        " the signal is named after a colon."
+    ),
     "outside_the_lease": "Part of the interval lies before or after the lease of that version.",
     "no_signals": "The manifest names no signal.",
     "captured_in_the_future": "The interval ends after now.",
