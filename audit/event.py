@@ -50,6 +50,8 @@ class Event:
 
     type: ClassVar[str]
     title: ClassVar[str]
+    own: ClassVar[bool] = False
+    """Whether it tells what somebody chose for themselves, or what followed from that."""
 
     def __post_init__(self) -> None:
         """Refuse what does not belong into a leaf, before it can reach one."""

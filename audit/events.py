@@ -77,6 +77,7 @@ class DepartureSettled(Event):
 
     type = "subject.departure_settled"
     title = "Departure settled"
+    own = True
 
     consents: int
 
@@ -512,6 +513,8 @@ class ProposalFailed(_Proposal):
 
 @event
 class _Consent(Event):
+    own = True
+
     purpose: str
     notice_version: int
     language: str | None = sealed(default=None)
@@ -617,6 +620,7 @@ class CapturePaused(Event):
 
     type = "capture.paused"
     title = "Capture paused"
+    own = True
 
     scope: str
     purpose: str | None = None
@@ -630,6 +634,7 @@ class CaptureResumed(Event):
 
     type = "capture.resumed"
     title = "Capture resumed"
+    own = True
 
     scope: str
     purpose: str | None = None
@@ -641,6 +646,7 @@ class CaptureStruck(Event):
 
     type = "capture.struck"
     title = "Capture forgotten"
+    own = True
 
     strike: UUID = sealed()
     struck_from: datetime = sealed()
@@ -653,6 +659,7 @@ class ReceiptDownloaded(Event):
 
     type = "receipt.downloaded"
     title = "Receipt downloaded"
+    own = True
 
     format: str
     receipt: UUID | None = sealed(default=None)
@@ -667,6 +674,7 @@ class AgentEnrolled(Event):
 
     type = "agent.enrolled"
     title = "Agent enrolled"
+    own = True
 
     platform: str
     agent: UUID = sealed()
@@ -713,6 +721,7 @@ class AgentRevoked(Event):
 
     type = "agent.revoked"
     title = "Agent revoked"
+    own = True
 
     reason: str
     agent: UUID = sealed()
@@ -724,6 +733,7 @@ class AgentQuarantined(Event):
 
     type = "agent.quarantined"
     title = "Agent quarantined"
+    own = True
 
     reason: str
     agent: UUID = sealed()
@@ -735,6 +745,7 @@ class AgentTokenRotated(Event):
 
     type = "agent.token_rotated"
     title = "Agent's token changed"
+    own = True
 
     generation: int = sealed()
     agent: UUID = sealed()
@@ -776,6 +787,7 @@ class PolicyIssued(Event):
 
     type = "policy.issued"
     title = "Policy issued"
+    own = True
 
     reason: str
     allows: int
@@ -791,6 +803,7 @@ class PolicyAcknowledged(Event):
 
     type = "policy.acknowledged"
     title = "Policy acknowledged"
+    own = True
 
     purged: bool
     agent: UUID = sealed()
@@ -800,6 +813,8 @@ class PolicyAcknowledged(Event):
 
 @event
 class _Batch(Event):
+    own = True
+
     purpose: str
     app: str
     signals: tuple[str, ...]
@@ -836,6 +851,7 @@ class BatchesTightened(Event):
 
     type = "batches.tightened"
     title = "Kept more shortly"
+    own = True
 
     cause: str
     batches: int
@@ -847,6 +863,7 @@ class BatchRefused(Event):
 
     type = "batch.refused"
     title = "Batch refused"
+    own = True
 
     reasons: tuple[str, ...]
     protected: bool = False
@@ -877,6 +894,7 @@ class DeletionOwed(Event):
 
     type = "deletion.owed"
     title = "Deletion owed"
+    own = True
 
     cause: str
     purpose: str | None = None
@@ -890,6 +908,7 @@ class DeletionExpanded(Event):
 
     type = "deletion.expanded"
     title = "Deletion planned"
+    own = True
 
     cause: str
     stores: tuple[str, ...]
@@ -903,6 +922,7 @@ class DeletionFailed(Event):
 
     type = "deletion.failed"
     title = "Deletion failed"
+    own = True
 
     store: str
     reason: str
@@ -917,6 +937,7 @@ class DeletionHeld(Event):
 
     type = "deletion.held"
     title = "Deletion held"
+    own = True
 
     store: str
     case: UUID = sealed()
@@ -929,6 +950,7 @@ class DeletionCertified(Event):
 
     type = "deletion.certified"
     title = "Deletion certified"
+    own = True
 
     store: str
     evidence: str
@@ -1030,6 +1052,7 @@ class LedgerDetailDestroyed(Event):
 
     type = "ledger.detail_destroyed"
     title = "Sealed details destroyed"
+    own = True
 
     reason: str
     entries: int

@@ -1,6 +1,7 @@
 """Reading the ledger, for the audit page and for receipts. Who reads records that they did."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -18,8 +19,8 @@ from audit.stored import StoredTree
 
 READER: Final = "reader"
 
-Opening = Literal["open", "erased", "damaged"]
-"""Whether the sealed part can be read, is gone for good, or does not fit its leaf."""
+Opening = Literal["open", "erased", "damaged", "closed"]
+"""Whether the sealed part can be read, is gone, does not fit its leaf, or is not for others."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class InclusionProof:
 def search(
     *,
     type: str | None = None,  # noqa: A002  the field's own name
+    among: Collection[str] | None = None,
+    besides: Collection[str] | None = None,
     actor_kind: ActorKind | None = None,
     subject_ref: UUID | None = None,
     since: datetime | None = None,
@@ -93,11 +96,16 @@ def search(
 ) -> list[EntryRow]:
     """Return the newest entries that match, newest first; `before` continues a longer list.
 
-    An erased person matches nothing: the entries are there, and nobody can tell whose they are.
+    `among` and `besides` name types to choose from, and types to leave out. An erased person
+    matches nothing: the entries are there, and nobody can tell whose they are.
     """
     found = _entries()
     if type:
         found = found.filter(type=type)
+    if among is not None:
+        found = found.filter(type__in=sorted(among))
+    if besides is not None:
+        found = found.exclude(type__in=sorted(besides))
     if actor_kind:
         found = found.filter(private__actor_kind=actor_kind)
     if subject_ref:

@@ -21,6 +21,7 @@ AREAS: Final[dict[str, frozenset[Role]]] = {
     "privacy/explain": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
     "privacy/rules": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
     "audit": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
+    "audit/export": frozenset({Role.AUDITOR}),
     "council": frozenset({Role.WORKS_COUNCIL, Role.PRIVACY_OFFICER}),
     "registry": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
     "stop": frozenset({Role.PRIVACY_OFFICER, Role.OPERATOR, Role.WORKS_COUNCIL}),

@@ -1,4 +1,7 @@
-"""How much was recorded in the ledger: counts by day and type, read as the auditors' role."""
+"""How much was recorded in the ledger: counts by day and type, read as the auditors' role.
+
+What is a person's own is not counted: by day and type, that is what somebody did on that day.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -8,6 +11,7 @@ from django.db.models.functions import TruncDate
 
 from audit.events import CATALOGUE
 from audit.models import Entry
+from audit.others import TOLD
 from audit.selectors import READER
 
 
@@ -29,7 +33,8 @@ def activity(*, since: datetime | None, until: datetime) -> list[Activity]:
     an agent's own clock never moves an entry.
     """
     moment = Case(When(imported=True, then=F("event_time")), default=F("recorded_at"))
-    found = Entry.objects.using(READER).annotate(moment=moment).filter(moment__lt=until)
+    told = Entry.objects.using(READER).filter(type__in=sorted(TOLD))
+    found = told.annotate(moment=moment).filter(moment__lt=until)
     if since is not None:
         found = found.filter(moment__gte=since)
     rows = (
@@ -39,11 +44,6 @@ def activity(*, since: datetime | None, until: datetime) -> list[Activity]:
         .order_by("day", "type")
     )
     return [
-        Activity(day, kind, _title(kind), entries, imported)
+        Activity(day, kind, CATALOGUE[kind].title, entries, imported)
         for day, kind, entries, imported in rows
     ]
-
-
-def _title(kind: str) -> str:
-    event = CATALOGUE.get(kind)
-    return event.title if event else kind

@@ -1,6 +1,8 @@
 """The ledger for the privacy team and auditors: search, one entry with its proof, the export.
 
-Reading is itself an act: each view writes its entry before it shows anything.
+Reading is itself an act: each view writes its entry before it shows anything. What is a person's
+own is not told here (see `audit.others`); it is in the export, which only auditors take and which
+names nobody.
 """
 
 import base64
@@ -18,8 +20,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from audit import events, export, ledger, selectors, tree
-from portal.people import actor_of, for_area
+from audit import events, export, ledger, others, selectors, tree
+from portal.models import Role
+from portal.people import actor_of, for_area, roles_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     from audit.body import ActorKind
 
 PAGE = 50
-TYPES = sorted(((code, title) for code, title, _words in events.glossary()), key=lambda c: c[1])
+TYPES = sorted(
+    ((code, kind.title) for code, kind in events.CATALOGUE.items() if code in others.TOLD),
+    key=lambda choice: choice[1],
+)
 ACTORS = ("subject", "staff", "agent", "works_council", "system")
 
 
@@ -37,7 +43,11 @@ class FilterForm(forms.Form):
     type = forms.ChoiceField(
         label=gettext_lazy("Event"),
         required=False,
-        choices=[("", gettext_lazy("all")), *TYPES],
+        choices=[
+            ("", gettext_lazy("all that is told")),
+            (others.OWN, gettext_lazy("a person's own: number and proof only")),
+            *TYPES,
+        ],
     )
     actor = forms.ChoiceField(
         label=gettext_lazy("Who acted"),
@@ -68,9 +78,7 @@ def entries(request: HttpRequest) -> HttpResponse:
     form = FilterForm(given or None)
     wanted = _wanted(form)
     before = given.get("before", "")
-    rows = selectors.search(
-        **wanted, before=int(before) if before.isdecimal() else None, limit=PAGE
-    )
+    rows = others.search(**wanted, before=int(before) if before.isdecimal() else None, limit=PAGE)
     _say_viewed(request, "entries", len(rows), wanted)
     return render(
         request,
@@ -86,8 +94,9 @@ def entries(request: HttpRequest) -> HttpResponse:
             ],
             "rows": [_cells(row) for row in rows],
             "pager": _pager(request, rows),
-            "ledger": _state(),
-            "export_url": reverse("audit-export"),
+            # How much there is in all changes with every act: not beside the answer about one.
+            "ledger": None if wanted.get("subject_ref") else _state(),
+            "export_url": reverse("audit-export") if Role.AUDITOR in roles_of(request) else "",
         },
         status=200 if not form.errors else 422,
     )
@@ -97,38 +106,47 @@ def entries(request: HttpRequest) -> HttpResponse:
 @require_safe
 def entry(request: HttpRequest, number: int) -> HttpResponse:
     """Show one entry, opened as far as that is still possible, and its proof."""
-    detail = selectors.entry_detail(number)
+    detail = others.entry_detail(number)
     if detail is None:
         raise Http404
     _say_viewed(request, "entry", 1, {"entry": number})
+    told = _own(detail) if detail.row.type == others.OWN else _told(detail)
     return render(
         request,
         "audit/entry.html",
-        {
-            "entry": {
-                "number": detail.row.id,
-                "event": detail.row.title,
-                "text": {c: w for c, _t, w in events.glossary()}.get(detail.row.type, ""),
-                "recorded_at": detail.row.recorded_at,
-                "event_time": detail.row.event_time,
-                "actor": detail.row.actor_kind.replace("_", " "),
-                "subject": str(detail.subject_ref) if detail.subject_ref else _("nobody"),
-                "sealed": {"open": "readable", "erased": "erased", "damaged": "closed"}[
-                    detail.opening
-                ],
-                "facts": [
-                    {"label": name.replace("_", " "), "text": _text(value)}
-                    for name, value in {**detail.row.data, **detail.detail}.items()
-                ],
-                "covers": [{"table": table, "row": row} for table, row in detail.covers],
-            },
-            "proof": _proof(number),
-            "list_url": reverse("audit-entries"),
-        },
+        {"entry": told, "proof": _proof(number), "list_url": reverse("audit-entries")},
     )
 
 
-@for_area("audit")
+def _told(detail: selectors.EntryDetail) -> dict[str, Any]:
+    return {
+        "number": detail.row.id,
+        "event": detail.row.title,
+        "text": {c: w for c, _t, w in events.glossary()}.get(detail.row.type, ""),
+        "recorded_at": detail.row.recorded_at,
+        "event_time": detail.row.event_time,
+        "actor": detail.row.actor_kind.replace("_", " "),
+        "subject": str(detail.subject_ref) if detail.subject_ref else _("nobody"),
+        "sealed": {"open": "readable", "erased": "erased"}.get(detail.opening, "closed"),
+        "facts": [
+            {"label": name.replace("_", " "), "text": _text(value)}
+            for name, value in {**detail.row.data, **detail.detail}.items()
+        ],
+        "covers": [{"table": table, "row": row} for table, row in detail.covers],
+    }
+
+
+def _own(detail: selectors.EntryDetail) -> dict[str, Any]:
+    return {
+        "number": detail.row.id,
+        "event": detail.row.title,
+        "text": _("What somebody decided themselves, or what followed from it."),
+        "recorded_at": detail.row.recorded_at,
+        "is_own": True,
+    }
+
+
+@for_area("audit/export")
 @require_http_methods(["GET", "HEAD", "POST"])
 def export_ledger(request: HttpRequest) -> HttpResponse:
     """Explain the export, or hand it out together with the program that checks it."""

@@ -136,7 +136,8 @@ def _own_event(request: HttpRequest, uuid: UUID) -> ConsentEvent:
 def _entry_words(entry: Any) -> str:
     if entry is None:
         return ""
-    return f"#{entry.index}" if entry.index is not None else "waiting for its signature"
+    place = f"leaf {entry.index}" if entry.index is not None else "waiting for its signature"
+    return f"{entry.id} ({place})"
 
 
 def _download(content: str, content_type: str, name: str) -> HttpResponse:

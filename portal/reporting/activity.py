@@ -20,8 +20,9 @@ def gather(question: Question) -> ReportData:
     return ReportData(
         title=question.title,
         subtitle=question.period(),
-        scope="Entries of the ledger, counted by day and by type. Every decision, policy, batch, "
-        "deletion and reading that the portal carried out has an entry.",
+        scope="Entries of the ledger, counted by day and by type: what was published, agreed, "
+        "changed, read, held and exported. What people decided themselves, and what followed from "
+        "that, has its entries too; they are not counted here.",
         handling=EXACT,
         organisation=settings.ORGANISATION,
         as_of=question.as_of,

@@ -23,6 +23,8 @@ from consent.policy.types import AppCategory, MatcherKind, Platform, Signal
 from portal.models import Role, RoleGrant, User
 from tests import factories
 
+OFFICER, AUDITOR = "officer@northwind.example", "auditor@northwind.example"
+
 SECTIONS = {
     "summary": "We would like to learn from how you use two office apps.",
     "controller": "Northwind GmbH, Hauptstraße 1, Berlin",
@@ -53,18 +55,23 @@ def main() -> None:
         User.objects.create_user(
             "employee@northwind.example", password, name="Robin Ahrens", subject=subject
         )
-        officer = User.objects.create_user("officer@northwind.example", password, name="Kim Vogel")
-        grant = RoleGrant.objects.create(user=officer, role=Role.PRIVACY_OFFICER)
-        ledger.append(
-            events.RoleGranted(role=grant.role, to=officer.ref),
-            actor=factories.OFFICER,
-            covers=[grant],
-        )
+        for name, login, role in (
+            ("Kim Vogel", OFFICER, Role.PRIVACY_OFFICER),
+            ("Noor Said", AUDITOR, Role.AUDITOR),
+        ):
+            user = User.objects.create_user(login, password, name=name)
+            grant = RoleGrant.objects.create(user=user, role=role)
+            ledger.append(
+                events.RoleGranted(role=grant.role, to=user.ref),
+                actor=factories.OFFICER,
+                covers=[grant],
+            )
     json.dump(
         {
             "password": password,
             "employee": "employee@northwind.example",
-            "officer": "officer@northwind.example",
+            "officer": OFFICER,
+            "auditor": AUDITOR,
             "purpose": world,
         },
         sys.stdout,

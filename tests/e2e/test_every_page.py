@@ -44,12 +44,12 @@ STAFF = (
     "/stop/",
     "/audit/",
     "/audit/entries/1/",
-    "/audit/export/",
     "/council/",
     "/council/seats/",
     "/releases/",
 )
 
+AUDITORS = ("/audit/", "/audit/?type=person.own", "/audit/entries/1/", "/audit/export/")
 
 KINDS = (
     "purpose.publish",
@@ -90,7 +90,12 @@ def test_every_page_is_fit_to_be_used(
     installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
 ) -> None:
     with browser() as chromium:
-        for who, pages in ((None, PUBLIC), ("held", OWN), ("officer", STAFF)):
+        for who, pages in (
+            (None, PUBLIC),
+            ("held", OWN),
+            ("officer", STAFF),
+            ("auditor", AUDITORS),
+        ):
             person = Person(chromium, installation.url, viewport=viewport)
             person.page.emulate_media(color_scheme=scheme)
             if who == "held":

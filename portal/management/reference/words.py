@@ -23,7 +23,8 @@ def ledger() -> str:
         sealed = [f.name for f in fields(kind) if f.metadata.get("sealed")]  # type: ignore[arg-type]
         plain = [f.name for f in fields(kind) if not f.metadata.get("sealed")]  # type: ignore[arg-type]
         words = " ".join((kind.__doc__ or "").split())
-        rows.append((mono(kind.type), kind.title, words, codes(plain), codes(sealed)))
+        own = "yes" if kind.own else ""
+        rows.append((mono(kind.type), kind.title, words, codes(plain), codes(sealed), own))
     return page(
         [
             "# What the ledger can say",
@@ -32,9 +33,11 @@ def ledger() -> str:
                 "*In the leaf* stands for ever: codes, counts, days and digests that point at"
                 " nobody. *Sealed* lies encrypted beside the leaf and goes when the person is"
                 " erased. Who acted and whom an entry is about are no fields: the leaf holds salted"
-                " commitments to them. See [the ledger](../explanation/the-ledger.md).\n"
+                " commitments to them. *Own* is what somebody decided themselves or what followed"
+                " from it: to everybody else such an entry is a number, an hour and a proof. See"
+                " [the ledger](../explanation/the-ledger.md).\n"
             ),
-            table(("type", "title", "meaning", "in the leaf", "sealed"), rows),
+            table(("type", "title", "meaning", "in the leaf", "sealed", "own"), rows),
         ]
     )
 
