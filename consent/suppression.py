@@ -1,6 +1,6 @@
 """Which numbers of a report must be hidden so that none speaks of too few people. Pure.
 
-Three ways. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small
+Four ways. `enough_beside` says whether a single number may be shown. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small
 groups together until what they say together speaks of enough people. `show_overlapping` counts
 groups that share people, so that they have no total in common.
 
@@ -26,6 +26,14 @@ class Line:
 
     cells: tuple[int | None, ...]
     total: int | None
+
+
+def enough_beside(people: int, everybody: int, *, smallest: int) -> bool:
+    """Say whether a number about some of everybody may be shown: some are enough, and the rest.
+
+    Where nearly everybody is in it, the number is one about those who are not.
+    """
+    return smallest <= people <= everybody - smallest
 
 
 def suppress(counts: Sequence[int], *, smallest: int) -> Line:

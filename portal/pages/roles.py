@@ -1,7 +1,6 @@
 """Homes of the works council, the ML steward and managers. None speaks of one person."""
 
 from django.conf import settings
-from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -13,7 +12,6 @@ from portal.pages import agreements
 from portal.pages.changes import views as changes
 from portal.pages.rooms import rooms_of
 from portal.people import for_area, staff_ref
-from retention.models import Batch
 
 
 @for_area("council")
@@ -50,25 +48,7 @@ def asked_of(request: HttpRequest) -> list[Proposal]:
 @require_safe
 def releases(request: HttpRequest) -> HttpResponse:
     """How much is kept per purpose, where the group is large enough to speak of."""
-    rows = (
-        Batch.objects.filter(state=Batch.State.KEPT)
-        .values("purpose__title")
-        .annotate(people=Count("subject", distinct=True), n=Count("uuid"), size=Sum("bytes"))
-        .order_by("purpose__title")
-    )
-    return render(
-        request,
-        "releases/home.html",
-        {
-            "figures": [
-                {
-                    "label": row["purpose__title"],
-                    "value": row["n"] if figures.shown(row["people"]) else None,
-                }
-                for row in rows
-            ],
-        },
-    )
+    return render(request, "releases/home.html", {"figures": figures.kept_by_purpose()})
 
 
 @for_area("manager")

@@ -34,10 +34,14 @@ ANSWERS: Final[tuple[tuple[str, frozenset[ConsentState]], ...]] = (
     ),
 )
 NO_ANSWER: Final = "No answer"
+HEADS: Final = (*(title for title, _ in ANSWERS), NO_ANSWER)
+"""What the cells of a line count, in order."""
 
 
 @dataclass(frozen=True)
-class _PurposeLine:
+class PurposeLine:
+    """How many people answered what to one purpose, as far as it may be told."""
+
     title: str
     line: Line
 
@@ -77,13 +81,19 @@ def gather(question: Question) -> ReportData:
     )
 
 
+def lines_at(until: datetime) -> list[PurposeLine]:
+    """Return who stood where just before an instant, purpose by purpose."""
+    people = _people(until)
+    return _lines(people, people.count(), until)
+
+
 def _people(until: datetime) -> QuerySet[Subject]:
     return (
         Subject.objects.using(READER).filter(recorded_at__lt=until).exclude(departed_at__lte=until)
     )
 
 
-def _lines(people: QuerySet[Subject], count: int, until: datetime) -> list[_PurposeLine]:
+def _lines(people: QuerySet[Subject], count: int, until: datetime) -> list[PurposeLine]:
     counts = _counts(people, until)
     purposes = Purpose.objects.using(READER).filter(published_at__lt=until)
     found = []
@@ -91,7 +101,7 @@ def _lines(people: QuerySet[Subject], count: int, until: datetime) -> list[_Purp
         states = counts.get(purpose.pk, {})
         answers = [sum(states.get(s.value, 0) for s in group) for _, group in ANSWERS]
         cells = [*answers, count - sum(answers)]
-        found.append(_PurposeLine(purpose.title, suppress(cells, smallest=settings.SMALLEST_GROUP)))
+        found.append(PurposeLine(purpose.title, suppress(cells, smallest=settings.SMALLEST_GROUP)))
     return found
 
 
@@ -128,8 +138,8 @@ def _counts(people: QuerySet[Subject], until: datetime) -> dict[int, dict[str, i
     return counts
 
 
-def _table(lines: list[_PurposeLine]) -> Table:
-    heads = ["People", *(title for title, _ in ANSWERS), NO_ANSWER]
+def _table(lines: list[PurposeLine]) -> Table:
+    heads = ["People", *HEADS]
     return Table(
         caption="Answers, by purpose",
         columns=(

@@ -46,8 +46,12 @@ def says_yes_and_leaves(world: factories.World) -> None:
 
 
 def takes_a_receipt(world: factories.World) -> None:
-    event = world.say_yes()
-    signed_in(subject=world.subject).get(f"/you/receipts/{event.uuid}/json/")
+    from consent.models import ConsentEvent
+
+    world.say_yes()
+    [event] = ConsentEvent.objects.filter(subject=world.subject)
+    answer = signed_in(subject=world.subject).get(f"/you/receipts/{event.uuid}/json/")
+    assert answer.status_code == 200
 
 
 DOES: list[Does] = [*STATES, forgets, takes_a_receipt]
