@@ -1,8 +1,9 @@
 """Which numbers of a report must be hidden so that none speaks of too few people. Pure.
 
-Four ways. `enough_beside` says whether a single number may be shown. `suppress` hides numbers of a line whose total is shown. `gather_small` puts small
-groups together until what they say together speaks of enough people. `show_overlapping` counts
-groups that share people, so that they have no total in common.
+Four ways. `enough_beside` says whether a number by itself may be shown. `suppress` hides numbers
+of a line whose total is shown. `gather_small` puts small groups together until what they say
+together speaks of enough people. `gathered` fixes once how groups are counted together, whatever is
+asked about them afterwards, and however often.
 
 Hiding only what is small would not do: the total gives it back. Hiding the next smallest as well
 would not always do either: whoever knows the rule can exclude all answers but one (three hidden
@@ -12,10 +13,10 @@ treated alike. A test tries all lines with small limits: knowing total, visible 
 rule, what can stand in a hidden place always differs by at least the limit.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -63,45 +64,55 @@ def _hidden(counts: Sequence[int], smallest: int) -> set[int]:
     return hidden
 
 
-def show_overlapping(
-    people: Mapping[frozenset[Key], int],
-    *,
-    among: Mapping[Key, int],
-    last: Sequence[Key] = (),
-    smallest: int,
-) -> dict[Key, int | None]:
-    """Return how many are in each group of `among`, or None where that number would tell too much.
+@dataclass(frozen=True)
+class Blocks(Generic[Key]):
+    """Groups gathered so that each block is of enough people; a number counts whole blocks."""
 
-    `people` says how many are in exactly these groups and no others, everybody included: those in
-    none of them, too. `among[group]` is how many could have been in the group; where nearly all or
-    all of them are, those who are not would be told by it. The largest groups are looked at first,
-    those of `last` after all others.
+    of: Mapping[Key, int]
+    """Group -> the place of its block; a group of nobody is in none."""
+    sizes: tuple[int, ...]
+    """How many people each block is of; none where all groups together are too few."""
+    empty: bool
+    """Whether there is nobody at all."""
 
-    The numbers shown cut everybody into parts: in this group and not in that one. A number is shown
-    only while each part is empty or of at least `smallest` people. Whatever can be worked out from
-    all that is shown is how many are in some of these parts, so it is nought or enough, however
-    much somebody knows about which group lies in which.
+    def count(self, groups: Iterable[Key]) -> int | None:
+        """Return how many people the blocks are of in which the groups lie; None: too few in all.
+
+        At least as many as are in the groups, and exactly as many where each is large enough.
+        """
+        met = {self.of[group] for group in groups if group in self.of}
+        if not self.sizes and not self.empty:
+            return None
+        return sum(self.sizes[place] for place in met)
+
+
+def gathered(people: Mapping[Key, int], *, smallest: int) -> Blocks[Key]:
+    """Return the groups in blocks of at least `smallest` people, always the same for the same ones.
+
+    A group of enough people is a block of its own. The others are put together in the order given;
+    what is left over goes to the last of those blocks or, if there is none, to the smallest group.
+
+    Whatever is asked, and however often, a number is then a sum over whole blocks. So is whatever
+    can be worked out from any of them: nought, or about enough people.
     """
-    sizes = {
-        group: sum(count for inside, count in people.items() if group in inside) for group in among
-    }
-    parts = [dict(people)]
-    shown: dict[Key, int | None] = dict.fromkeys(among)
-    for group in sorted(among, key=lambda one: (one in last, -sizes[one], repr(one))):
-        finer = [part for whole in parts for part in _cut(whole, group)]
-        counts = [sum(part.values()) for part in finer]
-        enough = smallest <= sizes[group] <= among[group] - smallest
-        if enough and all(count >= smallest for count in counts if count):
-            shown[group], parts = sizes[group], finer
-    return shown
-
-
-def _cut(
-    part: Mapping[frozenset[Key], int], group: Key
-) -> tuple[dict[frozenset[Key], int], dict[frozenset[Key], int]]:
-    inside = {groups: count for groups, count in part.items() if group in groups}
-    outside = {groups: count for groups, count in part.items() if group not in groups}
-    return inside, outside
+    large = [[group] for group, count in people.items() if count >= smallest]
+    small: list[list[Key]] = []
+    rest: list[Key] = []
+    for group, count in people.items():
+        if 0 < count < smallest:
+            rest.append(group)
+            if sum(people[one] for one in rest) >= smallest:
+                small.append(rest)
+                rest = []
+    blocks = [*large, *small]
+    if rest and blocks:
+        taken = small[-1] if small else min(large, key=lambda block: people[block[0]])
+        taken += rest
+    return Blocks(
+        of={group: place for place, block in enumerate(blocks) for group in block},
+        sizes=tuple(sum(people[group] for group in block) for block in blocks),
+        empty=not any(people.values()),
+    )
 
 
 def gather_small(

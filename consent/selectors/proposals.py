@@ -109,7 +109,7 @@ def impact_lines(impact: Impact) -> list[str]:
 
 def _line_in_words(line: Line) -> Iterator[str]:
     if line.lose != 0 or line.gain != 0:
-        yield f"{_people(line.lose)} lose {line.signal}, {_number(line.gain)} gain"
+        yield f"{_number(line.lose)} people lose {line.signal}, {_number(line.gain)} gain"
     for count, words in (
         (line.shorter, ": {} is kept more shortly"),
         (line.longer, ": {} is kept longer"),
@@ -117,11 +117,7 @@ def _line_in_words(line: Line) -> Iterator[str]:
         (line.unasked, " may be asked for {} no longer"),
     ):
         if count != 0:
-            yield f"{_people(count)}{words.format(line.signal)}"
-
-
-def _people(count: int | None) -> str:
-    return "1 person" if count == 1 else f"{_number(count)} people"
+            yield f"{_number(count)} people{words.format(line.signal)}"
 
 
 def _number(count: int | None) -> str:

@@ -12,7 +12,8 @@ from audit.event import UnfitEventError
 from audit.ledger import Actor
 from consent.digests import digest
 from consent.exceptions import ChangeUnfit
-from consent.selectors.impact import Impact, Snapshot, compare, take_snapshot
+from consent.selectors.impact import Impact, compare
+from consent.selectors.outcomes import Snapshot, take_snapshot
 from consent.services.changes import Change, read_change
 from consent.services.changes.kind import Standing
 from consent.services.cohorts import refresh_once

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.suppression import Line, gather_small, show_overlapping, suppress
+from consent.suppression import Line, enough_beside, gather_small, gathered, suppress
 
 LINES = st.lists(st.integers(0, 60) | st.integers(0, 9), min_size=1, max_size=8)
 LIMITS = st.integers(2, 12)
@@ -109,100 +107,93 @@ def test_a_single_small_group_takes_the_next_smallest_along() -> None:
     assert gather_small(people, smallest=10) == (["large"], ["small", "middle"])
 
 
-# --- groups that share people -------------------------------------------------------------------
-
-GROUPS = ("a", "b", "c", "d")
-SOME = st.frozensets(st.sampled_from(GROUPS))
-CROWDS = st.dictionaries(SOME, st.integers(0, 40) | st.integers(0, 12), min_size=1, max_size=7)
-
-
-def size(people: Mapping[frozenset[str], int], group: str) -> int:
-    return sum(count for inside, count in people.items() if group in inside)
-
-
-def show(people: Mapping[frozenset[str], int], limit: int, last: str = "") -> dict[str, int | None]:
-    among = dict.fromkeys(GROUPS, sum(people.values()) + limit)
-    return show_overlapping(people, among=among, last=tuple(last), smallest=limit)
-
-
-@given(CROWDS, LIMITS, st.sampled_from(["", "a", "ab"]))
-def test_no_sum_or_difference_of_what_is_shown_counts_a_few(
-    people: dict[frozenset[str], int], limit: int, last: str
+@pytest.mark.parametrize(
+    ("people", "everybody", "may"),
+    [
+        (0, 50, False),
+        (9, 50, False),
+        (10, 50, True),
+        (40, 50, True),
+        (41, 50, False),
+        (5, 5, False),
+    ],
+)
+def test_a_number_by_itself_is_of_enough_and_leaves_enough_out(
+    people: int, everybody: int, may: bool
 ) -> None:
-    """An adversary who knows how the groups overlap, and how many people there are, tries all.
-
-    What they can work out is how many are in some of the parts: wherever the sum over those parts
-    follows from the published sums, by adding and subtracting them in any multiples.
-    """
-    shown = show(people, limit, last)
-    parts = sorted(people, key=sorted)
-    known = [[1] * len(parts)]
-    known += [
-        [int(group in part) for part in parts] for group in GROUPS if shown[group] is not None
-    ]
-
-    for chosen in itertools.product((0, 1), repeat=len(parts)):
-        count = sum(people[part] for part, taken in zip(parts, chosen, strict=True) if taken)
-        if 0 < count < limit and sum(people.values()) >= limit:
-            assert rank([*known, list(chosen)]) > rank(known), (shown, chosen)
+    assert enough_beside(people, everybody, smallest=10) is may
 
 
-def rank(rows: list[list[int]]) -> int:
-    """How many of the rows say something that the others do not."""
-    left = [[Fraction(value) for value in row] for row in rows]
-    found = 0
-    for column in range(len(rows[0])):
-        pivot = next((row for row in left if row[column]), None)
-        if pivot is None:
-            continue
-        left.remove(pivot)
-        found += 1
-        left = [
-            [v - row[column] / pivot[column] * p for v, p in zip(row, pivot, strict=True)]
-            for row in left
-        ]
-    return found
+# --- blocks that stay -----------------------------------------------------------------------------
+
+PLACES = st.dictionaries(st.integers(0, 30), st.integers(0, 12) | st.integers(0, 90), max_size=12)
+ASKED = st.lists(st.sets(st.integers(0, 30)), min_size=1, max_size=6)
 
 
-@given(CROWDS, LIMITS)
-def test_what_is_shown_of_overlapping_groups_is_right(
-    people: dict[frozenset[str], int], limit: int
+@given(PLACES, LIMITS, ASKED)
+def test_all_that_is_ever_told_is_about_blocks_of_enough_people(
+    people: dict[int, int], limit: int, asked: list[set[int]]
 ) -> None:
-    for group, count in show(people, limit).items():
-        assert count is None or count == size(people, group) >= limit
+    """However many questions are put together: who is in some and not in others is a block."""
+    blocks = gathered(people, smallest=limit)
+    told = [blocks.count(groups) for groups in asked]
+
+    if 0 < sum(people.values()) < limit:
+        assert set(told) == {None}
+        return
+    kinds: dict[tuple[bool, ...], int] = {}
+    for place, size in enumerate(blocks.sizes):
+        met = tuple(place in {blocks.of.get(group) for group in groups} for groups in asked)
+        kinds[met] = kinds.get(met, 0) + size
+    # The numbers are sums over these kinds of people, and each kind is of enough.
+    assert all(size >= limit for size in kinds.values())
+    for number, count in enumerate(told):
+        assert count == sum(size for met, size in kinds.items() if met[number])
 
 
-def test_large_groups_far_apart_are_all_shown() -> None:
-    people = {frozenset("a"): 30, frozenset("ab"): 20, frozenset("b"): 15, frozenset(): 400}
+@given(PLACES, LIMITS, st.sets(st.integers(0, 30)))
+def test_a_block_holds_whole_groups_and_everybody_is_in_one(
+    people: dict[int, int], limit: int, groups: set[int]
+) -> None:
+    blocks = gathered(people, smallest=limit)
+    really = sum(people.get(group, 0) for group in groups)
 
-    assert show(people, 10) == {"a": 50, "b": 35, "c": None, "d": None}
+    count = blocks.count(groups)
 
-
-def test_the_larger_of_two_groups_that_nearly_coincide_is_shown() -> None:
-    people = {frozenset("a"): 4, frozenset("ab"): 50, frozenset(): 400}
-
-    assert show(people, 10)["a"] == 54
-    assert show(people, 10)["b"] is None
-
-
-def test_groups_that_coincide_are_shown_both() -> None:
-    assert show({frozenset("ab"): 50, frozenset(): 400}, 10)["b"] == 50
-
-
-def test_where_nearly_all_who_could_be_are_in_a_group_it_is_hidden() -> None:
-    people = {frozenset("a"): 50, frozenset(): 5, frozenset("z"): 300}
-
-    for could, shown in ((50, None), (59, None), (60, 50)):
-        assert show_overlapping(people | {frozenset(): 50}, among={"a": could}, smallest=10) == {
-            "a": shown
-        }
+    if count is None:
+        assert sum(people.values()) < limit
+        return
+    assert count >= really
+    assert (count == 0) is (really == 0)
+    assert sum(blocks.sizes) == sum(people.values()) == blocks.count(people)
 
 
-def test_what_comes_last_gives_way() -> None:
-    people = {frozenset("ab"): 50, frozenset("b"): 4, frozenset(): 400}
+@given(PLACES, LIMITS)
+def test_a_group_of_enough_stands_alone_but_for_a_last_few(
+    people: dict[int, int], limit: int
+) -> None:
+    blocks = gathered(people, smallest=limit)
+    large = [group for group, count in people.items() if count >= limit]
+    exact = [group for group in large if blocks.count([group]) == people[group]]
 
-    assert show(people, 10, last="b")["a"] == 50
-    assert show(people, 10, last="b")["b"] is None
+    assert len({blocks.of[group] for group in large}) == len(large)
+    assert len(large) - len(exact) <= 1
+    if sum(count for count in people.values() if count < limit) >= limit:
+        assert exact == large
+
+
+def test_blocks_are_gathered_in_the_order_given() -> None:
+    people = {"a": 4, "b": 30, "c": 7, "d": 0, "e": 6, "f": 5, "g": 1}
+    blocks = gathered(people, smallest=10)
+
+    assert {group: blocks.count([group]) for group in people} == {
+        "a": 11, "b": 30, "c": 11, "d": 0, "e": 12, "f": 12, "g": 12,
+    }  # fmt: skip
+    assert gathered({"b": 30, "c": 7, "x": 20}, smallest=10).count(["c"]) == 27
+
+
+def test_of_nobody_nobody_is_concerned() -> None:
+    assert gathered({"a": 0}, smallest=10).count(["a"]) == 0
 
 
 def suppress_hides(counts: list[int], places: set[int]) -> Line:

@@ -15,31 +15,13 @@ from portal.pages.changes.values import in_words, place_name, purpose_name
 from portal.readiness import grouped
 from portal.templatetags.words import SIGNALS, plain
 
-EFFECTS: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
-    "lose": (
-        gettext_lazy("%(count)s people who said yes lose it"),
-        gettext_lazy("one person who said yes loses it"),
-    ),
-    "gain": (
-        gettext_lazy("%(count)s people who said yes gain it"),
-        gettext_lazy("one person who said yes gains it"),
-    ),
-    "shorter": (
-        gettext_lazy("it is kept more shortly of %(count)s people"),
-        gettext_lazy("it is kept more shortly of one person"),
-    ),
-    "longer": (
-        gettext_lazy("it is kept longer of %(count)s people"),
-        gettext_lazy("it is kept longer of one person"),
-    ),
-    "asked": (
-        gettext_lazy("%(count)s people may be asked for it"),
-        gettext_lazy("one person may be asked for it"),
-    ),
-    "unasked": (
-        gettext_lazy("%(count)s people may no longer be asked for it"),
-        gettext_lazy("one person may no longer be asked for it"),
-    ),
+EFFECTS: Final[dict[str, str | Promise]] = {
+    "lose": gettext_lazy("among %(count)s people, whoever said yes loses it"),
+    "gain": gettext_lazy("among %(count)s people, whoever said yes before gains it"),
+    "shorter": gettext_lazy("among %(count)s people it is kept more shortly"),
+    "longer": gettext_lazy("among %(count)s people it is kept longer"),
+    "asked": gettext_lazy("%(count)s people may be asked for it"),
+    "unasked": gettext_lazy("%(count)s people may no longer be asked for it"),
 }
 VOTES: Final[dict[str, str | Promise]] = {
     "approve": gettext_lazy("approved"),
@@ -73,7 +55,7 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
 
 
 def effect(impact: Impact | None) -> list[str]:
-    """Return what a change does to people, in sentences; what tells of too few is hidden."""
+    """Return what a change does to people, in sentences; where people are too few, no number."""
     if impact is None:
         return []
     found = [_together(impact)] if impact.lose != 0 or impact.gain != 0 else []
@@ -124,13 +106,13 @@ def _count(people: int | None) -> str:
 
 def _together(impact: Impact) -> str:
     told = {"lose": _count(impact.lose), "gain": _count(impact.gain)}
-    return _("In all %(lose)s people lose something, %(gain)s gain.") % told
+    return (
+        _("In all: among %(lose)s people whoever said yes loses something, among %(gain)s gains.")
+        % told
+    )
 
 
 def _parts(line: Line) -> Iterator[str]:
-    for name, (several, one) in EFFECTS.items():
-        count = getattr(line, name)
-        if count == 1:
-            yield str(one)
-        elif count != 0:
-            yield str(several) % {"count": _count(count)}
+    for name, words in EFFECTS.items():
+        if (count := getattr(line, name)) != 0:
+            yield str(words) % {"count": _count(count)}
