@@ -12,12 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers
-from rest_framework.authentication import (
-    BaseAuthentication,
-    SessionAuthentication,
-    get_authorization_header,
-)
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +25,7 @@ from consent.policy.schema import ALL_SIGNALS
 from consent.selectors.explain import Explanation, as_json, explain
 from portal.api.authentication import AgentAuthentication, AgentCaller
 from portal.api.errors import Problem, unknown_token
+from portal.api.login import signed_in
 from portal.explaining import explain_to_others
 from portal.people import AREAS, actor_of, roles_of
 
@@ -39,21 +36,12 @@ class AgentOrStaff(BaseAuthentication):
     """An agent by its token, or else whoever is signed in; nobody is anonymous."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
-        """Return the caller; a login needs the form token too, as on every page."""
+        """Return the caller; nobody is anonymous."""
         if get_authorization_header(request):
             return AgentAuthentication().authenticate(request)
-        try:
-            signed_in = SessionAuthentication().authenticate(request)
-        except exceptions.PermissionDenied as refusal:
-            raise Problem(
-                status_code=403,
-                code="form_token_missing",
-                detail="A request by login needs the token that stands in every form.",
-                next_step="Send it in the header X-CSRFToken.",
-            ) from refusal
-        if signed_in is None:
+        if (caller := signed_in(request)) is None:
             raise unknown_token("A bearer token of an enrolled agent, or a login, is needed.")
-        return signed_in
+        return caller
 
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, so that a refusal is a 401 as RFC 9110 asks."""

@@ -12,12 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers
-from rest_framework.authentication import (
-    BaseAuthentication,
-    SessionAuthentication,
-    get_authorization_header,
-)
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +25,7 @@ from consent.models import Subject, SubjectFact
 from portal import personfacts
 from portal.api.authentication import bearer_token
 from portal.api.errors import Problem
+from portal.api.login import signed_in
 from portal.models import ServiceToken
 from portal.people import AREAS, actor_of, roles_of
 from portal.service_tokens import service_of
@@ -50,25 +47,16 @@ class ServiceOrOfficer(BaseAuthentication):
     """A system by its token, or else whoever is signed in."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
-        """Return the caller; a login needs the form token too, as on every page."""
+        """Return the caller; nobody is anonymous."""
         if header := get_authorization_header(request):
             token = bearer_token(header)
             found = service_of(token, ServiceToken.Scope.FACTS) if token else None
             if found is None:
                 raise _unknown()
             return Service(found.name), ""
-        try:
-            signed_in = SessionAuthentication().authenticate(request)
-        except exceptions.PermissionDenied as refusal:
-            raise Problem(
-                status_code=403,
-                code="form_token_missing",
-                detail="A request by login needs the token that stands in every form.",
-                next_step="Send it in the header X-CSRFToken.",
-            ) from refusal
-        if signed_in is None:
+        if (caller := signed_in(request)) is None:
             raise _unknown()
-        return signed_in
+        return caller
 
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, so that a refusal is a 401 as RFC 9110 asks."""
