@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from audit.ledger import Actor
-from consent import services
-from consent.models import Agent, App, IssuedPolicy, Notice, Purpose, Subject
+from consent import selectors, services
+from consent.models import Agent, App, IssuedPolicy, Notice, PersonalPolicy, Purpose, Subject
 from consent.notices import REQUIRED_SECTIONS
+from consent.policy.evaluate import Decision
 from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Signal
 from consent.rules import rulebook
 from consent.services import Pair
@@ -139,6 +140,30 @@ def make_agent(
 def make_policy(agent: Agent, ago: timedelta = timedelta(minutes=5)) -> IssuedPolicy:
     """The agent's policy as issued a little while ago."""
     return services.issue_policy(agent=agent, at=datetime.now(UTC) - ago).policy
+
+
+def policy_in_force(agent: Agent, at: datetime) -> IssuedPolicy | None:
+    """The newest policy, if nothing changed since it was issued and its first half runs."""
+    newest = agent.policies.select_related("cohort_policy").order_by("-version").first()
+    if newest is None or at >= newest.issued_at + (newest.lease_until - newest.issued_at) / 2:
+        return None
+    cohort = agent.subject.cohort
+    shared = selectors.current_cohort_policy(cohort) if cohort else None
+    personal = PersonalPolicy.objects.get(subject_id=agent.subject_id).revision
+    same_shared = newest.cohort_policy_id == (shared.pk if shared else None)
+    return newest if same_shared and newest.personal_revision == personal else None
+
+
+def decision_for(
+    subject: Subject, *, purpose: str, app: str, signal: Signal, at: datetime
+) -> Decision | None:
+    """What is decided for one pair; None where the purpose or the app is not known at all."""
+    found = [
+        pair.decision
+        for pair in selectors.verdicts_for(subject, at=at).pairs
+        if (pair.purpose, pair.app, pair.signal) == (purpose, app, signal)
+    ]
+    return found[0] if found else None
 
 
 def manifest_for(policy: IssuedPolicy, content: bytes, **differs: object) -> retention.Manifest:

@@ -25,7 +25,6 @@ from consent.selectors.cohorts import (
 from consent.selectors.decisions import (
     PairDecision,
     Verdicts,
-    decide_for,
     is_paused,
     paused_between,
     standings_for,
@@ -71,7 +70,6 @@ __all__ = [
     "covered_now",
     "current_cohort_policy",
     "current_notice",
-    "decide_for",
     "explain",
     "explain_shared",
     "has_departed",

@@ -342,16 +342,6 @@ def changes_of_person(standing: Standing, at: datetime) -> list[datetime]:
     return changes
 
 
-def decide_for(
-    subject: Subject, *, purpose: str, app: str, signal: Signal, at: datetime
-) -> Decision | None:
-    """Return the decision for one pair; None when the purpose or app is not known at all."""
-    for pair in verdicts_for(subject, at=at).pairs:
-        if (pair.purpose, pair.app, pair.signal) == (purpose, app, signal):
-            return pair.decision
-    return None
-
-
 def is_paused(subject: Subject) -> bool:
     """Return whether a pause of the subject stands now: by the record, not by any clock."""
     return bool(paused_now([subject.pk]))

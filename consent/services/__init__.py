@@ -40,7 +40,7 @@ from consent.services.kill_switch import pull_kill_switch, release_kill_switch
 from consent.services.locks import no_change_meanwhile
 from consent.services.overrides import grant_override, revoke_override
 from consent.services.pauses import pause_capture, pause_from_machine, resume_capture
-from consent.services.policies import Lease, issue_policies, issue_policy, policy_in_force
+from consent.services.policies import Lease, issue_policies, issue_policy
 from consent.services.proposals import (
     apply_due_proposals,
     propose,
@@ -92,7 +92,6 @@ __all__ = [
     "pause_from_machine",
     "place_in_cohort",
     "place_turned",
-    "policy_in_force",
     "propose",
     "publish_notice",
     "publish_purpose",

@@ -49,21 +49,6 @@ class Lease:
         return found
 
 
-def policy_in_force(*, agent: Agent, at: datetime) -> IssuedPolicy | None:
-    """Return the newest policy if it still says what is true and is in its first half; else None.
-
-    This is the whole check behind a 304: nothing shared or personal changed since it was issued.
-    """
-    newest = agent.policies.select_related("cohort_policy").order_by("-version").first()
-    if newest is None or at >= newest.issued_at + (newest.lease_until - newest.issued_at) / 2:
-        return None
-    cohort = agent.subject.cohort
-    shared = selectors.current_cohort_policy(cohort) if cohort else None
-    personal = PersonalPolicy.objects.get(subject_id=agent.subject_id).revision
-    same_shared = newest.cohort_policy_id == (shared.pk if shared else None)
-    return newest if same_shared and newest.personal_revision == personal else None
-
-
 def issue_policy(*, agent: Agent, at: datetime | None = None, imported: bool = False) -> Lease:
     """Write and return the agent's next policy, from the facts as they stand right now."""
     return issue_policies(agents=[agent], at=at, imported=imported)[agent.pk]

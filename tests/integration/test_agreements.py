@@ -223,7 +223,7 @@ def test_the_agreement_of_colleagues_binds_who_sees_their_words(database: Any) -
     world.say_yes(*(("sheet", signal) for signal in text))
 
     def against(signal: Signal) -> set[str]:
-        found = selectors.decide_for(
+        found = factories.decision_for(
             world.subject, purpose="train-agents", app="sheet", signal=signal, at=datetime.now(UTC)
         )
         return {code for code in found.codes if code.startswith("agreement")} if found else set()

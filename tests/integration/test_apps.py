@@ -60,10 +60,9 @@ def change(app: Any, **fields: Any) -> Any:
 
 
 def codes(subject: Any, app: str, signal: str = "mouse_click") -> tuple[str, ...]:
-    from consent import selectors
     from consent.policy.types import Signal
 
-    decision = selectors.decide_for(
+    decision = factories.decision_for(
         subject, purpose="train-agents", app=app, signal=Signal(signal), at=datetime.now(UTC)
     )
     assert decision is not None

@@ -56,7 +56,7 @@ def test_moving_ends_the_old_place_and_changes_the_rules_at_once(database: Any) 
     ) == [("IE", TODAY), ("GB", None)]
     from consent import services
 
-    assert services.policy_in_force(agent=agent, at=before.issued_at) is None
+    assert factories.policy_in_force(agent, before.issued_at) is None
     assert services.issue_policy(agent=agent).policy.allow == {}
 
 

@@ -110,7 +110,7 @@ def test_evidence_taken_back_opens_its_gate_at_once(database: Any) -> None:
     assert not allowed(world, now)
     verdicts = selectors.verdicts_for(world.subject, at=now)
     assert all("gates_open" in pair.decision.codes for pair in verdicts.pairs)
-    assert services.policy_in_force(agent=agent, at=policy.issued_at) is None
+    assert factories.policy_in_force(agent, policy.issued_at) is None
     evidence = GateEvidence.objects.get(reopening__isnull=False)
     services.reopen_gate(evidence=evidence, actor=factories.OFFICER)
     assert database.sql("SELECT count(*) FROM consent_gatereopening") == [(1,)]
@@ -293,13 +293,13 @@ def test_evidence_for_the_country_of_others_gives_each_cohort_a_new_revision(
     assert recorded(world) == {"mouse_click", "dom_text"}
     after = [selectors.current_cohort_policy(cohort).revision for cohort in cohorts]
     assert after == [revision + 1 for revision in before]
-    assert services.policy_in_force(agent=agent, at=policy.issued_at) is None
+    assert factories.policy_in_force(agent, policy.issued_at) is None
 
     french = GateEvidence.objects.filter(jurisdiction="FR").exclude(gate="counsel_signoff").first()
     services.reopen_gate(evidence=french, actor=factories.OFFICER)
 
     assert recorded(world) == {"mouse_click"}
-    assert services.policy_in_force(agent=agent, at=datetime.now(UTC)) is None
+    assert factories.policy_in_force(agent, datetime.now(UTC)) is None
 
 
 def test_an_app_that_comes_to_show_others_asks_for_their_evidence_at_once(database: Any) -> None:
@@ -341,7 +341,7 @@ def test_counsel_signs_off_the_country_of_others_apart_from_home(database: Any) 
     world = showing_others(code)
 
     def reasons() -> set[str]:
-        decision = selectors.decide_for(
+        decision = factories.decision_for(
             world.subject,
             purpose="train-agents",
             app="sheet",

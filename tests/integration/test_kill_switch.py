@@ -105,14 +105,14 @@ def test_one_person_alone_stops_capture_at_once(database: Any, role: str, everyt
     agent = factories.make_agent(world.subject)
     services.issue_policy(agent=agent)
     now = datetime.now(UTC)
-    assert services.policy_in_force(agent=agent, at=now)
+    assert factories.policy_in_force(agent, now)
 
     switch = pull(None if everything else world.purpose, role=role)
 
     assert allowed(world.subject) == set()
     verdicts = selectors.verdicts_for(world.subject, at=datetime.now(UTC))
     assert all("kill_switch" in pair.decision.codes for pair in verdicts.pairs)
-    assert services.policy_in_force(agent=agent, at=now) is None
+    assert factories.policy_in_force(agent, now) is None
     assert services.issue_policy(agent=agent).policy.allow == {}
     assert switch.released_at is None
     assert said(database, "kill_switch.pulled") == [

@@ -55,11 +55,10 @@ def world(database: Any) -> factories.World:
 
 def codes(world: factories.World, at: datetime | None = None) -> tuple[str, ...]:
     """The reasons against typing rhythm in the tracker; none: it may be recorded."""
-    from consent import selectors
     from consent.policy.types import Signal
 
     world.subject.refresh_from_db()
-    decision = selectors.decide_for(
+    decision = factories.decision_for(
         world.subject,
         purpose="train-agents",
         app="tracker",

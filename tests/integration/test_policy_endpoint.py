@@ -489,7 +489,7 @@ def test_what_the_look_calls_in_force_is_what_the_service_calls_so(
 
     def agree(at: datetime) -> bool:
         known = postgres.look(_digest(token))
-        in_force = services.policy_in_force(agent=agent, at=at) is not None
+        in_force = factories.policy_in_force(agent, at) is not None
         assert known.is_in_force(at.timestamp()) is in_force
         return in_force
 

@@ -493,7 +493,7 @@ def test_a_setting_decides_the_next_lease(world: Any, database: Any) -> None:
     services.propose(
         kind="setting.change", payload={"key": "poll_seconds", "value": 5}, proposed_by=AUTHOR
     )
-    assert services.policy_in_force(agent=agent, at=datetime.now(UTC)) is None, "heard at once"
+    assert factories.policy_in_force(agent, datetime.now(UTC)) is None, "heard at once"
     assert lease(agent) == (60, 5)
 
     back = services.revert_proposal(proposal=lower.uuid, by=AUTHOR)

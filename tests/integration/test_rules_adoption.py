@@ -193,11 +193,10 @@ def test_one_file_may_tighten_one_value_and_wait_with_another(
 
 def codes(world: factories.World, at: datetime | None = None) -> set[str]:
     """The reasons against a click in the tracker."""
-    from consent import selectors
     from consent.policy.types import Signal
 
     world.subject.refresh_from_db()
-    decision = selectors.decide_for(
+    decision = factories.decision_for(
         world.subject,
         purpose="train-agents",
         app="tracker",
