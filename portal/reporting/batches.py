@@ -4,26 +4,14 @@ Who did not consent, paused or took a yes back must not show here: reasons that 
 choice are one, and how much of it was kept or erased since is left out.
 """
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Count, F, Func, QuerySet, Sum
 
-from audit.reporting.data import (
-    Bar,
-    Chart,
-    Column,
-    Figure,
-    Kind,
-    Question,
-    ReportData,
-    Table,
-    Value,
-)
-from consent.suppression import gather_small
+from audit.reporting.data import Bar, Chart, Figure, Kind, Question, ReportData
 from portal.reporting.common import READER, bars_in_words, groups_only, within
+from portal.reporting.groups import Shown, Tally, shown, table_of
 from retention.models import Admission, Batch
 
 OUTCOMES: Final = {
@@ -47,44 +35,6 @@ REASONS: Final = {
     "captured_in_the_future": "Recorded in the future, by its own clock",
     "no_signals": "Names no signals",
 }
-TOGETHER: Final = "Several together"
-
-Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass
-class Tally:
-    """How many batches and bytes a group handed in, and who they are; the people never leave."""
-
-    people: set[int] = field(default_factory=set)
-    batches: int = 0
-    bytes: int = 0
-
-    def add(self, person: int, batches: int, size: int = 0) -> None:
-        """Count what one person handed in."""
-        self.people.add(person)
-        self.batches += batches
-        self.bytes += size
-
-
-@dataclass(frozen=True)
-class Shown(Generic[Key]):
-    """Groups that may be spoken of one by one, and the rest as one; nothing at all if too few."""
-
-    alone: list[tuple[Key, Tally]]
-    together: list[Key]
-    rest: Tally | None
-    total: Tally | None
-
-
-def shown(tallies: dict[Key, Tally], *, smallest: int) -> Shown[Key]:
-    """Return what may be shown of the groups."""
-    alone, together = gather_small({k: t.people for k, t in tallies.items()}, smallest=smallest)
-    if not alone and not together:
-        return Shown([], [], None, None)
-    rest = _sum(tallies[key] for key in together) if together else None
-    by_name = [(key, tallies[key]) for key in alone]
-    return Shown(by_name, together, rest, _sum(tallies.values()))
 
 
 def gather(question: Question) -> ReportData:
@@ -110,15 +60,17 @@ def gather(question: Question) -> ReportData:
         figures=_figures(outcomes, apps),
         charts=_chart(apps),
         tables=(
-            _table("Batches, by outcome", ("Outcome",), outcomes, lambda state: (OUTCOMES[state],)),
-            _table(
+            table_of(
+                "Batches, by outcome", ("Outcome",), outcomes, lambda state: (OUTCOMES[state],)
+            ),
+            table_of(
                 "Batches let in, by purpose and app",
                 ("Purpose", "App"),
                 apps,
                 lambda key: key,
                 with_bytes=True,
             ),
-            _table(
+            table_of(
                 "Why batches were refused",
                 ("Reason",),
                 reasons,
@@ -175,9 +127,9 @@ def _reason(code: str) -> str:
 def _figures(outcomes: Shown[str], apps: Shown[tuple[str, str]]) -> tuple[Figure, ...]:
     alone = dict(outcomes.alone)
     return (
-        Figure(label="Announced", value=outcomes.total.batches if outcomes.total else None),
+        Figure(label="Announced", value=outcomes.total.count if outcomes.total else None),
         *(
-            Figure(label=OUTCOMES[state], value=alone[state].batches if state in alone else None)
+            Figure(label=OUTCOMES[state], value=alone[state].count if state in alone else None)
             for state in ("admitted", "refused")
         ),
         Figure(
@@ -187,40 +139,9 @@ def _figures(outcomes: Shown[str], apps: Shown[tuple[str, str]]) -> tuple[Figure
 
 
 def _chart(apps: Shown[tuple[str, str]]) -> tuple[Chart, ...]:
-    bars = tuple(
-        Bar(label=f"{app}, {purpose}", value=t.batches) for (purpose, app), t in apps.alone
-    )
+    bars = tuple(Bar(label=f"{app}, {purpose}", value=t.count) for (purpose, app), t in apps.alone)
     alt = bars_in_words("batches let in, by app and purpose", bars)
     return (Chart(title="Batches let in, by app and purpose", alt=alt, bars=bars),) if bars else ()
-
-
-def _table(
-    caption: str,
-    heads: tuple[str, ...],
-    groups: Shown[Key],
-    name: Callable[[Key], tuple[str, ...]],
-    *,
-    counted: str = "Batches",
-    with_bytes: bool = False,
-) -> Table:
-    def line(names: tuple[str, ...], tally: Tally) -> tuple[Value, ...]:
-        padded = (*names, *([""] * (len(heads) - len(names))))
-        return (*padded, tally.batches, *([tally.bytes] if with_bytes else []))
-
-    rows = [line(name(key), tally) for key, tally in groups.alone]
-    if groups.rest:
-        rows.append(line((TOGETHER,), groups.rest))
-    return Table(
-        caption=caption,
-        columns=(
-            *(Column(title=head) for head in heads),
-            Column(title=counted, kind=Kind.NUMBER),
-            *([Column(title="Data", kind=Kind.BYTES)] if with_bytes else []),
-        ),
-        rows=tuple(rows),
-        total=line(("All",), groups.total) if groups.total else None,
-        note="" if groups.total else "Nothing, or from too few people to be shown.",
-    )
 
 
 def _notes(smallest: int) -> tuple[str, ...]:
@@ -235,15 +156,6 @@ def _notes(smallest: int) -> tuple[str, ...]:
         ),
         "How much was erased since is not part of this report; see the report on deletions.",
     )
-
-
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    found = Tally()
-    for tally in tallies:
-        found.people |= tally.people
-        found.batches += tally.batches
-        found.bytes += tally.bytes
-    return found
 
 
 def _in_order(found: dict[str, Tally], words: dict[str, str]) -> dict[str, Tally]:

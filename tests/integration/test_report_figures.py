@@ -143,27 +143,47 @@ def test_a_yes_whose_time_is_over_no_longer_counts_as_a_yes(
     assert (row[2], row[6]) == ("4", "4")
 
 
-def test_deletions_are_counted_by_cause_store_evidence_and_failure(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def owe(world: factories.World, answer: str, size: int = 1500) -> None:
+    """One more person of whom something is kept, which their answer has deleted."""
+    from retention import services as retention
+
+    subject = world.another_subject()
+    decide(world, subject, "yes")
+    agent = factories.make_agent(subject)
+    factories.hand_in(agent, factories.make_policy(agent), b"x" * size)
+    decide(world, subject, answer)
+    retention.expand_cases()
+
+
+def fail_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try what is due, while the store cannot be reached."""
     from retention import services as retention
     from retention.exceptions import StoreFailed
     from retention.services import erasure
 
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "store_named", _raising(StoreFailed))
+        while retention.run_due_jobs():
+            pass
+
+
+def run_all() -> None:
+    from retention import services as retention
+
+    while retention.run_due_jobs():
+        pass
+
+
+def test_deletions_are_counted_by_cause_store_evidence_and_failure(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = factories.make_world()
-    for number in range(3):
-        subject = world.another_subject()
-        decide(world, subject, "yes")
-        agent = factories.make_agent(subject)
-        factories.hand_in(agent, factories.make_policy(agent), bytes([number]) * 1500)
-        decide(world, subject, "taken back" if number < 2 else "no")
-        retention.expand_cases()
-        if number == 1:
-            with monkeypatch.context() as patched:
-                patched.setattr(erasure, "store_named", _raising(StoreFailed))
-                retention.run_due_jobs()
-        elif number == 0:
-            retention.run_due_jobs()
+    for answer in ("taken back", "no", "no", "taken back"):
+        owe(world, answer)
+    run_all()
+    for answer in ("taken back", "no", "no"):
+        owe(world, answer)
+    fail_all(monkeypatch)
     own = database.sql(
         "SELECT count(*), count(*) FILTER (WHERE state = 'done') FROM retention_deletioncase"
     )[0]
@@ -175,26 +195,85 @@ def test_deletions_are_counted_by_cause_store_evidence_and_failure(
         "SELECT store, failure, count(*), max(attempts) FROM retention_deletionjob"
         " WHERE state = 'due' AND failure <> '' GROUP BY 1, 2"
     )
-    assert (own, certificates, size) == ((3, 1), 1, 1500)
+    assert (own, certificates, size) == ((7, 4), 4, 6000)
 
     written = Written("deletions")
 
-    assert written.figure("Cases in the period") == "3"
-    assert written.figure("Owed now") == "2"
-    assert written.figure("Jobs visibly failed now") == "1"
+    assert written.figure("Cases in the period") == "7"
+    assert written.figure("Certificates for them") == "4"
+    assert written.figure("Owed now") == written.figure("Jobs visibly failed now") == "3"
     today = datetime.now(UTC)
     oldest = f"{today.day} {today:%B %Y}"
     assert written.figure("Oldest owed now") == oldest
-    causes = {row[0]: row[1:] for row in written.rows("Cases, by cause")}
-    assert causes["Consent taken back, or a no after a yes"] == ["3", "1", "2", oldest]
-    assert causes["Consent narrowed"] == ["0", "0", "0", ""]
-    assert written.total("Cases, by cause") == ["All", "3", "1", "2"]
-    assert written.rows("Jobs of these cases, by store") == [["files", "3", "2", "0", "1"]]
+    theirs = "The person took back, chose less or had it forgotten"
+    # The three that are owed stand with the causes of none, which must not be told from few.
+    assert written.rows("Cases, by cause") == [[theirs, "done", "4"], ["Several together", "", "3"]]
+    assert written.total("Cases, by cause") == ["All", "7"]
+    assert written.rows("Jobs of these cases, by store") == [
+        ["files", "deleted and verified", "4"],
+        ["Several together", "", "3"],
+    ]
     evidence = written.rows("Certificates for these cases, by level of evidence")
-    assert evidence[2][1:] == [str(certificates), "1", str(size)]
-    assert "E3: byte scan of data and metadata clean 1 1 1.5 kB" in written.text
+    assert evidence == [["Several together", str(certificates), str(size)]]
     [line] = written.rows("Visibly failed now")
     assert line == [*(str(value) for value in failed[0]), oldest]
+
+
+def test_of_few_people_no_deletion_is_counted_and_none_fails_in_silence(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody, one and two who took back or had something forgotten: the very same report."""
+    from consent import services
+
+    world = factories.make_world()
+    told = []
+    for does in ("nothing", "no", "taken back"):
+        if does != "nothing":
+            owe(world, does)
+            run_all()
+        told.append([line for line in Written("deletions").lines if line[0] != "about"])
+    services.forget_last(subject=world.subject, minutes=10)
+    fewest = Written("deletions")
+    owe(world, "no")
+    fail_all(monkeypatch)
+    failing = Written("deletions")
+
+    assert figures_of(told[0]) == figures_of(told[1]) == figures_of(told[2])
+    assert figures_of(fewest.lines) != figures_of(failing.lines)
+    assert failing.figure("Jobs visibly failed now") == "some"
+    [line] = failing.rows("Visibly failed now")
+    assert (line[0], line[2], line[4]) == ("files", "hidden", "hidden")
+
+
+def figures_of(lines: list[list[str]]) -> list[list[str]]:
+    """All that a report counts: not its heads, nor when it was made."""
+    return [line for line in lines if line[0] in {"figure", "row", "total", "bar"}]
+
+
+def test_what_expires_is_counted_by_whose_it_is(database: Database) -> None:
+    """The case of what expired names nobody: the people are those whose batches it erased."""
+    from retention import services as retention
+    from retention.models import Batch
+
+    world = factories.make_world()
+    for _ in range(3):
+        subject = world.another_subject()
+        decide(world, subject, "yes")
+        agent = factories.make_agent(subject)
+        factories.hand_in(agent, factories.make_policy(agent), b"x" * 100)
+    until = datetime.now(UTC) + timedelta(days=61)
+    assert Batch.objects.filter(due_at__lte=until).count() == 3
+    retention.owe_expired(at=until)
+    retention.expand_cases()
+    run_all()
+
+    written = Written("deletions")
+
+    assert written.figure("Cases in the period") == "1"
+    assert written.rows("Cases, by cause") == [["Several together", "", "1"]]
+    assert written.rows("Certificates for these cases, by level of evidence") == [
+        ["Several together", "1", "300"]
+    ]
 
 
 def test_a_report_about_an_earlier_period_has_none_of_what_came_later(database: Database) -> None:
@@ -217,8 +296,8 @@ def test_a_report_about_an_earlier_period_has_none_of_what_came_later(database: 
 
     deletions, activity = Written("deletions", **earlier), Written("activity", **earlier)
 
-    assert deletions.figure("Cases in the period") == "0"
-    assert deletions.figure("Owed now") == "1"  # what is owed shows whenever it began
+    assert deletions.figure("Cases in the period") == "hidden"
+    assert deletions.rows("Cases, by cause") == []
     # All that is older than today is what people answered, and that is theirs.
     assert activity.figure("Entries") == activity.figure("Imported among them") == "0"
     assert activity.rows("Entries, by type") == []
