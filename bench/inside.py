@@ -18,7 +18,7 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from bench import change, check, copies, decisions, founding, plan, stopping  # noqa: E402
+from bench import change, check, copies, decisions, founding, plan, previewing, stopping  # noqa: E402
 from retention.models import DeletionCase  # noqa: E402
 
 CASES_SECONDS: Final = 120
@@ -117,6 +117,7 @@ PARTS: Final[dict[str, Callable[..., Any]]] = {
     "verdicts": decisions.measure_verdicts,
     "change": change.measure_change,
     "stop": stopping.measure_stop,
+    "previews": previewing.measure_previews,
 }
 
 if __name__ == "__main__":

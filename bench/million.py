@@ -34,7 +34,7 @@ SETTLE_SECONDS: Final = 5
 def main(argv: list[str]) -> int:
     """Measure, print the tables, and store the figures where asked to."""
     options = _options(argv)
-    with _folder(options.home) as folder:
+    with folder_for(options.home) as folder:
         figures = measure(folder, options)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
@@ -64,7 +64,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
 
 
 @contextmanager
-def _folder(named: Path | None) -> Iterator[Path]:
+def folder_for(named: Path | None) -> Iterator[Path]:
     """Yield the folder for the installations; one that nobody named is removed afterwards."""
     if named:
         named.mkdir(parents=True, exist_ok=True)
