@@ -22,14 +22,7 @@ from consent.selectors.cohorts import (
     places_of_others,
     published,
 )
-from consent.selectors.decisions import (
-    PairDecision,
-    Verdicts,
-    is_paused,
-    paused_between,
-    standings_for,
-    verdicts_for,
-)
+from consent.selectors.decisions import standings_for, verdicts_for
 from consent.selectors.explain import Explanation, explain, explain_shared
 from consent.selectors.facts import (
     cohort_facts,
@@ -42,6 +35,7 @@ from consent.selectors.facts import (
 from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.hours import within_hours
 from consent.selectors.impact import Impact
+from consent.selectors.pauses import is_paused, paused_between
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Unadopted, unadopted_rules
@@ -50,6 +44,7 @@ from consent.selectors.shares import is_shared, standing_shares
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
 from consent.selectors.strikes import Interval, of_batches, strikes_to_apply, struck_between
 from consent.selectors.terms import Terms, terms_for
+from consent.selectors.verdicts import PairDecision, Verdicts
 
 __all__ = [
     "Attention",

@@ -22,10 +22,10 @@ from consent.policy.rulebook import Law, Rulebook
 from consent.policy.schema import EVIDENCE
 from consent.policy.types import Signal
 from consent.selectors import grounds
-from consent.selectors.decisions import Verdicts
 from consent.selectors.grounds import Ground
 from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.papers import Case, papers_of, stands
+from consent.selectors.verdicts import Verdicts
 
 NEVER: Final = (ReasonCode.NEVER_CATEGORY.value,)
 THEIR_OWN: Final = (

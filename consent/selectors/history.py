@@ -19,15 +19,10 @@ from consent.models import (
 )
 from consent.policy.facts import ACTIVE
 from consent.selectors.cohorts import current_cohort_policy
-from consent.selectors.decisions import (
-    Standing,
-    Verdicts,
-    decide,
-    nobody_in,
-    paused_between,
-    verdicts_for,
-)
+from consent.selectors.decisions import Standing, decide, nobody_in, verdicts_for
 from consent.selectors.facts import cohort_of, next_turn
+from consent.selectors.pauses import paused_between
+from consent.selectors.verdicts import Verdicts
 
 
 def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -> Verdicts:

@@ -16,9 +16,10 @@ from consent.digests import digest
 from consent.models import CohortPolicy, Purpose
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
-from consent.selectors.decisions import Standing, Verdicts, decide
+from consent.selectors.decisions import Standing, decide
 from consent.selectors.documents import NOTHING_SHARED, said_by
 from consent.selectors.facts import still_here
+from consent.selectors.verdicts import Verdicts
 
 OWN_ANSWER: Final = frozenset(
     {

@@ -19,18 +19,15 @@ from consent.rules import rulebook_of
 from consent.selectors.decisions import (
     Question,
     Standing,
-    allow_of,
-    allowed_of,
     answered,
     app_facts,
     changes_of_person,
-    denied_of,
     questions,
-    schedule_of,
 )
 from consent.selectors.documents import registry_of, said_by
 from consent.selectors.never import is_closed, never_on, reachable
 from consent.selectors.settings import setting
+from consent.selectors.verdicts import allow_of, allowed_of, denied_of, schedule_of
 
 T = TypeVar("T")
 KEPT: Final = {"piece": 4096, "facts": 512, "apps": 16, "never": 64}

@@ -1,0 +1,35 @@
+"""Whom a pause stops: now by the record, then by the instants that were recorded."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Q
+
+from consent.models import Pause, Subject
+
+
+def is_paused(subject: Subject) -> bool:
+    """Return whether a pause of the subject stands now: by the record, not by any clock."""
+    return bool(paused_now([subject.pk]))
+
+
+def paused_now(subjects: Collection[int]) -> set[int]:
+    """Return those of the subjects for whom a pause stands now."""
+    standing = Pause.objects.filter(subject__in=subjects, ended_at__isnull=True)
+    return set(standing.values_list("subject_id", flat=True))
+
+
+def paused_at(subjects: Collection[int], at: datetime) -> set[int]:
+    """Return those of the subjects for whom a pause stood at an instant."""
+    stood = Pause.objects.filter(subject__in=subjects, started_at__lte=at)
+    stood = stood.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
+    return set(stood.values_list("subject_id", flat=True))
+
+
+def paused_between(subject: Subject, since: datetime, until: datetime) -> bool:
+    """Return whether a pause of the subject overlaps the interval; pauses are half-open."""
+    return (
+        Pause.objects.filter(subject=subject, started_at__lte=until)
+        .filter(Q(ended_at__isnull=True) | Q(ended_at__gt=since))
+        .exists()
+    )
