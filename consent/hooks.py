@@ -1,6 +1,6 @@
 """How upper packages learn, inside the transaction, of a decision. A handler's error undoes all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[["ConsentEvent"], None]
 Moved = Callable[["Subject", "CohortPolicy"], None]
-Shortened = Callable[["CohortPolicy"], None]
+Shortened = Callable[[Sequence["CohortPolicy"]], None]
 Struck = Callable[["Strike"], None]
 Protected = Callable[["App"], None]
 
@@ -46,15 +46,15 @@ def person_moved(subject: "Subject", policy: "CohortPolicy") -> None:
 
 
 def on_terms_shortened(handler: Shortened) -> None:
-    """Call `handler` with each revision under which something may be kept less long than before."""
+    """Call `handler` with the revisions under which something may be kept less long than before."""
     if handler not in _terms_shortened:
         _terms_shortened.append(handler)
 
 
-def terms_shortened(policy: "CohortPolicy") -> None:
-    """Tell the handlers, in the transaction that wrote the revision."""
+def terms_shortened(policies: Sequence["CohortPolicy"]) -> None:
+    """Tell the handlers, in the transaction that wrote the revisions."""
     for handler in _terms_shortened:
-        handler(policy)
+        handler(policies)
 
 
 def on_capture_struck(handler: Struck) -> None:
@@ -94,13 +94,13 @@ def work_owed() -> None:
 
 
 def on_policy_changing(handler: Callable[..., None]) -> None:
-    """Call `handler(subject=pk)` or `handler(cohort=pk)` inside each transaction that changes what
-    their policies say, once the change is locked and before it commits."""
+    """Call `handler(subject=pk, cohorts=pks)` inside each transaction that changes what their
+    policies say, once the change is locked and before it commits."""
     if handler not in _policy_changing:
         _policy_changing.append(handler)
 
 
-def policy_changing(*, subject: int = 0, cohort: int = 0) -> None:
+def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
     """Tell the handlers, so that no answer that was kept somewhere outlives the commit."""
     for handler in _policy_changing:
-        handler(subject=subject, cohort=cohort)
+        handler(subject=subject, cohorts=cohorts)

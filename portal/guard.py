@@ -81,6 +81,7 @@ TABLES: Final = (
     _final("consent_cohortmembership", governed=False),
     _final("consent_cohortpolicy", governed=False),
     _final("consent_recordedrulebook", governed=False),
+    _final("consent_recordedregistry", governed=False),
     _free("consent_personalpolicy", "SELECT, INSERT, UPDATE"),
     _free("retention_deletionjob", "SELECT, INSERT, UPDATE"),
     _free("retention_tightening", "SELECT, INSERT, UPDATE"),

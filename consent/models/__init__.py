@@ -12,7 +12,13 @@ from consent.models.bounds import (
     Setting,
     SignalOverride,
 )
-from consent.models.cohorts import Cohort, CohortMembership, CohortPolicy, PersonalPolicy
+from consent.models.cohorts import (
+    Cohort,
+    CohortMembership,
+    CohortPolicy,
+    PersonalPolicy,
+    RecordedRegistry,
+)
 from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause
 from consent.models.proposals import (
     CouncilSeat,
@@ -58,6 +64,7 @@ __all__ = [
     "Proposal",
     "ProposalVote",
     "Purpose",
+    "RecordedRegistry",
     "RecordedRulebook",
     "Setting",
     "SignalOverride",

@@ -48,6 +48,25 @@ class CohortPolicy(models.Model):
         return f"{self.cohort_id}/{self.revision}"
 
 
+class RecordedRegistry(models.Model):
+    """What the registry of apps said, once for all revisions that name its digest. Never changed.
+
+    Nineteen parts in twenty of what a cohort shares, and the same for every cohort.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    apps = models.JSONField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "digest", "apps", "recorded_at"}
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
 class CohortMembership(models.Model):
     """From when on a subject was in a cohort: the moves, as they were made. Never changed."""
 

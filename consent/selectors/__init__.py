@@ -21,8 +21,10 @@ from consent.selectors.cohorts import (
     next_shared_turn,
     places_of_others,
     published,
+    stored,
 )
 from consent.selectors.decisions import standings_for, verdicts_for
+from consent.selectors.documents import current_cohort_policies
 from consent.selectors.explain import Explanation, explain, explain_shared
 from consent.selectors.facts import (
     cohort_facts,
@@ -63,6 +65,7 @@ __all__ = [
     "cohort_of",
     "consent_valid_until",
     "covered_now",
+    "current_cohort_policies",
     "current_cohort_policy",
     "current_notice",
     "explain",
@@ -97,6 +100,7 @@ __all__ = [
     "standing_shares",
     "standings_for",
     "stopped_between",
+    "stored",
     "strikes_to_apply",
     "struck_between",
     "terms_for",

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from consent.catalogue import catalogue_digest
+from consent.digests import plain
 from consent.models import (
     Agreement,
     AllowlistEntry,
@@ -36,6 +37,8 @@ class Published:
 
     rules: Rulebook
     apps: Mapping[str, Any]
+    registry: str
+    """The digest of what is said of the apps."""
     purposes: tuple["PurposeInputs", ...]
     agreements: tuple[Agreement, ...]
     sites_of_papers: Mapping[str, frozenset[str]]
@@ -69,9 +72,11 @@ def published() -> Published:
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
     rules = rulebook()
     agreements = tuple(Agreement.objects.select_related("replaced_by").order_by("pk"))
+    apps = _apps(agreements, rules)
     return Published(
         rules=rules,
-        apps=_apps(agreements, rules),
+        apps=apps,
+        registry=hashlib.sha256(plain(apps).text.encode()).hexdigest(),
         elsewhere=frozenset(with_those_above(places_of_others(), rules)),
         purposes=tuple(_inputs(purpose) for purpose in purposes),
         agreements=agreements,
@@ -103,6 +108,7 @@ def cohort_document(
         "rulebook": shared.rules.digest,
         "leases": dict(shared.leases),
         "catalogue": catalogue_digest(),
+        "registry": shared.registry,
         "apps": shared.apps,
         "purposes": {
             inputs.purpose.code: _purpose(
@@ -123,6 +129,12 @@ def cohort_document(
             purpose["hours"] = own
         purpose["kept"] = kept_days(jurisdictions, purpose, shared.rules, at.date())
     return document
+
+
+def stored(document: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return a document as it is kept, and its digest: the apps by the registry's digest only."""
+    kept = {name: part for name, part in document.items() if name != "apps"}
+    return kept, hashlib.sha256(plain(kept).text.encode()).hexdigest()
 
 
 def made_with(rules: Rulebook) -> str:

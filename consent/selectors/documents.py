@@ -1,62 +1,53 @@
 """The newest revisions of cohorts, each document read and parsed once in a process.
 
 A revision never changes and is named by the digest of what it says, so what was read once may be
-used again. Whoever gets a document must not change it.
+used again. What it says of apps lies by itself, and is read once for all who say the same. Whoever
+gets a document must not change it.
 """
 
-import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from consent.digests import plain
-from consent.models import CohortPolicy
+from consent.models import CohortPolicy, RecordedRegistry
 
-FORM: Final = 3
+FORM: Final = 4
 """How a document says things. One in another form says nothing to us, so it denies, until it is
 written anew: workers do that after a start with another form, as with other rules."""
 NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
-KEPT: Final = 256
-"""So many documents stay in memory; what they say of apps is the same in most, and kept once."""
+KEPT: Final = 1024
+"""So many documents stay in memory: some kilobytes each."""
 REGISTRIES: Final = 8
-
-
-@dataclass(frozen=True)
-class _Read:
-    document: dict[str, Any]
-    registry: str
-    """The digest of what it says of apps."""
+"""So many registries: some hundred kilobytes each."""
 
 
 class _Memory:
-    """The documents last used, by their digest; shared by the threads of this process."""
+    """What was last read, by its digest; shared by the threads of this process."""
 
-    def __init__(self) -> None:
-        self._read: OrderedDict[str, _Read] = OrderedDict()
-        self._registries: dict[str, Any] = {}
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, sha256: str) -> _Read | None:
+    def get(self, digest: str) -> Any:
         with self._lock:
-            if read := self._read.get(sha256):
-                self._read.move_to_end(sha256)
-            return read
+            if (found := self._known.get(digest)) is not None:
+                self._known.move_to_end(digest)
+            return found
 
-    def put(self, sha256: str, document: dict[str, Any]) -> _Read:
-        registry = hashlib.sha256(plain(document["apps"]).text.encode()).hexdigest()
+    def put(self, digest: str, found: Any) -> Any:
+        """Keep it; return what is kept, which is what another thread kept first."""
         with self._lock:
-            if len(self._registries) > REGISTRIES:
-                self._registries.clear()
-            document["apps"] = self._registries.setdefault(registry, document["apps"])
-            read = self._read[sha256] = _Read(document, registry)
-            while len(self._read) > KEPT:
-                self._read.popitem(last=False)
-        return read
+            found = self._known.setdefault(digest, found)
+            self._known.move_to_end(digest)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+            return found
 
 
-_memory = _Memory()
+_documents: Final = _Memory(KEPT)
+_registries: Final = _Memory(REGISTRIES)
 
 
 def current_cohort_policies(cohorts: Collection[int]) -> dict[int, CohortPolicy]:
@@ -70,27 +61,45 @@ def current_cohort_policies(cohorts: Collection[int]) -> dict[int, CohortPolicy]
     found = {policy.cohort_id: policy for policy in newest}
     missing = []
     for policy in found.values():
-        if (read := _memory.get(policy.sha256)) is None:
+        if (document := _documents.get(policy.sha256)) is None:
             missing.append(policy)
         else:
-            policy.document = read.document
+            policy.document = document
     if missing:
         rows = CohortPolicy.objects.filter(pk__in=[policy.pk for policy in missing])
         documents = dict(rows.values_list("pk", "document"))
         for policy in missing:
-            policy.document = _memory.put(policy.sha256, documents[policy.pk]).document
+            policy.document = _documents.put(policy.sha256, documents[policy.pk])
     return found
 
 
 def said_by(policy: CohortPolicy | None) -> dict[str, Any]:
-    """Return what a revision says; nothing, which denies, where there is none we understand."""
+    """Return what a revision says, apps and all.
+
+    Nothing, which denies, where there is none we understand, or its registry is not there.
+    """
     if policy is None or policy.document.get("form") != FORM:
         return NOTHING_SHARED
-    found: dict[str, Any] = policy.document
-    return found
+    document: dict[str, Any] = policy.document
+    if "apps" in document:
+        return document
+    whole = {**document, "apps": registry(document["registry"])}
+    policy.document = whole  # as it was read: it is never saved
+    return whole
 
 
 def registry_of(policy: CohortPolicy) -> str:
     """Return the digest of what a revision says of apps; many revisions say the same."""
-    read = _memory.get(policy.sha256) or _memory.put(policy.sha256, dict(policy.document))
-    return read.registry
+    found: str = policy.document.get("registry", "")
+    return found
+
+
+def registry(digest: str) -> Mapping[str, Any]:
+    """Return what a registry says of apps; no app, which denies, where it is not there."""
+    if (found := _registries.get(digest)) is None:
+        apps = RecordedRegistry.objects.filter(digest=digest).values_list("apps", flat=True).first()
+        if apps is None:
+            return {}
+        found = _registries.put(digest, apps)
+    apps_of: Mapping[str, Any] = found
+    return apps_of

@@ -13,7 +13,13 @@ from django.db.models import QuerySet
 
 from consent import hooks, rules, selectors
 from consent.digests import digest
-from consent.models import Cohort, CohortMembership, CohortPolicy, Subject
+from consent.models import (
+    Cohort,
+    CohortMembership,
+    CohortPolicy,
+    RecordedRegistry,
+    Subject,
+)
 from consent.services.locks import no_change_meanwhile, one_change_at_a_time
 from consent.services.personal import bump_personal_revision
 
@@ -38,7 +44,7 @@ def place_in_cohort(subject: Subject, *, at: datetime, since: datetime | None = 
         no_change_meanwhile()
     else:
         one_change_at_a_time()
-        _write_revision(cohort, selectors.published(), at=at)
+        _write_revisions(Cohort.objects.filter(pk=cohort.pk), selectors.published(), at=at)
     CohortMembership.objects.create(subject=subject, cohort=cohort, since=since or at)
     bump_personal_revision(subject)
     policy = selectors.current_cohort_policy(cohort)
@@ -106,7 +112,7 @@ def refresh_turned(*, at: datetime) -> int:
 def _refresh(cohorts: QuerySet[Cohort], *, at: datetime) -> int:
     one_change_at_a_time()
     shared = selectors.published()
-    return sum(_write_revision(cohort, shared, at=at) for cohort in cohorts.order_by("pk"))
+    return _write_revisions(cohorts, shared, at=at)
 
 
 @contextmanager
@@ -140,35 +146,76 @@ def _cohort_for(facts: dict[str, list[str]]) -> Cohort:
         return Cohort.objects.get(digest=key)
 
 
-def _write_revision(cohort: Cohort, shared: selectors.Published, *, at: datetime) -> bool:
-    """Write what changed, one revision for each day that turned meanwhile; say whether any was."""
-    # The row lock makes revisions of one cohort rise without a gap under concurrency.
-    cohort = Cohort.objects.select_for_update(no_key=True).get(pk=cohort.pk)
-    wrote = False
-    while cohort.turns_on and cohort.turns_on <= at.date():
-        wrote |= _write_as_of(cohort, shared, at=selectors.midnight(cohort.turns_on))
-    return _write_as_of(cohort, shared, at=at) or wrote
+def _write_revisions(
+    cohorts: QuerySet[Cohort], shared: selectors.Published, *, at: datetime
+) -> int:
+    """Write what changed for each cohort, one revision for each day that turned meanwhile.
 
-
-def _write_as_of(cohort: Cohort, shared: selectors.Published, *, at: datetime) -> bool:
-    document = selectors.cohort_document(cohort, at=at, shared=shared)
-    cohort.turns_on = selectors.next_shared_turn(document, shared.rules, at=at)
-    cohort.rulebook = selectors.made_with(shared.rules)
-    cohort.save(update_fields=["turns_on", "rulebook"])
-    sha256 = digest(document)
-    newest = selectors.current_cohort_policy(cohort)
-    if newest and newest.sha256 == sha256:
-        return False
-    rules.record(shared.rules)
-    policy = CohortPolicy.objects.create(
-        cohort=cohort,
-        revision=newest.revision + 1 if newest else 1,
-        document=document,
-        sha256=sha256,
-        since=at,
-    )
-    hooks.policy_changing(cohort=cohort.pk)
-    if newest and selectors.is_shortened(newest.document, document):
-        hooks.terms_shortened(policy)
+    Returns for how many cohorts anything did. All rows are written together: how long a change
+    takes must not depend on a round trip for each cohort.
+    """
+    # The row locks make revisions of one cohort rise without a gap under concurrency.
+    locked = list(cohorts.select_for_update(no_key=True).order_by("pk"))
+    newest = selectors.current_cohort_policies([cohort.pk for cohort in locked])
+    written: list[CohortPolicy] = []
+    shortened: list[CohortPolicy] = []
+    turned: list[Cohort] = []
+    for cohort in locked:
+        stood = cohort.turns_on, cohort.rulebook
+        for policy, is_shortened in _revisions(cohort, newest.get(cohort.pk), shared, at):
+            written.append(policy)
+            if is_shortened:
+                shortened.append(policy)
+        if stood != (cohort.turns_on, cohort.rulebook):
+            turned.append(cohort)
+    Cohort.objects.bulk_update(turned, ["turns_on", "rulebook"])
+    if written:
+        rules.record(shared.rules)
+        _record_registry(shared)
+        CohortPolicy.objects.bulk_create(written)
+        hooks.policy_changing(cohorts={policy.cohort_id for policy in written})
+    if shortened:
+        hooks.terms_shortened(shortened)
         transaction.on_commit(hooks.work_owed)
-    return True
+    return len({policy.cohort_id for policy in written})
+
+
+def _revisions(
+    cohort: Cohort, newest: CohortPolicy | None, shared: selectors.Published, at: datetime
+) -> Iterator[tuple[CohortPolicy, bool]]:
+    """Yield what is to be written for a cohort, and whether anything may be kept less long by it.
+
+    What stands with the cohort itself is set, not saved.
+    """
+    before = newest
+    for instant in _instants(cohort, at):
+        document = selectors.cohort_document(cohort, at=instant, shared=shared)
+        cohort.turns_on = selectors.next_shared_turn(document, shared.rules, at=instant)
+        cohort.rulebook = selectors.made_with(shared.rules)
+        kept, sha256 = selectors.stored(document)
+        if before and before.sha256 == sha256:
+            continue
+        policy = CohortPolicy(
+            cohort=cohort,
+            revision=before.revision + 1 if before else 1,
+            document=kept,
+            sha256=sha256,
+            since=instant,
+        )
+        yield policy, before is not None and selectors.is_shortened(before.document, document)
+        before = policy
+
+
+def _instants(cohort: Cohort, at: datetime) -> Iterator[datetime]:
+    """Yield each day that turned for a cohort meanwhile, then `at`; looks at the cohort again."""
+    while cohort.turns_on and cohort.turns_on <= at.date():
+        yield selectors.midnight(cohort.turns_on)
+    yield at
+
+
+def _record_registry(shared: selectors.Published) -> None:
+    """Store what the revisions to come name by its digest; a repeat changes nothing."""
+    if not RecordedRegistry.objects.filter(digest=shared.registry).exists():
+        RecordedRegistry.objects.get_or_create(
+            digest=shared.registry, defaults={"apps": shared.apps}
+        )

@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -31,6 +32,12 @@ PAUSE: Final = 0.5
 TOLD_WITHIN: Final = 5.0
 """What is older need not be told: by then readers compared the nonces of all who wait."""
 BUCKETS: Final = 1024
+MOST_AT_ONCE: Final = 500
+"""Names in one message to Redis: well within the budget."""
+LOCK: Final = """
+SELECT pg_advisory_xact_lock_shared(kind, bucket)
+FROM unnest(%s::int[], %s::int[]) AS lock(kind, bucket)
+"""
 LOCKS: Final = {"s": 7_215_010, "c": 7_215_011}
 """Advisory locks, a class each for subjects and cohorts: held by whoever changes something of
 theirs, from before the mark until the commit is visible."""
@@ -42,29 +49,39 @@ def lock_of(name: str) -> tuple[int, int]:
     return LOCKS[kind], int(number) % BUCKETS
 
 
-def policy_changing(*, subject: int = 0, cohort: int = 0) -> None:
-    """Let no cached answer for this subject or cohort outlive the commit that is about to come.
+def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
+    """Let no cached answer for these outlive the commit that is about to come.
 
     To be called inside the transaction of the change; never fails it, never waits for long.
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("a policy changes inside a transaction only")
-    name = record.subject_key(subject) if subject else record.cohort_key(cohort)
+    names = [record.subject_key(subject)] if subject else []
+    names += [record.cohort_key(cohort) for cohort in sorted(cohorts)]
+    if not names:
+        return
+    locks = sorted({lock_of(name) for name in names})
     with connection.cursor() as cursor:
         # Shared: writers do not wait for each other. A reader that finds it held keeps nothing.
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", lock_of(name))
+        cursor.execute(LOCK, [[kind for kind, _ in locks], [bucket for _, bucket in locks]])
         # Only then: a reader under an epoch that begins after this look finds the lock held.
         cursor.execute("SELECT epoch, server FROM portal_fence")
         epoch, server = cursor.fetchone()
     if not epoch:  # nobody has read from Redis yet, so there is nothing in it to outdate
         return
+    for start in range(0, len(names), MOST_AT_ONCE):
+        _mark(epoch, server, names[start : start + MOST_AT_ONCE])
+    transaction.on_commit(partial(_speaker().tell, names))
+
+
+def _mark(epoch: str, server: str, names: list[str]) -> None:
+    """Mark in Redis, or where that cannot be done leave rows that say so."""
     known_to_be_silent = _speaker().leaves_alone()
-    if not _speaker().mark(epoch, server, name):
+    if not _speaker().mark(epoch, server, names):
         # Once for each time it is tried: many changes may follow each other meanwhile.
         level = logging.DEBUG if known_to_be_silent else logging.WARNING
         logger.log(level, "change_not_marked_in_redis")
-        Unmarked.objects.create(key=name)
-    transaction.on_commit(partial(_speaker().tell, name))
+        Unmarked.objects.bulk_create(Unmarked(key=name) for name in names)
 
 
 def outdate(subject: int) -> None:
@@ -76,12 +93,12 @@ def outdate(subject: int) -> None:
         cursor.execute("SELECT epoch, server FROM portal_fence")
         epoch, server = cursor.fetchone()
     if epoch:
-        _speaker().mark(epoch, server, record.subject_key(subject))
+        _speaker().mark(epoch, server, [record.subject_key(subject)])
 
 
 @dataclass(frozen=True)
 class _Job:
-    name: str
+    names: list[str]
     epoch: str = ""
     server: str = ""
     born: float = field(default_factory=time.monotonic)
@@ -103,11 +120,11 @@ class _Speaker:
         """Return whether Redis did not answer a moment ago, and is not asked now."""
         return time.monotonic() < self._silent_until
 
-    def mark(self, epoch: str, server: str, name: str) -> bool:
-        """Return whether that very server holds a new nonce for the name, within the budget."""
+    def mark(self, epoch: str, server: str, names: list[str]) -> bool:
+        """Return whether that very server holds a new nonce for each name, within the budget."""
         if self.leaves_alone():
             return False
-        job = _Job(name, epoch, server)
+        job = _Job(names, epoch, server)
         self._jobs.put(job)
         try:
             return job.done.result(timeout=BUDGET)
@@ -115,12 +132,12 @@ class _Speaker:
             self._silent_until = time.monotonic() + PAUSE
             return False
 
-    def tell(self, name: str) -> None:
-        """Tell whoever waits for a change of this, after the commit; nobody waits for it.
+    def tell(self, names: list[str]) -> None:
+        """Tell whoever waits for a change of these, after the commit; nobody waits for it.
 
         Also while Redis is left alone: a change that was marked left no row to be heard of by.
         """
-        self._jobs.put(_Job(name))
+        self._jobs.put(_Job(names))
 
     def _work(self) -> None:
         client: redis.Redis | None = None
@@ -168,16 +185,16 @@ def _connect() -> redis.Redis:
 
 def _do(client: redis.Redis, job: _Job) -> bool:
     if not job.epoch:
-        client.eval(record.TELL.decode(), 2, record.SEQUENCE, record.CHANNEL, job.name)
+        client.eval(record.TELL.decode(), 2, record.SEQUENCE, record.CHANNEL, *job.names)
         return True
-    # One MULTI: the server that says who it is, is the one that takes the mark.
+    # One MULTI: the server that says who it is, is the one that takes the marks.
     together = client.pipeline(transaction=True)
     together.info("server")
     together.info("replication")
-    together.set(
-        record.key(job.epoch.encode(), job.name), record.new_nonce(), ex=record.NONCE_SECONDS
-    )
-    server, replication, _ = together.execute()
+    for name in job.names:
+        key = record.key(job.epoch.encode(), name)
+        together.set(key, record.new_nonce(), ex=record.NONCE_SECONDS)
+    server, replication, *_ = together.execute()
     return identity(server, replication) == job.server
 
 

@@ -118,6 +118,9 @@ return 1
 seconds to keep the record, body (or nothing), seconds to keep the body, and the nonces."""
 
 TELL: Final = b"""
-return redis.call('PUBLISH', KEYS[2], redis.call('INCR', KEYS[1]) .. ' ' .. ARGV[1])
+for _, name in ipairs(ARGV) do
+  redis.call('PUBLISH', KEYS[2], redis.call('INCR', KEYS[1]) .. ' ' .. name)
+end
+return #ARGV
 """
 """KEYS: sequence, channel. ARGV: the names of what changed. Each message has the next number."""

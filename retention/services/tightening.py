@@ -5,7 +5,7 @@ A move or a change of rules writes one row, however much is kept; the workers' t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors as consent
-from consent.models import CohortMembership, CohortPolicy, Subject
+from consent.models import Cohort, CohortMembership, CohortPolicy, Subject
 from retention.models import Batch, Hold, Tightening
 from retention.schedule import due_at
 
@@ -35,11 +35,16 @@ def owe_after_move(subject: Subject, policy: CohortPolicy) -> None:
         )
 
 
-def owe_after_shortening(policy: CohortPolicy) -> None:
-    """Owe what a stricter revision asks for, for everybody in its cohort, in its transaction."""
-    members = Subject.objects.filter(cohort=policy.cohort_id)
-    if _kept(Q(subject__in=members)).exists():
-        Tightening.objects.create(cause=Tightening.Cause.RULES, cohort_policy=policy)
+def owe_after_shortening(policies: Sequence[CohortPolicy]) -> None:
+    """Owe what stricter revisions ask for, for everybody in their cohorts, in their transaction."""
+    kept = _kept(Q(subject__cohort=OuterRef("pk")))
+    cohorts = Cohort.objects.filter(pk__in={policy.cohort_id for policy in policies})
+    concerned = set(cohorts.filter(Exists(kept)).values_list("pk", flat=True))
+    Tightening.objects.bulk_create(
+        Tightening(cause=Tightening.Cause.RULES, cohort_policy=policy)
+        for policy in policies
+        if policy.cohort_id in concerned
+    )
 
 
 def terms_now(subject: Subject) -> Terms:

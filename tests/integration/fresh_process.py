@@ -169,7 +169,7 @@ def without_order() -> None:
     from consent import hooks
     from portal.endpoint import marks
 
-    def late(**who: int) -> None:
+    def late(**who: Any) -> None:
         def mark() -> None:
             time.sleep(random.random() * 0.05)
             with transaction.atomic():
@@ -186,8 +186,12 @@ def without_rows() -> None:
 
     from portal.endpoint import marks
 
-    nothing = SimpleNamespace(objects=SimpleNamespace(create=lambda **_: None))
-    marks.Unmarked = nothing  # type: ignore[assignment, misc]
+    class Nothing:
+        objects = SimpleNamespace(bulk_create=list)
+
+        def __init__(self, **_: Any) -> None: ...
+
+    marks.Unmarked = Nothing  # type: ignore[assignment, misc]
 
 
 def without_bound() -> None:

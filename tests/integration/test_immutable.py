@@ -15,6 +15,7 @@ FINAL = (
     "consent_noticetext",
     "consent_gateevidence",
     "consent_cohortpolicy",
+    "consent_recordedregistry",
     "consent_issuedpolicy",
     "audit_entry",
 )
