@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import BigIntegerField, Count, F, Func, JSONField
+from django.db.models import Count
 
 from consent.digests import plain
 from consent.models import CohortPolicy, Purpose
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.selectors.decisions import Standing, decide
-from consent.selectors.documents import FORM, NOTHING_SHARED
+from consent.selectors.documents import FORM, NOTHING_SHARED, registry
 from consent.selectors.facts import still_here
 from consent.selectors.verdicts import Verdicts
 
@@ -42,17 +42,6 @@ CHUNK: Final = 50
 HORIZON: Final = timedelta(days=730)
 MOST_STEPS: Final = 60
 """So far, and over so many turns of the calendar, a first day is looked for."""
-
-
-_WITHOUT_APPS: Final = Func(
-    F("document"), template="(%(expressions)s - 'apps')", output_field=JSONField()
-)
-# By PostgreSQL, so that the same three hundred apps do not come over two hundred times.
-_REGISTRY: Final = Func(
-    F("document"),
-    template="jsonb_hash_extended(%(expressions)s -> 'apps', 0)",
-    output_field=BigIntegerField(),
-)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -115,10 +104,10 @@ def readiness(at: datetime) -> Readiness:
     people, titles = _people(), _titles()
     counts: dict[str, dict[_Row, int]] = {code: defaultdict(int) for code in titles}
     judge = _Judge(at)
-    for shared, count in _documents(people):
-        places = tuple(shared.document["jurisdictions"])
+    for document, count in _documents(people):
+        places = tuple(document["jurisdictions"])
         for code, rows in counts.items():
-            rows[places, judge.outcome(shared, code)] += count
+            rows[places, judge.outcome(document, code)] += count
     purposes = (
         PurposeReadiness(code, title, _groups(counts[code])) for code, title in titles.items()
     )
@@ -134,45 +123,25 @@ class _Outcome:
 _Row = tuple[tuple[str, ...], _Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What a cohort shares, the apps left aside: those are the same in most, and long."""
-
-    document: Mapping[str, Any]
-    registry: int | None = None
-    """Tells apart what documents say of apps; None: nothing."""
-    policy: int = 0
-    """The key of a revision that says so."""
-
-
 class _Judge:
     """Decides once for all cohorts whose shared half says the same about a purpose."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
         self.known: dict[Hashable, _Outcome] = {}
-        self.apps: dict[int | None, Mapping[str, Any]] = {None: {}}
 
-    def outcome(self, shared: _Shared, code: str) -> _Outcome:
-        document = shared.document
+    def outcome(self, document: Mapping[str, Any], code: str) -> _Outcome:
         key = (
             code,
             tuple(document["jurisdictions"]),
             document.get("rulebook"),
-            shared.registry,
+            document.get("registry"),
             plain(document["purposes"].get(code)).text,
         )
         if key not in self.known:
-            whole = {**document, "apps": self._apps(shared)}
+            whole = {"apps": registry(document.get("registry", "")), **document}
             self.known[key] = _outcome(_trimmed(whole, code), code, self.at)
         return self.known[key]
-
-    def _apps(self, shared: _Shared) -> Mapping[str, Any]:
-        """Return what documents of this registry say of apps; read once."""
-        if shared.registry not in self.apps:
-            saying = CohortPolicy.objects.filter(pk=shared.policy)
-            self.apps[shared.registry] = saying.values_list("document__apps", flat=True).get()
-        return self.apps[shared.registry]
 
 
 def _outcome(document: Mapping[str, Any], code: str, at: datetime) -> _Outcome:
@@ -273,25 +242,20 @@ def _people() -> dict[int | None, int]:
     return dict(rows.annotate(n=Count("pk")).order_by("cohort"))
 
 
-def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[_Shared, int]]:
+def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[Mapping[str, Any], int]]:
     """Yield what each cohort shares, and how many people that is."""
     newest = (
         CohortPolicy.objects.filter(cohort__in=[cohort for cohort in people if cohort is not None])
         .order_by("cohort_id", "-revision")
         .distinct("cohort_id")
-    )
-    rows = (
-        CohortPolicy.objects.filter(pk__in=newest.values("pk"))
-        .order_by("cohort_id")
-        .values_list("pk", "cohort_id", _WITHOUT_APPS, _REGISTRY)
+        .values_list("cohort_id", "document")
     )
     left = dict(people)
-    for pk, cohort, document, registry in rows.iterator(chunk_size=CHUNK):
+    for cohort, document in newest.iterator(chunk_size=CHUNK):
         understood = document.get("form") == FORM
-        shared = _Shared(document, registry, pk) if understood else _Shared(NOTHING_SHARED)
-        yield shared, left.pop(cohort)
+        yield document if understood else NOTHING_SHARED, left.pop(cohort)
     if nowhere := sum(left.values()):
-        yield _Shared(NOTHING_SHARED), nowhere
+        yield NOTHING_SHARED, nowhere
 
 
 def _titles() -> dict[str, str]:
