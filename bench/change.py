@@ -24,7 +24,7 @@ from consent.services.purposes import change_purpose
 ROOT: Final = Path(__file__).resolve().parents[1]
 PLACE: Final = "DE"
 LISTED_LATER: Final = "app-018"
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 128
 REST_SECONDS: Final = 3
 
 PERSONAL: Final = ("consent_subject", "consent_personalpolicy", "consent_cohortmembership")

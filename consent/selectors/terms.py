@@ -5,6 +5,7 @@ there are far more, a policy says no more than its default, which denies. What f
 facts is remembered; equal means in every fact that the core is told, so nothing can be left out.
 """
 
+import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -30,7 +31,7 @@ from consent.selectors.settings import setting
 from consent.selectors.verdicts import allow_of, allowed_of, denied_of, schedule_of
 
 T = TypeVar("T")
-KEPT: Final = {"piece": 4096, "facts": 512, "apps": 16, "never": 64}
+KEPT: Final = {"piece": 4096, "facts": 512, "purpose": 4096, "apps": 16, "never": 64}
 """So much is remembered of each kind before it is begun anew: some ten megabytes in all."""
 
 
@@ -126,16 +127,19 @@ def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Pie
     today = asked.person.today
     # Of the time of day the core is told nothing that does not stand in the facts beside it.
     person = replace(asked.person, at=today)
+    # By what they say, not by their cohort: many cohorts say the same of one purpose.
+    said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
     return _remembered(
-        (
-            "piece",
-            policy.sha256 if policy else "",
-            asked.code,
-            person,
-            asked.chosen,
-            asked.lapsed,
-        ),
-        lambda: _worked_out(asked, _apps(policy, asked, today), rules),
+        ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed),
+        lambda: _worked_out(asked, _apps(policy, said, asked, today), rules),
+    )
+
+
+def _digest_of(policy: CohortPolicy, asked: Question) -> str:
+    """Return the digest of what a revision says of a purpose."""
+    return _remembered(
+        ("purpose", policy.sha256, asked.code),
+        lambda: hashlib.sha256(plain(asked.purpose).text.encode()).hexdigest(),
     )
 
 
@@ -151,11 +155,13 @@ def _worked_out(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) ->
     )
 
 
-def _apps(policy: CohortPolicy | None, asked: Question, today: date) -> tuple[AppFacts, ...]:
+def _apps(
+    policy: CohortPolicy | None, said: tuple[str, ...], asked: Question, today: date
+) -> tuple[AppFacts, ...]:
     if policy is None:
         return ()
     return _remembered(
-        ("facts", policy.sha256, asked.code, today),
+        ("facts", *said, asked.code, today),
         lambda: app_facts(said_by(policy), asked.purpose, today, listed_only=True),
     )
 
