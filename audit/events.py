@@ -885,6 +885,19 @@ class BatchRefused(Event):
             )
 
 
+@event
+class BatchQuarantined(Event):
+    """An incident: a batch was captured at a time for which its agent had no lease. Not let in."""
+
+    type = "batch.quarantined"
+    title = "Batch set apart"
+    own = True
+
+    reasons: tuple[str, ...]
+    batch: UUID | None = sealed(default=None)
+    agent: UUID | None = sealed(default=None)
+
+
 # Deletion and holds
 
 

@@ -23,6 +23,13 @@ class BatchRefused(RetentionError):
         self.reasons = reasons
 
 
+class BatchQuarantined(BatchRefused):
+    """The batch was captured at a time for which this agent had no lease: an incident."""
+
+    code = "batch_quarantined"
+    next_step = "Erase the batch from the spool, stop, and find out how it was captured."
+
+
 class BatchUnknown(RetentionError):
     """No batch of that id was announced by this agent."""
 

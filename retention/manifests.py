@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +52,10 @@ class Manifest:
                 "captured_until": datetime.fromisoformat(document["captured_until"]),
             }
         )
+
+    def captured_on(self) -> date:
+        """Return the day, in UTC, on which its capture began: batches are filed by it."""
+        return self.captured_from.astimezone(UTC).date()
 
     def visible_apps(self) -> dict[str, list[str]]:
         """Return signal -> apps of all windows in sight, in order and each once."""

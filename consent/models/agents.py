@@ -59,6 +59,8 @@ class IssuedPolicy(models.Model):
         "consent.CohortPolicy", on_delete=models.PROTECT, related_name="issued", null=True
     )
     personal_revision = models.PositiveIntegerField()
+    # The subject's newest decision that it knew of; empty in policies of versions before this one.
+    consent_position = models.PositiveIntegerField(null=True)
     issued_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     # What was allowed, as purpose -> app -> {signal: retention days}; all else was denied.
@@ -72,6 +74,7 @@ class IssuedPolicy(models.Model):
             "id",
             "cohort_policy",
             "personal_revision",
+            "consent_position",
             "issued_at",
             "lease_until",
         }

@@ -11,6 +11,7 @@ from consent.selectors.choices import (
     offered_pairs,
     scopes_of,
     standing_consents,
+    unbroken_yes,
 )
 from consent.selectors.cohorts import (
     Published,
@@ -37,6 +38,7 @@ from consent.selectors.facts import (
 from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.hours import within_hours
 from consent.selectors.impact import Impact
+from consent.selectors.leases import leased_throughout
 from consent.selectors.pauses import is_paused, paused_between
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
@@ -77,6 +79,7 @@ __all__ = [
     "is_shared",
     "is_shortened",
     "is_stopped",
+    "leased_throughout",
     "listings_of",
     "made_with",
     "midnight",
@@ -105,6 +108,7 @@ __all__ = [
     "struck_between",
     "terms_for",
     "unadopted_rules",
+    "unbroken_yes",
     "verdicts_at",
     "verdicts_for",
     "within_hours",

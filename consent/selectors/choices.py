@@ -12,7 +12,7 @@ from consent.models import (
     Subject,
 )
 from consent.policy.evaluate import consent_ends
-from consent.policy.types import NEVER_CATEGORIES, Signal
+from consent.policy.types import NEVER_CATEGORIES, ConsentState, Signal
 from consent.rules import rulebook_of
 from consent.selectors.documents import said_by
 
@@ -80,6 +80,30 @@ def covered_now(event: ConsentEvent) -> set[tuple[str, Signal]]:
     rows = ConsentScope.objects.filter(event=event, listing__delisted_at__isnull=True)
     pairs = rows.exclude(listing=None).values_list("app__code", "signal")
     return {(app, Signal(signal)) for app, signal in pairs}
+
+
+def unbroken_yes(
+    subject: Subject, purpose: str, *, since: int | None
+) -> tuple[ConsentEvent | None, set[tuple[str, Signal]]]:
+    """Return the yes that stands, and the pairs that were covered all the time since a position.
+
+    None and nothing where at that position or at any time since no yes stood: a new one does not
+    bring back what the end of the last one ended. Without a position only what stands now counts.
+    """
+    events = ConsentEvent.objects.select_related("purpose").filter(
+        subject=subject, purpose__code=purpose
+    )
+    known = events if since is None else events.filter(position__lte=since)
+    first = known.order_by("-position").first()
+    if first is None:
+        return None, set()
+    story = [first, *events.filter(position__gt=first.position).order_by("position")]
+    if any(event.state != ConsentState.GIVEN for event in story):
+        return None, set()
+    covered = covered_now(story[-1])
+    for pairs in scopes_of(story[:-1]).values():
+        covered &= pairs
+    return story[-1], covered
 
 
 def current_notice(purpose: Purpose) -> Notice | None:

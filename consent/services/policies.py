@@ -160,6 +160,7 @@ def _drafts(
             version=version,
             cohort_policy=terms.cohort_policy,
             personal_revision=revisions[agent.subject_id],
+            consent_position=agent.subject.position,
             issued_at=at,
             lease_until=lease_until,
             allow=terms.allow,

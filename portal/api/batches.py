@@ -33,6 +33,7 @@ MOST_VISIBLE = 200
 """Apps that one picture may show windows of; a screen holds fewer."""
 STATUS_OF = {
     "batch_refused": 422,
+    "batch_quarantined": 422,
     "bytes_do_not_match": 422,
     "manifest_differs": 409,
     "batch_unknown": 404,
@@ -133,8 +134,8 @@ class BatchesView(APIView):
             admission = services.announce_batch(agent=agent, manifest=manifest)
         except RetentionError as refusal:
             raise as_problem(refusal) from refusal
-        if admission.state == Admission.State.REFUSED:
-            raise as_problem(BatchRefused(admission.reasons))
+        if (refused := services.refusal_of(admission)) is not None:
+            raise as_problem(refused)
         return Response(BatchOut(_standing(admission)).data, status=200 if known else 201)
 
 

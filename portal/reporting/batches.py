@@ -13,6 +13,7 @@ from audit.reporting.data import Bar, Chart, Figure, Kind, Question, ReportData
 from portal.reporting.common import READER, bars_in_words, groups_only, within
 from portal.reporting.groups import Shown, Tally, shown, table_of
 from retention.models import Admission, Batch
+from retention.services.judgement import OWN_CHOICE, OWN_CHOICES
 
 OUTCOMES: Final = {
     Admission.State.ADMITTED.value: "Let in",
@@ -20,8 +21,6 @@ OUTCOMES: Final = {
     Admission.State.QUARANTINED.value: "Set apart as an incident",
     Admission.State.AWAITING_BYTES.value: "Announced, not sent yet",
 }
-OWN_CHOICE: Final = "person_does_not_allow"
-OWN_CHOICES: Final = frozenset({"consent_does_not_stand", "signal_not_consented", "paused"})
 REASONS: Final = {
     OWN_CHOICE: "The person does not allow it (or no longer, or not at that time)",
     "app_not_allowed": "The app was not in the policy",
@@ -29,6 +28,8 @@ REASONS: Final = {
     "visible_unknown": "It is not said which other windows could be seen",
     "visible_not_allowed": "Another window could be seen that may not be recorded",
     "outside_the_lease": "Recorded outside the time of the policy",
+    "outside_every_lease": "Recorded outside every lease: an incident",
+    "handed_in_before": "The same came in before",
     "policy_never_issued": "No such policy was issued to this agent",
     "agent_not_active": "The agent is not in good standing",
     "batch_too_large": "Larger than allowed",

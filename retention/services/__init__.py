@@ -1,7 +1,7 @@
 """What changes batches: letting them in, shortening their terms, erasing them with proof."""
 
 from retention.manifests import Manifest
-from retention.services.admission import announce_batch, receive_bytes
+from retention.services.admission import announce_batch, receive_bytes, refusal_of
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
 from retention.services.owing import (
@@ -25,6 +25,7 @@ __all__ = [
     "owe_protected",
     "owe_struck",
     "receive_bytes",
+    "refusal_of",
     "run_due_jobs",
     "tighten_due",
 ]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, Subject
 from consent.services import no_change_meanwhile
 from retention.exceptions import (
+    BatchQuarantined,
     BatchRefused,
     BatchUnknown,
     ManifestDiffers,
@@ -22,7 +23,13 @@ from retention.exceptions import (
 from retention.manifests import Manifest
 from retention.models import Admission, Batch
 from retention.schedule import due_at
-from retention.services.judgement import NEVER, objections, standing_for
+from retention.services.judgement import (
+    INCIDENT,
+    NEVER,
+    objections,
+    standing_for,
+    told_to_others,
+)
 from retention.services.tightening import Terms, shortest, terms_now
 from retention.stores import store_named
 
@@ -49,7 +56,7 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
         issued_policy=policy,
         manifest={} if reasons == NEVER else document,
         manifest_sha256=sha256,
-        state=Admission.State.REFUSED if reasons else Admission.State.AWAITING_BYTES,
+        state=outcome(reasons) if reasons else Admission.State.AWAITING_BYTES,
         reasons=reasons,
         decided_at=timezone.now() if reasons else None,
     )
@@ -82,10 +89,24 @@ def receive_bytes(
     # that promises bytes nobody has.
     store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
     admitted = _admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
-    if admitted.state != Admission.State.ADMITTED:
+    if refusal := refusal_of(admitted):
         store.delete(key)
-        raise BatchRefused(admitted.reasons)
+        raise refusal
     return admitted
+
+
+def outcome(reasons: list[str]) -> Admission.State:
+    """Return what becomes of a batch against which these reasons speak."""
+    return Admission.State.QUARANTINED if INCIDENT in reasons else Admission.State.REFUSED
+
+
+def refusal_of(admission: Admission) -> BatchRefused | None:
+    """Return the refusal that an admission stands for; None where it is none."""
+    if admission.state == Admission.State.QUARANTINED:
+        return BatchQuarantined(admission.reasons)
+    if admission.state == Admission.State.REFUSED:
+        return BatchRefused(admission.reasons)
+    return None
 
 
 @transaction.atomic
@@ -100,12 +121,12 @@ def _admit(
     agent.refresh_from_db(fields=["standing"])
     at = manifest.captured_until if imported else None
     policy = admission.issued_policy
-    standing = standing_for(agent.subject, manifest)
+    standing = standing_for(agent.subject, policy, manifest)
     event = standing.event
     reasons = objections(agent, policy, manifest, standing)
     admission.decided_at = timezone.now()
     if reasons or policy is None or event is None:
-        admission.state = Admission.State.REFUSED
+        admission.state = outcome(reasons)
         admission.reasons = reasons
         if reasons == NEVER:
             admission.manifest = {}
@@ -182,7 +203,7 @@ def batch_of(
     days = min(allowed[app][signal] for app, signal in manifest.pairs())
     now = shortest(terms, manifest.purpose, manifest.signals)
     days = days if now is None else min(days, now)
-    captured_on = manifest.captured_from.astimezone(UTC).date()
+    captured_on = manifest.captured_on()
     _ensure_partition(captured_on.replace(day=1).isoformat())
     return Batch(
         uuid=manifest.batch,
@@ -220,9 +241,9 @@ def unaltered(standing: Admission, agent: Agent, sha256: str) -> Admission:
 
 
 def _as_it_stands(admission: Admission) -> Admission:
-    if admission.state == Admission.State.ADMITTED:
-        return admission
-    raise BatchRefused(admission.reasons)
+    if refusal := refusal_of(admission):
+        raise refusal
+    return admission
 
 
 def _ensure_partition(first_of_month: str) -> None:
@@ -231,7 +252,7 @@ def _ensure_partition(first_of_month: str) -> None:
 
 
 def _say_announced(agent: Agent, admission: Admission, manifest: Manifest) -> None:
-    if admission.state == Admission.State.REFUSED:
+    if admission.reasons:
         say_refused(agent, admission)
         return
     ledger.append(
@@ -253,19 +274,22 @@ def _say_announced(agent: Agent, admission: Admission, manifest: Manifest) -> No
 
 
 def say_refused(agent: Agent, admission: Admission, *, at: datetime | None = None) -> None:
-    """Enter a refusal into the ledger; `at` is when it was handed in, for an import.
+    """Enter a refusal or an incident into the ledger; `at` is when it was handed in, for an import.
 
-    Of an app that is never captured the entry says only that something was refused.
+    Of an app that is never captured the entry says only that something was refused, and of what
+    somebody decided about themselves only that it was not allowed.
     """
     protected = admission.reasons == NEVER
-    told = () if protected else {reason.partition(":")[0] for reason in admission.reasons}
+    told = () if protected else told_to_others(admission.reasons)
+    said: events.BatchRefused | events.BatchQuarantined
+    if admission.state == Admission.State.QUARANTINED:
+        said = events.BatchQuarantined(reasons=told, batch=admission.batch, agent=agent.ref)
+    else:
+        said = events.BatchRefused(
+            reasons=told, protected=protected, batch=admission.batch, agent=agent.ref
+        )
     ledger.append(
-        events.BatchRefused(
-            reasons=tuple(sorted(told)),
-            protected=protected,
-            batch=admission.batch,
-            agent=agent.ref,
-        ),
+        said,
         actor=Actor.agent(agent.ref),
         subject=agent.subject.ref,
         covers=[admission],

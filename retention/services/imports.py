@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -19,13 +20,18 @@ from retention.models import Admission, Batch
 from retention.services.admission import (
     batch_of,
     key_of,
+    outcome,
     say_admitted,
     say_refused,
     unaltered,
 )
-from retention.services.judgement import NEVER, Standing, objections, standing_yes
+from retention.services.judgement import NEVER, Standing, objections
 from retention.services.tightening import terms_now
 from retention.stores import Store, store_named
+
+Yes = tuple[ConsentEvent | None, set[tuple[str, Signal]]]
+SAME: Final = ("purpose__code", "app__code", "captured_from", "captured_until", "sha256")
+"""What two batches have in common that hold the same capture."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def _take_in(
 def _judge(
     agent: Agent, manifest: Manifest, policy: IssuedPolicy | None, decisions: "_Decisions"
 ) -> Judged:
-    standing = decisions.about(manifest)
+    standing = decisions.about(manifest, policy)
     reasons = objections(agent, policy, manifest, standing)
     document = manifest.document()
     admission = Admission(
@@ -97,7 +103,7 @@ def _judge(
         issued_policy=policy,
         manifest={} if reasons == NEVER else document,
         manifest_sha256=digest(document),
-        state=Admission.State.REFUSED if reasons else Admission.State.ADMITTED,
+        state=outcome(reasons) if reasons else Admission.State.ADMITTED,
         reasons=reasons,
         decided_at=timezone.now(),
     )
@@ -129,24 +135,23 @@ class _Decisions:
     """The person's decisions as they stand in this transaction, looked up once for many batches."""
 
     subject: Subject
-    _yes: dict[str, ConsentEvent | None] = field(default_factory=dict)
-    _covered: dict[int, set[tuple[str, Signal]]] = field(default_factory=dict)
+    _yes: dict[tuple[str, int | None], Yes] = field(default_factory=dict)
     _apps: dict[str, bool] = field(default_factory=dict)
+    _known: set[tuple[str, str, datetime, datetime, str]] | None = None
     _gone: bool | None = None
     _pauses: list[tuple[datetime, datetime | None]] | None = None
     _switches: list[tuple[str | None, datetime, datetime | None]] | None = None
 
-    def about(self, manifest: Manifest) -> Standing:
-        """Return what bears on one batch."""
-        if manifest.purpose not in self._yes:
-            event = standing_yes(self.subject, manifest.purpose)
-            self._yes[manifest.purpose] = event
-            if event:
-                self._covered[event.pk] = consent.covered_now(event)
-        event = self._yes[manifest.purpose]
+    def about(self, manifest: Manifest, policy: IssuedPolicy | None) -> Standing:
+        """Return what bears on one batch; asked in the order in which they came in."""
+        since = policy.consent_position if policy else None
+        known = manifest.purpose, since
+        if known not in self._yes:
+            self._yes[known] = consent.unbroken_yes(self.subject, manifest.purpose, since=since)
+        event, covered = self._yes[known]
         return Standing(
             event=event,
-            covered=self._covered[event.pk] if event else set(),
+            covered=covered,
             paused=self._paused(manifest.captured_from, manifest.captured_until),
             struck=consent.struck_between(
                 self.subject, manifest.captured_from, manifest.captured_until
@@ -154,7 +159,24 @@ class _Decisions:
             stopped=self._stopped(manifest),
             departed=self._departed(),
             protected=any(self._is_protected(app) for app in manifest.apps()),
+            repeated=self._repeated(manifest),
         )
+
+    def _repeated(self, manifest: Manifest) -> bool:
+        """Say whether the same capture came in before, in this import too."""
+        if self._known is None:
+            batches = Batch.objects.filter(subject=self.subject)
+            self._known = set(batches.values_list(*SAME))
+        same = (
+            manifest.purpose,
+            manifest.app,
+            manifest.captured_from,
+            manifest.captured_until,
+            manifest.sha256,
+        )
+        again = same in self._known
+        self._known.add(same)
+        return again
 
     def _departed(self) -> bool:
         if self._gone is None:

@@ -1,5 +1,6 @@
 """The judgement on a batch: every reason, as a stable code, why it may not be let in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,11 +10,24 @@ from django.utils import timezone
 
 from consent import selectors as consent
 from consent.models import Agent, ConsentEvent, IssuedPolicy, Subject
-from consent.policy.types import ConsentState, Signal
+from consent.policy.types import Signal
 from retention.manifests import Manifest, window_objections
+from retention.models import Batch
 
 NEVER: Final = ["never_category"]
 """All that is said of an app that is never captured: by its kind, or while it is reported."""
+
+
+INCIDENT: Final = "outside_every_lease"
+"""The one reason that makes a batch an incident: the agent captured without being allowed to at
+all. Whatever else was not allowed it may have heard of too late."""
+
+OWN_CHOICES: Final = frozenset(
+    {"consent_does_not_stand", "signal_not_consented", "paused", "struck"}
+)
+"""Reasons that are somebody's own choice: to everybody but the person they are one."""
+
+OWN_CHOICE: Final = "person_does_not_allow"
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,13 @@ class Standing:
     stopped: bool
     departed: bool
     protected: bool
+    repeated: bool
+
+
+def told_to_others(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Return reasons as others may read them: without a signal, a person's own choices as one."""
+    plain = {reason.partition(":")[0] for reason in reasons}
+    return tuple(sorted({OWN_CHOICE if code in OWN_CHOICES else code for code in plain}))
 
 
 def objections(
@@ -36,7 +57,7 @@ def objections(
 
     Without `standing` the person's decisions are looked up as they stand now.
     """
-    standing = standing or standing_for(agent.subject, manifest)
+    standing = standing or standing_for(agent.subject, policy, manifest)
     if standing.protected:
         return ["never_category"]  # of such an app a refusal says nothing else
     found = []
@@ -50,9 +71,13 @@ def objections(
         found.append("policy_never_issued")
     else:
         found += outside_policy(policy, manifest)
+    if {"policy_never_issued", "outside_the_lease"} & {*found} and not _leased(agent, manifest):
+        found.append("outside_every_lease")
     if manifest.captured_until > timezone.now() + timedelta(seconds=5):
         found.append("captured_in_the_future")
     found += _consent_objections(standing, manifest)
+    if standing.repeated:
+        found.append("handed_in_before")
     if standing.stopped:
         found.append("kill_switch")
     if policy and not consent.within_hours(
@@ -74,11 +99,19 @@ def outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
             f"signal_not_allowed:{signal}" for signal in manifest.signals if signal not in allowed
         ]
         found += window_objections(manifest, apps)
-    if manifest.captured_from < policy.issued_at or manifest.captured_until > policy.lease_until:
+    begins, ends = manifest.captured_from, manifest.captured_until
+    if not policy.issued_at <= begins < policy.lease_until or ends > policy.lease_until:
         found.append("outside_the_lease")
     if not manifest.signals:
         found.append("no_signals")
     return found
+
+
+def _leased(agent: Agent, manifest: Manifest) -> bool:
+    """Say whether the agent had leases for all of the interval; what lies ahead is no capture."""
+    until = min(manifest.captured_until, timezone.now())
+    since = manifest.captured_from
+    return since > until or consent.leased_throughout(agent, since, until)
 
 
 def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
@@ -95,12 +128,17 @@ def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
     return found
 
 
-def standing_for(subject: Subject, manifest: Manifest) -> Standing:
-    """Return what the person's decisions and the switches say about the batch, as they stand."""
-    event = standing_yes(subject, manifest.purpose)
+def standing_for(subject: Subject, policy: IssuedPolicy | None, manifest: Manifest) -> Standing:
+    """Return what the person's decisions and the switches say about the batch, as they stand.
+
+    The yes must have stood all the time since the policy: a person who takes it back and gives
+    another does not hand over what was recorded in between or before.
+    """
+    since = policy.consent_position if policy else None
+    event, covered = consent.unbroken_yes(subject, manifest.purpose, since=since)
     return Standing(
         event=event,
-        covered=consent.covered_now(event) if event else set(),
+        covered=covered,
         paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
         struck=consent.struck_between(subject, manifest.captured_from, manifest.captured_until),
         stopped=consent.stopped_between(
@@ -108,15 +146,19 @@ def standing_for(subject: Subject, manifest: Manifest) -> Standing:
         ),
         departed=consent.has_departed(subject),
         protected=any(consent.is_protected(app) for app in manifest.apps()),
+        repeated=_repeated(subject, manifest),
     )
 
 
-def standing_yes(subject: Subject, purpose: str) -> ConsentEvent | None:
-    """Return the yes that stands for the purpose; None when there is none."""
-    event = (
-        ConsentEvent.objects.select_related("purpose")
-        .filter(subject=subject, purpose__code=purpose)
-        .order_by("-position")
-        .first()
+def _repeated(subject: Subject, manifest: Manifest) -> bool:
+    """Say whether the same capture came in before under another id; kept or erased since."""
+    same = Batch.objects.filter(
+        captured_on=manifest.captured_on(),
+        subject=subject,
+        purpose__code=manifest.purpose,
+        app__code=manifest.app,
+        captured_from=manifest.captured_from,
+        captured_until=manifest.captured_until,
+        sha256=manifest.sha256,
     )
-    return event if event and event.state == ConsentState.GIVEN else None
+    return same.exclude(uuid=manifest.batch).exists()

@@ -333,7 +333,6 @@ def test_a_batch_within_the_policy_is_admitted_once(
         ({"purpose": "another"}, "app_not_allowed"),
         ({"policy_version": 7}, "policy_never_issued"),
         ({"until": "2099-01-01T00:00:00Z"}, "outside_the_lease"),
-        ({"from": "2020-01-01T00:00:00Z"}, "outside_the_lease"),
         ({"bytes": 50_000_000}, "batch_too_large"),
     ],
 )

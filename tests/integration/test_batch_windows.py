@@ -231,7 +231,8 @@ def test_a_narrower_yes_owes_what_shows_what_it_leaves_out(
 ) -> None:
     lists = {"tracker": ["tracker"], "both": ["sheet", "tracker"]}
     deliver(world, announce(world).batch)
-    deliver(world, announce(world, "sheet").batch)
+    later = world.extra["policy"].issued_at + timedelta(seconds=90)
+    deliver(world, announce(world, "sheet", captured_until=later).batch)
 
     yes(world, *left)
     work()
@@ -247,7 +248,8 @@ def test_what_shows_a_window_of_an_app_that_is_found_to_be_protected_goes(
     from consent import services
 
     deliver(world, announce(world).batch)
-    deliver(world, announce(world, "sheet").batch)
+    later = world.extra["policy"].issued_at + timedelta(seconds=90)
+    deliver(world, announce(world, "sheet", captured_until=later).batch)
 
     services.change_app(
         app=world.apps["sheet"], fields={"category": "health"}, actor=factories.OFFICER

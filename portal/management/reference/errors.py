@@ -43,10 +43,20 @@ BATCH_REASONS: Final = {
         " the signal is named after a colon."
     ),
     "outside_the_lease": "Part of the interval lies before or after the lease of that version.",
+    "outside_every_lease": (
+        "Part of the interval lies in no lease that this agent was ever given. This one reason"
+        " makes the batch an incident (`batch_quarantined`)."
+    ),
     "no_signals": "The manifest names no signal.",
     "captured_in_the_future": "The interval ends after now.",
-    "consent_does_not_stand": "On arrival no yes stood for the purpose.",
-    "signal_not_consented": "On arrival the yes no longer covered the app and signal.",
+    "consent_does_not_stand": (
+        "On arrival no yes stood for the purpose, or it has not stood all the time since the"
+        " policy: a new yes does not bring back what the last one's end ended."
+    ),
+    "signal_not_consented": (
+        "On arrival the yes no longer covered the app and signal, or one since the policy did not."
+    ),
+    "handed_in_before": "The same capture came in before, under another id.",
     "paused": "A pause overlaps the interval.",
     "struck": "A strike overlaps the interval: the person had it forgotten.",
     "outside_work_hours": "Part of the interval lies outside the working hours that held then.",
@@ -91,7 +101,7 @@ def errors() -> str:
             parts += [f"## {title}\n", *blocks]
     parts += [
         "## Why a batch is refused\n",
-        "In `reasons` of a problem with the code `batch_refused`.\n",
+        "In `reasons` of a problem with the code `batch_refused` or `batch_quarantined`.\n",
         table(("reason", "meaning"), ((mono(k), v) for k, v in BATCH_REASONS.items())),
         "## Why a report could not be written\n",
         table(("failure", "meaning"), ((mono(k), v) for k, v in FAILURES.items())),
