@@ -40,7 +40,7 @@ def measure_previews(repeat: int) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "people": Subject.objects.count(),
-        "cohorts": Cohort.objects.filter(subject__isnull=False).distinct().count(),
+        "cohorts": Cohort.objects.filter(subjects__isnull=False).distinct().count(),
         "readiness": _measured(lambda: readiness(now), repeat),
         "impact": {
             name: _measured(lambda change=change: services.impact_of(*change), repeat)

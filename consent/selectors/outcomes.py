@@ -187,10 +187,10 @@ class Place:
 
     def _decided_by(self, snapshot: Snapshot, answer: Answer) -> Decisions:
         document = snapshot.documents[self.cohort]
-        if self.purpose not in document["purposes"]:
+        purpose = document["purposes"].get(self.purpose)
+        if purpose is None:
             return {}
-        asked = document["purposes"][self.purpose]["allowlist"]
-        version = document["purposes"][self.purpose]["notice_version"]
+        asked, version = purpose["allowlist"], purpose["notice_version"]
         facts = person_facts(document, self.purpose, None, _ANYBODY, snapshot.rules, at=snapshot.at)
         person = replace(
             facts,
@@ -199,10 +199,9 @@ class Place:
             notice_version_ok=version is not None and answer.version in {None, version},
             ack=version is not None and answer.acknowledged,
         )
-        apps = app_facts(document, document["purposes"][self.purpose], snapshot.at.date())
         decided = evaluate_many(
             person,
-            [app for app in apps if app.app in asked],
+            app_facts(document, purpose, snapshot.at.date(), listed_only=True),
             snapshot.rules,
             consented={(app, Signal(signal)) for app in asked for signal in asked[app]},
         )
