@@ -94,6 +94,7 @@ privacy_urls = [
 audit_urls = [
     path("", ledger.entries, name="audit-entries"),
     path("entries/<int:number>/", ledger.entry, name="audit-entry"),
+    path("entries/<int:number>/proof/", ledger.entry_proof, name="audit-entry-proof"),
     path("export/", ledger.export_ledger, name="audit-export"),
 ]
 

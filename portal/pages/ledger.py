@@ -146,6 +146,19 @@ def _own(detail: selectors.EntryDetail) -> dict[str, Any]:
     }
 
 
+@for_area("audit")
+@require_safe
+def entry_proof(request: HttpRequest, number: int) -> HttpResponse:
+    """Hand out the proof that an entry stands in the signed ledger (C2SP tlog-proof)."""
+    proof = selectors.inclusion_proof(number)
+    if proof is None:
+        raise Http404
+    _say_viewed(request, "proof", 1, {"entry": number})
+    response = HttpResponse(proof.text, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="entry-{number}.tlog-proof"'
+    return response
+
+
 @for_area("audit/export")
 @require_http_methods(["GET", "HEAD", "POST"])
 def export_ledger(request: HttpRequest) -> HttpResponse:
@@ -250,5 +263,6 @@ def _proof(number: int) -> dict[str, Any] | None:
         "root": root.hex(),
         "path": [value.hex() for value in proof.hashes],
         "checkpoint": proof.checkpoint,
+        "bundle_url": reverse("audit-entry-proof", args=[number]),
         "verified": tree.verify_inclusion(proof.leaf, proof.index, proof.size, proof.hashes, root),
     }
