@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from portal.endpoint.answer import Answer, Refusal, changed, unchanged
+from portal.endpoint.answer import Answer, Refusal, changed, unchanged, whole
 from portal.endpoint.asgi import PATH, STATE
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 _PATH: Final = PATH.encode("ascii")
 _OTHERS: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 """With one of these a request has, or may have, a body or another course."""
+
+NOTHING: Final = b"0\r\n\r\n"
+"""How the head of an answer ends whose body is empty: its length comes last."""
 
 FAILED: Final = Refusal(
     status=500,
@@ -72,9 +75,9 @@ class Poll(ShortPoll):
         """Answer that the named policy is in force."""
         self.connection.say_unchanged(self, named, granted)
 
-    def brings(self, said: Answer) -> None:
-        """Answer with this."""
-        self.connection.say(self, said)
+    def brings(self, etag: str, body: bytes, granted: int) -> None:
+        """Answer with the signed policy."""
+        self.connection.say_whole(self, etag, body, granted)
 
     def has_changed(self, pause: int) -> None:
         """Answer that something changed while it waited."""
@@ -110,10 +113,13 @@ class Poll(ShortPoll):
 
 
 class _Ready:
-    """The bytes around the tag of a 304: alike for all, until the second or the offer changes."""
+    """The bytes around what differs in an answer: alike until the second or the offer changes."""
 
     def __init__(self) -> None:
         self.before = self.after = b""
+        """Around the tag of a 304."""
+        self.whole_before = self.whole_after = b""
+        """Around the tag of a 200, up to the length of its body."""
         self._of: Sequence[tuple[bytes, bytes]] | None = None
         self._offer = 0
 
@@ -125,6 +131,9 @@ class _Ready:
         self._of, self._offer = default_headers, shared.offer
         said = unchanged(shared.interval, self._offer, "\0", 0)
         self.before, self.after = _rendered(said, default_headers).split(b"\0")
+        said = whole(shared.interval, self._offer, "\0", 0, b"")
+        head = _rendered(said, default_headers).removesuffix(NOTHING)
+        self.whole_before, self.whole_after = head.split(b"\0")
 
 
 _READY: Final = _Ready()
@@ -207,6 +216,23 @@ class PolicyProtocol(HttpToolsProtocol):
             return
         _READY.refresh(self.server_state.default_headers, endpoint)
         self._write(poll, _READY.before + named + _READY.after)
+
+    def say_whole(self, poll: Poll, etag: str, body: bytes, granted: int) -> None:
+        """Write the answer that brings a signed policy."""
+        endpoint: Endpoint = self.app_state[STATE]
+        if granted or not poll.keep_alive:
+            shared = endpoint.shared
+            self.say(poll, whole(shared.interval, shared.offer, etag, granted, body))
+            return
+        ready = _READY
+        ready.refresh(self.server_state.default_headers, endpoint)
+        head = b"%b%b%b%d\r\n\r\n" % (
+            ready.whole_before,
+            etag.encode("ascii"),
+            ready.whole_after,
+            len(body),
+        )
+        self._write(poll, head + body)
 
     def say(self, poll: Poll, answer: Answer) -> None:
         """Write an answer; the next request on this connection may come."""

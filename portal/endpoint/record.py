@@ -89,6 +89,11 @@ def unpack(raw: bytes | None) -> tuple[Nonces, Known] | None:
     return Nonces(of_subject, of_cohort), known
 
 
+def is_of(raw: bytes | None, etag: str) -> bool:
+    """Return whether a record is of the policy with this tag."""
+    return raw is not None and raw[_HEAD.size :] == etag.encode("ascii")
+
+
 def pack_signed(version: int, body: bytes) -> bytes:
     """Return a signed policy as it lies in Redis."""
     return _VERSION.pack(version) + body

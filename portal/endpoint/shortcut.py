@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final
 
 from portal.endpoint import record
-from portal.endpoint.answer import Answer, Headers, Known, Wake, whole, wished
+from portal.endpoint.answer import Headers, Known, Wake, wished
 from portal.endpoint.source import Shared
 from portal.endpoint.together import Values
 from portal.endpoint.waiting import Waiter
@@ -50,8 +50,8 @@ class ShortPoll(Waiter, ABC):
         """Answer that the named policy is in force (304); `granted`: the seconds it had to wait."""
 
     @abstractmethod
-    def brings(self, said: Answer) -> None:
-        """Answer with this."""
+    def brings(self, etag: str, body: bytes, granted: int) -> None:
+        """Answer with the signed policy (200)."""
 
     @abstractmethod
     def has_changed(self, pause: int) -> None:
@@ -176,10 +176,8 @@ class Shortcut:
     def _bring(self, poll: ShortPoll, known: Known, values: Values) -> None:
         """Answer with the signed policy, where Redis has it and it is still the newest."""
         of_record, of_body = poll.places[2:]
-        newest = record.unpack(values[of_record])
         body = record.signed(values[of_body], known.version)
-        if newest != (poll.nonces, known) or body is None:
+        if body is None or not record.is_of(values[of_record], known.etag):
             poll.in_full(poll.granted)
-            return
-        shared = self._shared
-        poll.brings(whole(shared.interval, shared.offer, known.etag, poll.granted, body))
+        else:
+            poll.brings(known.etag, body, poll.granted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from portal.endpoint.answer import Answer, changed, unchanged
+from portal.endpoint.answer import Answer, changed, unchanged, whole
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
 from tests.integration.polling import Said
@@ -29,13 +29,14 @@ class Offered(ShortPoll):
     def stands(self, named: bytes, granted: int) -> None:
         shared = self._endpoint.shared
         tag = named.decode("ascii")
-        self.brings(unchanged(shared.interval, shared.offer, tag, granted))
+        self.said.set_result(unchanged(shared.interval, shared.offer, tag, granted))
 
-    def brings(self, said: Answer) -> None:
-        self.said.set_result(said)
+    def brings(self, etag: str, body: bytes, granted: int) -> None:
+        shared = self._endpoint.shared
+        self.said.set_result(whole(shared.interval, shared.offer, etag, granted, body))
 
     def has_changed(self, pause: int) -> None:
-        self.brings(delivered(changed(pause)))
+        self.said.set_result(delivered(changed(pause)))
 
     def in_full(self, granted: int) -> None:
         self.by_the_long_way(is_counted=True, waited=granted)
