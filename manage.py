@@ -45,6 +45,8 @@ Commands that need no running portal:
   decide    say what may be captured, from a file of facts
   bounds    say what the rules of some places come to together
   due       say by when a request must be answered
+  root_key  make or show the root key that vouches for policy keys, offline
+  sign_keys sign a key manifest with the root key, offline
   roles     make the database roles on the server that DATABASE_URL names
   test      run the tests (--deep: also chaos, fuzzing and soak)
   lint      run every check that a change has to pass
@@ -351,6 +353,10 @@ def run(command: str, arguments: "list[str]") -> int:
         from consent.policy import cli
 
         return cli.main(arguments)
+    if command in {"root_key", "sign_keys"}:
+        from portal.policykeys import offline
+
+        return offline.main(arguments)
     return run_django(command)
 
 

@@ -782,6 +782,30 @@ class PolicyKeySpent(Event):
 
 
 @event
+class PolicyKeyRevoked(Event):
+    """A key for signing policies is to be believed no more, from the next manifest on."""
+
+    type = "policy_key.revoked"
+    title = "Policy key revoked"
+
+    kid: str
+
+
+@event
+class PolicyKeysVouched(Event):
+    """The installation's root vouched for the keys that sign policies: agents believe no others."""
+
+    type = "policy_key.vouched"
+    title = "Policy keys vouched for"
+
+    version: int
+    root: str
+    keys: tuple[str, ...]
+    revoked: tuple[str, ...]
+    until: date
+
+
+@event
 class PolicyIssued(Event):
     """An agent got a policy: what it may capture, and until when."""
 

@@ -20,6 +20,7 @@ from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Sig
 from consent.rules import rulebook
 from portal.api.tokens import new_token, token_hash
 from portal.models import AgentToken, User
+from portal.policykeys import standing
 
 PLACE: Final = "IE"
 APP: Final = "tracker"
@@ -106,9 +107,10 @@ def write_person(number: int, notice: Notice, folder: Path, portal: str) -> tupl
         policy=portal + reverse("api-policy"),
         ack=portal + reverse("api-policy-ack"),
         batches=portal + reverse("api-batches"),
-        keys=portal + reverse("policy-keys"),
+        manifest=portal + reverse("key-manifest"),
     )
-    identity = Identity(portal, settings.PUBLIC_URL, str(agent.ref), token, "laptop", paths)
+    root = standing.ensure().root
+    identity = Identity(portal, settings.PUBLIC_URL, str(agent.ref), token, "laptop", paths, root)
     Home(folder).save_identity(identity, key)
     user = User.objects.create_user(
         f"simulated-{folder.parent.name}-{number:05}@bench.example",

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 
+from portal.policykeys import standing
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -38,7 +40,23 @@ def rules_are_readable(app_configs: Any, **kwargs: Any) -> Sequence[checks.Check
     ]
 
 
+def root_is_offline(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMessage]:
+    """Advise to carry the root key away: whoever has this machine could else vouch for any key."""
+    if not standing.is_root_here():
+        return []
+    return [
+        checks.Warning(
+            f"The root key that vouches for policy keys lies on this machine: {standing.ROOT_FILE}"
+            " in the folder of secrets.",
+            hint="Move that file to a machine that is not connected, and sign key manifests there:"
+            " see howto/keep-the-root-key-offline in the documentation.",
+            id="sayso.W002",
+        )
+    ]
+
+
 def register() -> None:
     """Let Django run the checks at start-up."""
     checks.register(public_url_is_safe)
     checks.register(rules_are_readable)
+    checks.register(root_is_offline, deploy=True)

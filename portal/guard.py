@@ -75,6 +75,7 @@ TABLES: Final = (
     Table("portal_rolegrant"),
     Table("portal_enrolmentticket"),
     Table("portal_policykey"),
+    _final("portal_keymanifest"),
     Table("portal_servicetoken"),
     # Derived from the rows above, or mere work in progress: no entry of their own.
     _free("consent_cohort", "SELECT, INSERT, UPDATE"),

@@ -10,12 +10,13 @@ from django.db.models.functions import Now
 
 from portal.endpoint.models import Fence, Unmarked
 from portal.fleet.models import EnrolmentTicket, PendingMachine
-from portal.policykeys.models import PolicyKey
+from portal.policykeys.models import KeyManifest, PolicyKey
 
 __all__ = [
     "AgentToken",
     "EnrolmentTicket",
     "Fence",
+    "KeyManifest",
     "PendingMachine",
     "PolicyKey",
     "Role",

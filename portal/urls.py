@@ -7,7 +7,13 @@ from portal.api.batches import BatchesView, batch_schema, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.facts import FactsEndView, FactsSearchView, FactsView
-from portal.api.policy import AcknowledgeView, PolicyView, policy_keys, policy_schema
+from portal.api.policy import (
+    AcknowledgeView,
+    PolicyView,
+    key_manifest,
+    policy_keys,
+    policy_schema,
+)
 from portal.api.rotation import RotateView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
@@ -135,6 +141,7 @@ urlpatterns = [
         name="api-schema",
     ),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
+    path(".well-known/sayso-key-manifest.jwt", key_manifest, name="key-manifest"),
     path(".well-known/sayso-policy.schema.json", policy_schema, name="policy-schema"),
     path(".well-known/sayso-batch.schema.json", batch_schema, name="batch-schema"),
     path("accounts/", include("allauth.urls")),

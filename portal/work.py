@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from audit import reports
 from consent import services as consent
-from portal.policykeys import rotate
+from portal.policykeys import rotate, standing
 from portal.reporting import SOURCES
 from retention import services as retention
 
@@ -34,7 +34,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "rules": lambda: _at_now(consent.adopt_first_rules, consent.follow_rules),
         "cohorts": lambda: _at_now(consent.place_turned, consent.refresh_turned),
         "departures": lambda: _at_now(consent.settle_departures),
-        "keys": lambda: rotate.erase_spent(at=timezone.now()),
+        "keys": lambda: _at_now(standing.renew, rotate.erase_spent),
         "terms": retention.tighten_due,
         "expiry": lambda: int(retention.owe_expired(at=timezone.now()) is not None),
         "cases": retention.expand_cases,

@@ -3,7 +3,9 @@
 Not obeying is never a choice made here: whatever cannot be verified ends capture.
 """
 
+import math
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +21,11 @@ from sayso_agent.errors import (
 )
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
-from sayso_agent.home import Home, Identity, default_folder
-from sayso_agent.jws import KeySet, b64url, key_id
+from sayso_agent.home import Home, Identity, KeptManifest, default_folder
+from sayso_agent.jws import b64url, key_id
 from sayso_agent.keys import ROTATE, prove
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
+from sayso_agent.manifest import Manifest, Pinned
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
 from sayso_agent.report import try_report
@@ -31,6 +34,7 @@ from sayso_agent.trust import TYPE, Expected, accept
 from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
 
 LONGEST_SPOOLED: Final = 72 * 3600
+MANIFEST_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Agent:
         self.wait = 0.0
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
         self.uploaded = Uploaded()
-        self._keys = KeySet({})
+        self._manifest: Manifest | None = None
+        self._looked_at = -math.inf
         self._token = ""
         self._lease: Lease | None = None
 
@@ -153,10 +158,10 @@ class Agent:
     def _apply_document(self, fetched: Fetched, token: str) -> None:
         if token == self._token and self.rules is not None:
             return  # the same document again gives no new time
+        manifest = self._manifest_for(token)
         seen = self.home.seen()
         expected = Expected(self.identity.issuer, self.identity.agent, seen.version)
-        keys = self._keys_for(token)
-        policy = accept(token, keys, expected, wall=fetched.received.wall)
+        policy = accept(token, manifest, expected, wall=fetched.received.wall)
         # Remembered before it is obeyed: after a crash here an older one is refused all the same.
         self.home.saw(policy.version)
         lease = self._lease_of(policy, fetched)
@@ -174,7 +179,7 @@ class Agent:
         self.home.save_clock(policy.issued_at - fetched.received.wall)
         self._token = token
         self.denied = ""
-        self.home.save_policy(token, {kid: b64url(raw) for kid, raw in keys.keys.items()})
+        self.home.save_policy(token, {kid: b64url(raw) for kid, raw in manifest.usable().items()})
 
     def _lease_of(self, policy: Policy, fetched: Fetched) -> Lease:
         """Return the lease, which goes on from the last one even if that one has ended."""
@@ -183,14 +188,48 @@ class Agent:
             return Lease.begin(policy, asked=asked, received=received)
         return self._lease.renewed(policy, asked=asked, received=received)
 
-    def _keys_for(self, token: str) -> KeySet:
-        """Return the portal's keys, fetched anew where the document names one we lack."""
-        if key_id(token, typ=TYPE) not in self._keys.keys:
-            try:
-                self._keys = self.portal.keys()
-            except UnreachableError as error:
-                raise PolicyRefusedError("policy_key_unknown", "its key is out of reach") from error
-        return self._keys
+    def _manifest_for(self, token: str) -> Manifest:
+        """Return the key manifest, fetched anew where it cannot answer for this document.
+
+        And once an hour: so long a revocation may go unheard of, at most. What is fetched and
+        refused changes nothing, for what stands goes on until it ends.
+        """
+        now, kid = self.clock.now(), key_id(token, typ=TYPE)
+        known = self._manifest or self._kept_manifest()
+        if known is None or not known.knows(kid, now.wall):
+            return self._fetch_manifest()
+        if now.monotonic - self._looked_at >= MANIFEST_SECONDS:
+            with suppress(UnreachableError, UnexpectedAnswerError, PolicyRefusedError):
+                return self._fetch_manifest()
+        return known
+
+    def _fetch_manifest(self) -> Manifest:
+        try:
+            signed = self.portal.manifest()
+        except UnreachableError as error:
+            raise PolicyRefusedError("policy_key_unknown", "its key is out of reach") from error
+        return self._take_manifest(signed)
+
+    def _kept_manifest(self) -> Manifest | None:
+        """Return the manifest kept from an earlier run, its signature checked again."""
+        kept = self.home.manifest()
+        if not kept.token:
+            return None
+        try:
+            return self._opened(kept.token, kept)
+        except PolicyRefusedError:
+            return None
+
+    def _take_manifest(self, signed: str) -> Manifest:
+        taken = self._opened(signed, self.home.manifest())
+        # Kept before it is believed: after a crash here an older one is refused all the same.
+        self.home.keep_manifest(KeptManifest(signed, taken.version, taken.epoch))
+        self._manifest, self._looked_at = taken, self.clock.now().monotonic
+        return taken
+
+    def _opened(self, signed: str, kept: KeptManifest) -> Manifest:
+        pinned = Pinned(self.identity.root, self.identity.issuer, kept.version, kept.epoch)
+        return Manifest.accept(signed, pinned, wall=self.clock.now().wall)
 
     def _deny(self, reason: str) -> None:
         """Allow nothing from now on, and ask for the whole document next time."""

@@ -16,7 +16,7 @@ from sayso_agent.agent import Agent, portal_of
 from sayso_agent.conformance.main import add_options, do_conformance
 from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
-from sayso_agent.home import Home, default_folder
+from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import KeySet, b64url_decode, verify
 from sayso_agent.keys import KINDS
 from sayso_agent.machine import platform_name
@@ -81,8 +81,9 @@ def do_enrol(args: argparse.Namespace) -> Exit:
         return _enrol_by_ticket(home, args, name, show)
     identity = enrol(home, args.portal, name=name, show=show, kind=args.key)
     if args.json:
-        say_json({"event": "enrolled", "agent": identity.agent, "portal": identity.portal})
+        say_json(_told_of(identity, "enrolled"))
     else:
+        say(_root_line(identity))
         say("Enrolled. Nothing is recorded until `sayso-agent run` has a policy that allows it.")
     return Exit.OK
 
@@ -98,10 +99,25 @@ def _enrol_by_ticket(
     )
     show(approval)
     if args.json:
-        say_json({"event": "waiting", "agent": identity.agent, "portal": identity.portal})
+        say_json(_told_of(identity, "waiting"))
     else:
+        say(_root_line(identity))
         say("Everything is denied until the person who works here approves this machine.")
     return Exit.OK
+
+
+def _told_of(identity: Identity, event: str) -> dict[str, str]:
+    return {
+        "event": event,
+        "agent": identity.agent,
+        "portal": identity.portal,
+        "root": identity.root,
+    }
+
+
+def _root_line(identity: Identity) -> str:
+    """Say which root this machine believes from now on, for people to compare."""
+    return f"Root key of this portal: {identity.root} (compare it with your page of machines)"
 
 
 def do_run(args: argparse.Namespace) -> Exit:
@@ -212,9 +228,11 @@ def do_status(args: argparse.Namespace) -> Exit:
     line = status.get("line", "") if running else "not running"
     if args.json:
         found = {**status, "line": line, "running": running, "paused": home.paused()}
-        say_json({**found, "agent": identity.agent, "spooled": home.spool.count()})
+        more = {"agent": identity.agent, "root": identity.root, "spooled": home.spool.count()}
+        say_json({**found, **more})
         return Exit.OK
     say(f"agent {identity.agent} of {identity.portal}")
+    say(f"root key {identity.root}")
     say(line)
     if home.paused():
         say("paused on this machine; resume in the browser")

@@ -64,15 +64,21 @@ def enrol_by_ticket(
     """Make this folder an agent that waits for its person; return who we are, and what they need.
 
     The key is kept before the portal is asked: where its answer gets lost, the same ticket asked
-    with the same key gives another answer, although it is used up.
+    with the same key gives another answer, although it is used up. A ticket brings the thumbprint
+    of the portal's root behind a dot; a portal of another root is refused.
     """
     origin = parse_origin(portal_url)
+    ticket, _, root = ticket.partition(".")
     portal = Portal(Transport(origin))
     try:
         key = home.prepared_key(kind)
         request = _request(origin.url, name, ticket, key)
         answer = portal.register(ticket, {**request, "serial": serial})
         identity = _identity(portal, name, answer)
+        if root and identity.root != root:
+            raise EnrolmentError(
+                "root_differs", "the portal's root is not the one that the ticket names"
+            )
         approval = _approval(
             {"verification_uri": answer.get("approve_url"), "user_code": answer.get("code")}
         )
@@ -148,12 +154,13 @@ def _request(portal_url: str, name: str, secret: str, key: Key) -> dict[str, Any
 def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
     """Read who we are now. Every address must be on the portal we were told to enrol with."""
     origin = portal.transport.origin
-    wanted = ("agent", "token", "issuer", "policy_url", "ack_url", "batches_url", "jwks_url")
+    addresses = ("policy_url", "ack_url", "batches_url", "manifest_url")
+    wanted = ("agent", "token", "issuer", "root", *addresses)
     values = {key: answer.get(key) for key in wanted}
     if not all(isinstance(value, str) and value for value in values.values()):
         raise UnexpectedAnswerError("enrolment_malformed", "the portal's answer lacks something")
     found = {key: str(value) for key, value in values.items()}
-    for key in ("policy_url", "ack_url", "batches_url", "jwks_url"):
+    for key in addresses:
         if not origin.covers(found[key]):
             raise EnrolmentError(
                 "portal_url_differs",
@@ -166,7 +173,7 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
         policy=found["policy_url"],
         ack=found["ack_url"],
         batches=found["batches_url"],
-        keys=found["jwks_url"],
+        manifest=found["manifest_url"],
         token=token_url,
     )
     return Identity(
@@ -176,6 +183,7 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
         token=found["token"],
         name=name,
         endpoints=endpoints,
+        root=found["root"],
         token_at=time.time(),
         rotate_after=rotate_after if token_url and isinstance(rotate_after, int) else 0,
     )

@@ -41,6 +41,7 @@ class Identity:
     token: str
     name: str
     endpoints: Endpoints
+    root: str  # thumbprint of the one key that may vouch for those that sign policies
     token_at: float = 0.0  # wall time at which the token was made
     rotate_after: int = 0  # seconds after which to ask for another; 0 for never
 
@@ -52,10 +53,20 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The newest policy ever obeyed and the newest the portal knows we obey."""
+    """The newest policy ever obeyed and the newest the portal knows we obey, of one epoch."""
 
     version: int
     acknowledged: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptManifest:
+    """The newest key manifest ever taken, as it was signed; empty before the first."""
+
+    token: str = ""
+    version: int = 0
+    epoch: int = 0
 
 
 class Home:
@@ -88,6 +99,7 @@ class Home:
         with self.lock:
             write_secret(self.folder / "agent.key", to_pem(key))
             write_json(self.folder / "seen.json", asdict(Seen(0, 0)))
+            write_json(self.folder / "manifest.json", asdict(KeptManifest()))
             for name in ("policy.json", "enrol.key", "waiting.json"):
                 (self.folder / name).unlink(missing_ok=True)
             write_json(self.folder / "identity.json", asdict(identity))
@@ -112,7 +124,14 @@ class Home:
     def forget_identity(self) -> None:
         """Drop who we were: token, key, policy, and whatever was spooled."""
         self.spool.destroy()
-        for name in ("identity.json", "agent.key", "policy.json", "seen.json", "status.json"):
+        for name in (
+            "identity.json",
+            "agent.key",
+            "policy.json",
+            "seen.json",
+            "manifest.json",
+            "status.json",
+        ):
             (self.folder / name).unlink(missing_ok=True)
 
     def change_token(self, token: str, *, wall: float, rotate_after: int) -> Identity:
@@ -136,29 +155,51 @@ class Home:
 
     # --- what was seen -------------------------------------------------------------------------
 
+    def manifest(self) -> KeptManifest:
+        """Return the newest key manifest; StateError if lost: an older one could pass."""
+        found = read_json(self.folder / "manifest.json")
+        try:
+            if found is not None:
+                return KeptManifest(found["token"], int(found["version"]), int(found["epoch"]))
+        except (KeyError, TypeError, ValueError):
+            pass
+        raise StateError("state_damaged", "the key manifest seen is lost; enrol again")
+
+    def keep_manifest(self, manifest: KeptManifest) -> None:
+        """Keep a manifest before it is believed; neither its version nor its epoch goes down."""
+        with self.lock:
+            kept = self.manifest()
+            if (manifest.version, manifest.epoch) >= (kept.version, kept.epoch):
+                write_json(self.folder / "manifest.json", asdict(manifest))
+
     def seen(self) -> Seen:
-        """Return the versions seen; StateError if they are lost: an old policy could pass."""
+        """Return the versions seen; StateError if they are lost: an old policy could pass.
+
+        Those of an earlier epoch than the manifest's count for nothing: they begin anew.
+        """
         found = read_json(self.folder / "seen.json")
         if found is None:
             raise StateError("state_damaged", "the versions seen are lost; enrol again")
         try:
-            return Seen(int(found["version"]), int(found["acknowledged"]))
+            seen = Seen(int(found["version"]), int(found["acknowledged"]), int(found["epoch"]))
         except (KeyError, TypeError, ValueError) as error:
             raise StateError("state_damaged", "the versions seen are lost; enrol again") from error
+        epoch = self.manifest().epoch
+        return seen if seen.epoch == epoch else Seen(0, 0, epoch)
 
     def saw(self, version: int) -> None:
         """Remember a version before it is obeyed; the count never goes down."""
         with self.lock:
             seen = self.seen()
             if version > seen.version:
-                write_json(self.folder / "seen.json", asdict(Seen(version, seen.acknowledged)))
+                write_json(self.folder / "seen.json", asdict(replace(seen, version=version)))
 
     def acknowledged(self, version: int) -> None:
         """Remember that the portal knows we obey a version."""
         with self.lock:
             seen = self.seen()
             if version > seen.acknowledged:
-                write_json(self.folder / "seen.json", asdict(Seen(seen.version, version)))
+                write_json(self.folder / "seen.json", asdict(replace(seen, acknowledged=version)))
 
     def save_clock(self, offset: float) -> None:
         """Remember how far the portal's clock is ahead of this machine's."""

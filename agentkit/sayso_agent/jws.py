@@ -55,7 +55,7 @@ def strict_json(data: bytes) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def sign(payload: Mapping[str, Any], key: Ed25519PrivateKey, **header: str) -> str:
+def sign(payload: Mapping[str, Any], key: Ed25519PrivateKey, **header: Any) -> str:
     """Return a compact JWS over the payload; `header` adds to `alg`."""
     head = json.dumps({"alg": "EdDSA", **header}, separators=(",", ":")).encode()
     body = json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
@@ -101,10 +101,14 @@ def _is_ed25519(entry: Mapping[str, Any]) -> bool:
 
 def key_id(token: str, *, typ: str) -> str:
     """Return the key id a token names, once its header is of the one kind we accept."""
-    return _header(token, typ=typ)
+    kid = header_of(token, typ=typ).get("kid")
+    if not isinstance(kid, str):
+        raise PolicyRefusedError("policy_key_unknown", "the header names no key")
+    return kid
 
 
-def _header(token: str, *, typ: str) -> str:
+def header_of(token: str, *, typ: str) -> Mapping[str, Any]:
+    """Return a token's header, once it is of the one kind we accept."""
     if len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
         raise PolicyRefusedError("policy_malformed", "this is not a signed policy")
     try:
@@ -115,21 +119,23 @@ def _header(token: str, *, typ: str) -> str:
         raise PolicyRefusedError("policy_algorithm_bad", f"only EdDSA and {typ} are accepted")
     if "crit" in header or "b64" in header:
         raise PolicyRefusedError("policy_algorithm_bad", "the header asks for what we do not know")
-    kid = header.get("kid")
-    if not isinstance(kid, str):
-        raise PolicyRefusedError("policy_key_unknown", "the header names no key")
-    return kid
+    return header
 
 
 def verify(token: str, keys: KeySet, *, typ: str) -> dict[str, Any]:
     """Return the payload of a token that one of `keys` signed; else PolicyRefusedError."""
-    kid = _header(token, typ=typ)
+    kid = key_id(token, typ=typ)
     if kid not in keys.keys:
         raise PolicyRefusedError("policy_key_unknown", "no listed key signed this")
+    return verify_by(token, keys.keys[kid])
+
+
+def verify_by(token: str, public: bytes) -> dict[str, Any]:
+    """Return the payload of a token, whose header was looked at, where this key signed it."""
     signed, _, signature = token.rpartition(".")
     try:
-        public = Ed25519PublicKey.from_public_bytes(keys.keys[kid])
-        public.verify(b64url_decode(signature), signed.encode("ascii"))
+        key = Ed25519PublicKey.from_public_bytes(public)
+        key.verify(b64url_decode(signature), signed.encode("ascii"))
     except (InvalidSignature, ValueError) as error:
         raise PolicyRefusedError("policy_signature_bad", "the signature does not fit") from error
     try:

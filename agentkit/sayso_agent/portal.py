@@ -14,7 +14,7 @@ from sayso_agent.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from sayso_agent.jws import MAX_TOKEN, KeySet, strict_json
+from sayso_agent.jws import MAX_TOKEN, strict_json
 from sayso_agent.transport import Answer, Transport
 
 CLIENT: Final = "sayso-agent"
@@ -31,7 +31,7 @@ class Endpoints:
     policy: str
     ack: str
     batches: str
-    keys: str
+    manifest: str
     token: str = ""
 
 
@@ -144,12 +144,12 @@ class Portal:
             raise PolicyChangedError(retry_after=answer.retry_after())
         raise _trouble(answer, "the portal sent no policy")
 
-    def keys(self) -> KeySet:
-        """Fetch the portal's signing keys."""
-        answer = self.transport.request("GET", self._endpoints().keys)
+    def manifest(self) -> str:
+        """Fetch the manifest of the keys that may sign policies, as it was signed."""
+        answer = self.transport.request("GET", self._endpoints().manifest)
         if answer.status != 200:
-            raise UnreachableError("keys_unreachable", "the portal's keys cannot be fetched")
-        return KeySet.parse(_object(answer))
+            raise UnreachableError("keys_unreachable", "the portal's key manifest is out of reach")
+        return _document(answer)
 
     def acknowledge(self, *, version: int, applied_at: str, purged: bool) -> None:
         """Tell the portal that a version is obeyed and the spool holds nothing it denies."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sayso_agent.errors import PolicyRefusedError
-from sayso_agent.jws import KeySet, verify
+from sayso_agent.jws import key_id, verify
+from sayso_agent.manifest import Manifest
 from sayso_agent.policy import Policy
 
 TYPE: Final = "policy+jwt"
@@ -19,9 +20,11 @@ class Expected:
     highest_version: int
 
 
-def accept(token: str, keys: KeySet, expected: Expected, *, wall: float) -> Policy:
+def accept(token: str, manifest: Manifest, expected: Expected, *, wall: float) -> Policy:
     """Return the policy in a signed document; PolicyRefusedError for any doubt at all."""
-    policy = Policy.parse(verify(token, keys, typ=TYPE))
+    kid = key_id(token, typ=TYPE)
+    policy = Policy.parse(verify(token, manifest.keys_for(kid, wall), typ=TYPE))
+    manifest.check_time(kid, policy.issued_at, wall)
     if policy.issuer != expected.issuer:
         raise PolicyRefusedError("policy_issuer_wrong", "the policy is from another portal")
     if policy.audience != expected.audience:

@@ -30,6 +30,7 @@ from portal.api.tokens import new_token, token_hash
 from portal.fleet.tickets import PREFIX as TICKET
 from portal.fleet.tickets import TicketRefused, use_ticket
 from portal.models import AgentToken, User
+from portal.policykeys import standing
 
 
 class EnrolIn(serializers.Serializer[dict[str, Any]]):
@@ -53,6 +54,10 @@ class EnrolOut(serializers.Serializer[dict[str, Any]]):
     ack_url = serializers.CharField()
     batches_url = serializers.CharField()
     jwks_url = serializers.CharField()
+    manifest_url = serializers.CharField()
+    # The thumbprint (RFC 7638) of the one key that may sign manifests: to be kept, and compared.
+    # The framework has an attribute of this name for fields; on a serializer it means nothing.
+    root = serializers.CharField()  # type: ignore[assignment]
     token_url = serializers.CharField()
     rotate_after = serializers.IntegerField()
     # Only for a machine that came with a ticket and waits for its person.
@@ -81,8 +86,9 @@ class EnrolView(APIView):
             proof=data["proof"],
             secret=access_token or "",
         )
+        root = standing.ensure().root  # first: what fails here fails before anybody is enrolled
         if access_token and access_token.startswith(TICKET):
-            return _given(*_wait(access_token, data, key, kind))
+            return _given(root, *_wait(access_token, data, key, kind))
         with transaction.atomic():
             subject = _spend(access_token)
             agent = services.enrol_agent(
@@ -94,10 +100,10 @@ class EnrolView(APIView):
             )
             token = new_token()
             AgentToken.objects.create(agent=agent, sha256=token_hash(token))
-        return _given(agent.ref, token)
+        return _given(root, agent.ref, token)
 
 
-def _given(ref: UUID, token: str, code: str = "") -> Response:
+def _given(root: str, ref: UUID, token: str, code: str = "") -> Response:
     answer = {
         "agent": ref,
         "token": token,
@@ -106,6 +112,8 @@ def _given(ref: UUID, token: str, code: str = "") -> Response:
         "ack_url": settings.PUBLIC_URL + reverse("api-policy-ack"),
         "batches_url": settings.PUBLIC_URL + reverse("api-batches"),
         "jwks_url": settings.PUBLIC_URL + reverse("policy-keys"),
+        "manifest_url": settings.PUBLIC_URL + reverse("key-manifest"),
+        "root": root,
         "token_url": settings.PUBLIC_URL + reverse("api-agents-token"),
         "rotate_after": settings.AGENT_TOKEN_SECONDS,
     }

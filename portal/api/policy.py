@@ -3,6 +3,7 @@
 What is answered is decided in portal.endpoint; under ASGI polls do not come this far.
 """
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from portal.api.authentication import agent_of, bearer_token
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.endpoint.view import poll
+from portal.policykeys import standing
+from portal.policykeys.manifest import TYPE as MANIFEST_TYPE
 
 
 class PolicyView(APIView):
@@ -79,6 +82,20 @@ class AcknowledgeView(APIView):
                 next_step=refusal.next_step,
             ) from refusal
         return Response(status=204)
+
+
+@require_safe
+def key_manifest(request: HttpRequest) -> HttpResponse:
+    """The keys that the installation's root vouches for, signed by it: what agents believe."""
+    signed = standing.token()
+    etag = f'"{hashlib.sha256(signed.encode("ascii")).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == etag:
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(signed, content_type=f"application/{MANIFEST_TYPE}")
+    response["ETag"] = etag
+    response["Cache-Control"] = "public, no-cache"
+    return response
 
 
 @require_safe

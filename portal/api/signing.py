@@ -3,21 +3,34 @@
 import base64
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
 
 from consent.digests import canonical
+from portal.endpoint.answer import NO_KEY, Unavailable
 from portal.policykeys import ring
 
 POLICY_TYPE = "policy+jwt"
 
 
 def sign_policy(payload: bytes) -> str:
-    """Return a document's bytes as a signed policy; agents apply nothing that does not verify."""
-    kid, key = ring.signing_key()
+    """Return a document's bytes as a signed policy; agents apply nothing that does not verify.
+
+    Raises Unavailable where no key may sign.
+    """
+    kid, key = signing_key()
     head = _encode(canonical({"alg": "EdDSA", "kid": kid, "typ": POLICY_TYPE}))
     body = _encode(payload)
     signature = _encode(key.sign(f"{head}.{body}".encode("ascii")))
     return f"{head}.{body}.{signature}"
+
+
+def signing_key() -> tuple[str, Ed25519PrivateKey]:
+    """Return the key that signs now; raises Unavailable where the root vouches for none."""
+    try:
+        return ring.signing_key()
+    except ring.NoKeySigns as error:
+        raise Unavailable(NO_KEY) from error
 
 
 def key_set() -> dict[str, Any]:

@@ -100,6 +100,14 @@ NO_DATABASE: Final = Refusal(
     next_step="Keep to the lease you have and ask again later.",
     retry_after=10,
 )
+NO_KEY: Final = Refusal(
+    status=503,
+    code="no_signing_key",
+    detail="No key that this portal's root vouches for may sign now, so nothing can be allowed.",
+    next_step="Keep to the lease you have and ask again later; whoever runs the portal has a new"
+    " key manifest signed.",
+    retry_after=60,
+)
 BUSY: Final = Refusal(
     status=503,
     code="too_busy",

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from consent import services
 from consent.models import Agent, IssuedPolicy
 from portal import holders
-from portal.api.signing import sign_policy
+from portal.api.signing import sign_policy, signing_key
 from portal.endpoint import answer, marks, record
 from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable
 from portal.endpoint.issuing import Made
@@ -110,6 +110,7 @@ def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:
 
 def issue(known: Known, now: float) -> tuple[Issued, Known]:
     """Issue the agent's next policy; return it signed, and what is known from then on."""
+    signing_key()  # before anything is written that nobody could sign
     agent = Agent.objects.select_related("subject").get(pk=known.agent)
     return _signed(known, services.issue_policy(agent=agent, at=_instant(now)))
 
@@ -120,6 +121,7 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
     `quiet` in it is found as by `look_quietly`. What one person just now decides, or an error about
     one agent, keeps nobody else's policy from being issued.
     """
+    signing_key()
     quiet = dict(
         zip(
             (known.agent for known in knowns),

@@ -15,6 +15,7 @@ from consent.models import Agent
 from consent.policy.types import Platform
 from portal.api.tokens import new_token, token_hash
 from portal.fleet.models import EnrolmentTicket, PendingMachine
+from portal.policykeys import standing
 
 PREFIX: Final = "set_"
 LONGEST_DAYS: Final = 90
@@ -44,7 +45,11 @@ def serial_hash(serial: str) -> bytes:
 def make_ticket(
     *, label: str, serial: str, site: str, places: int, days: int, actor: Actor
 ) -> tuple[EnrolmentTicket, str]:
-    """Return a new ticket and its secret, which nobody can read again later."""
+    """Return a new ticket and what is handed to the machine, which nobody can read again later.
+
+    Its secret, and behind a dot the thumbprint of our root: so a machine knows before its first
+    question whom to believe.
+    """
     secret = PREFIX + secrets.token_urlsafe(32)
     ticket = EnrolmentTicket.objects.create(
         label=label,
@@ -61,7 +66,7 @@ def make_ticket(
         actor=actor,
         covers=[ticket],
     )
-    return ticket, secret
+    return ticket, f"{secret}.{standing.ensure().root}"
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 Anybody can open it, managers too: a number that rises with one person's act would tell of it.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from audit import selectors
+from portal.policykeys import standing
 from retention.models import Batch, DeletionJob
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 SIGNING_IS_LATE = timedelta(seconds=60)
+MANIFEST_IS_LATE = timedelta(days=7)
+"""A root that is carried needs days; one that lies here renews earlier than that."""
 
 
 @require_safe
@@ -29,7 +32,7 @@ def status(request: HttpRequest) -> HttpResponse:
     """Show each part; 503 when capture could not be decided about."""
     parts = [_database()]
     if parts[0]["state"] == OK:
-        parts += [_ledger(), _deletions()]
+        parts += [_keys(), _ledger(), _deletions()]
     parts += [_queue(), _store()]
     states = {part["state"] for part in parts}
     overall = DOWN if DOWN in states else DEGRADED if DEGRADED in states else OK
@@ -65,6 +68,21 @@ def _queue() -> dict[str, Any]:
     finally:
         client.close()
     return _part(_("Queue"), OK, _("Answers. It only wakes the workers early."))
+
+
+def _keys() -> dict[str, Any]:
+    manifest, now = standing.ensure(), timezone.now()
+    if manifest.signer(now.timestamp()) is None:
+        return _part(
+            _("Policy keys"), DOWN, _("No key may sign. A new key manifest has to be loaded.")
+        )
+    words = {
+        "day": f"{datetime.fromtimestamp(manifest.expires_at, UTC):%Y-%m-%d}",
+        "root": manifest.root,
+    }
+    text = _("Vouched for until %(day)s by the root key %(root)s.") % words
+    ends_soon = manifest.expires_at - now.timestamp() < MANIFEST_IS_LATE.total_seconds()
+    return _part(_("Policy keys"), DEGRADED if ends_soon else OK, text)
 
 
 def _ledger() -> dict[str, Any]:

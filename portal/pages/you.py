@@ -21,6 +21,7 @@ from portal.pages.capture import capture_of
 from portal.pages.shares import looks_of
 from portal.pages.words import to_you
 from portal.people import subject_of
+from portal.policykeys import standing
 from portal.templatetags.words import state_name
 from retention.models import Batch, Certificate, DeletionCase, Hold
 
@@ -72,6 +73,7 @@ def machines(request: HttpRequest) -> HttpResponse:
             "machines": [_machine(agent) for agent in _agents(subject_of(request))],
             "device_url": reverse("idp:oidc:device_authorization"),
             "lease_minutes": 15,
+            "root": standing.ensure().root,
             "how_to_url": reverse("docs-page", args=["howto/connect-a-machine"]),
         },
     )

@@ -1,11 +1,11 @@
-"""The keys that policies are signed with; what each is for follows from its instants alone."""
+"""The keys that policies are signed with, and the manifests in which the root vouches for them."""
 
 from django.db import models
 from django.db.models.functions import Now
 
 
 class PolicyKey(models.Model):
-    """One Ed25519 key. It signs from `use_from` until the next one does, and is published longer.
+    """One Ed25519 key, and what is planned for it: what a manifest says of it is what counts.
 
     The private half lies sealed under the installation's key-encryption key, so that every process
     on every machine has it at once; it goes when the key signs no more. The first key of an
@@ -18,11 +18,21 @@ class PolicyKey(models.Model):
     published_at = models.DateTimeField(db_default=Now(), editable=False)
     use_from = models.DateTimeField()
     drop_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "kid", "public", "sealed", "published_at", "use_from", "drop_at"}
+        plain = {
+            "id",
+            "kid",
+            "public",
+            "sealed",
+            "published_at",
+            "use_from",
+            "drop_at",
+            "revoked_at",
+        }
 
     class Meta:
         constraints = [
@@ -35,3 +45,21 @@ class PolicyKey(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class KeyManifest(models.Model):
+    """A manifest that was taken; the one of the highest version stands. Never changed."""
+
+    version = models.BigIntegerField(unique=True)
+    root = models.CharField(max_length=43)
+    token = models.TextField()
+    expires_at = models.DateTimeField()
+    loaded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "version", "root", "token", "expires_at", "loaded_at"}
+
+    def __str__(self) -> str:
+        return str(self.version)

@@ -47,10 +47,12 @@ def enrolled(portal: FakePortal, folder: Path, clock: FakeClock | None = None) -
             found["policy_url"],
             found["ack_url"],
             found["batches_url"],
-            found["jwks_url"],
+            found["manifest_url"],
             found["token_url"],
         )
-        identity = Identity(portal.url, portal.url, AGENT_ID, portal.token, "test", endpoints)
+        identity = Identity(
+            portal.url, portal.url, AGENT_ID, portal.token, "test", endpoints, found["root"]
+        )
         key = Ed25519PrivateKey.generate()
         portal.agent_key = key.public_key().public_bytes_raw()
         home.save_identity(identity, key)

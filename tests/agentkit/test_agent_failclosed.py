@@ -20,7 +20,7 @@ from sayso_agent.jws import sign
 
 POLICY = "/api/v1/policy"
 ACK = "/api/v1/policy/ack"
-KEYS = "/.well-known/sayso-policy-keys.json"
+KEYS = "/.well-known/sayso-key-manifest.jwt"
 
 
 def signed(portal: FakePortal, key: Ed25519PrivateKey | None = None, **changes: object) -> Answer:

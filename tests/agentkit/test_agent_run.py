@@ -231,7 +231,7 @@ def test_only_the_portal_is_ever_asked(agent: Agent, portal: FakePortal) -> None
     assert paths == {
         POLICY,
         "/api/v1/policy/ack",
-        "/.well-known/sayso-policy-keys.json",
+        "/.well-known/sayso-key-manifest.jwt",
         "/api/v1/batches",
         "/api/v1/batches/…/bytes",
     }

@@ -85,7 +85,7 @@ def test_another_place_is_never_asked(transport: Transport, portal: FakePortal) 
 def test_a_connection_is_kept_and_opened_anew_once_it_is_gone(
     transport: Transport, portal: FakePortal
 ) -> None:
-    url = f"{portal.url}/.well-known/sayso-policy-keys.json"
+    url = f"{portal.url}/.well-known/sayso-key-manifest.jwt"
     assert transport.request("GET", url).status == 200
     first = transport._connection
     assert transport.request("GET", url).status == 200
@@ -100,9 +100,9 @@ def test_a_connection_is_kept_and_opened_anew_once_it_is_gone(
 
 
 def test_a_request_that_must_go_out_once_does(transport: Transport, portal: FakePortal) -> None:
-    url = f"{portal.url}/.well-known/sayso-policy-keys.json"
+    url = f"{portal.url}/.well-known/sayso-key-manifest.jwt"
     transport.request("GET", url)
-    portal.always["/.well-known/sayso-policy-keys.json"] = (200, TRUNCATED, b"x" * 100)
+    portal.always["/.well-known/sayso-key-manifest.jwt"] = (200, TRUNCATED, b"x" * 100)
 
     with pytest.raises(UnreachableError):
         transport.request("GET", url, once=True)

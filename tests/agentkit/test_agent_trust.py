@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from sayso_agent import PolicyRefusedError, UnexpectedAnswerError
 from sayso_agent.conformance.portal import policy_document
 from sayso_agent.jws import KeySet, b64url, b64url_decode, sign, strict_json, verify
+from sayso_agent.manifest import TYPE as MANIFEST_TYPE
+from sayso_agent.manifest import Manifest, Pinned, thumbprint
 from sayso_agent.trust import Expected, accept
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-KEYS = KeySet({"k1": KEY.public_key().public_bytes_raw()})
+ROOT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
+ROOT = thumbprint(ROOT_KEY.public_key().public_bytes_raw())
 EXPECTED = Expected("https://portal.example", "agent-1", 100)
 MOMENT = {
     "iss": "https://portal.example",
@@ -42,6 +45,44 @@ HEADER = {"kid": "k1", "typ": "policy+jwt"}
 
 def token(key: Ed25519PrivateKey = KEY, header: dict[str, str] = HEADER, **changes: Any) -> str:
     return sign({**policy_document(), **MOMENT, **changes}, key, **header)
+
+
+def listed(kid: str, key: Ed25519PrivateKey = OTHER, **changes: Any) -> dict[str, Any]:
+    x = b64url(key.public_key().public_bytes_raw())
+    kind = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
+    return {**kind, "kid": kid, "x": x, "nbf": 0, **changes}
+
+
+VOUCHED: dict[str, Any] = {
+    "v": 1,
+    "iss": "https://portal.example",
+    "version": 7,
+    "iat": 900,
+    "exp": 90_000,
+    "epoch": 800,
+    "keys": [
+        listed("k1", KEY),
+        listed("k-ended", exp=1001),
+        listed("k-early", nbf=1001),
+        listed("k-revoked"),
+    ],
+    "revoked": ["k-revoked"],
+}
+
+
+def manifest(
+    root: Ed25519PrivateKey = ROOT_KEY, header: dict[str, Any] | None = None, **changes: Any
+) -> str:
+    """A key manifest by a root; `changes` of None leave a member out."""
+    public = root.public_key().public_bytes_raw()
+    jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(public)}
+    head = {"typ": MANIFEST_TYPE, "kid": thumbprint(public), "jwk": jwk, **(header or {})}
+    said = {**VOUCHED, **changes}
+    return sign({k: v for k, v in said.items() if v is not None}, root, **head)
+
+
+PINNED = Pinned(ROOT, "https://portal.example", version=7, epoch=800)
+KEYS = Manifest.accept(manifest(), PINNED, wall=1001)
 
 
 def refusal(document: str, wall: float = 1001) -> str:
@@ -189,6 +230,14 @@ def vectors() -> list[dict[str, Any]]:
         ("a default that allows", token(default={"decision": "allow", "reasons": []}), "refused"),
         ("signed by a stranger", token(OTHER), "policy_signature_bad"),
         ("of an unknown key", token(header={**HEADER, "kid": "k2"}), "policy_key_unknown"),
+        ("of a key that was revoked", token(OTHER, {**HEADER, "kid": "k-revoked"}),
+         "policy_key_revoked"),
+        ("of a key whose time is over", token(OTHER, {**HEADER, "kid": "k-ended"}),
+         "policy_key_ended"),
+        ("of a key whose time has not come", token(OTHER, {**HEADER, "kid": "k-early"}),
+         "policy_key_ended"),
+        ("from before versions counted anew", token(iat=799, lease_until=1699),
+         "policy_version_old"),
         ("not signed", with_header(alg="none", kid="k1", typ="policy+jwt"), "policy_algorithm_bad"),
         ("of another type", token(header={**HEADER, "typ": "JWT"}), "policy_algorithm_bad"),
         ("cut off", token()[:-40], "policy_signature_bad"),
@@ -210,18 +259,23 @@ def vectors() -> list[dict[str, Any]]:
 
 
 def test_the_published_vectors_are_these() -> None:
-    x = b64url(KEY.public_key().public_bytes_raw())
     made = {
         "what": "Policies to be obeyed (refused_as is empty) or refused at 1001 s Unix time, by an "
-        "agent that has seen version 100. The key's seed is the bytes 0 to 31.",
+        "agent that has seen version 100 and holds this key manifest. The key's seed is the bytes "
+        "0 to 31, the root's the bytes 32 to 63.",
         "issuer": EXPECTED.issuer,
         "audience": EXPECTED.audience,
         "now": 1001,
         "highest_version": 100,
-        "keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}],
+        "root": ROOT,
+        "manifest": manifest(),
         "cases": vectors(),
     }
-    path = AGENTKIT / "vectors" / "policies.json"
+    assert_published("policies.json", made)
+
+
+def assert_published(name: str, made: dict[str, Any]) -> None:
+    path = AGENTKIT / "vectors" / name
 
     if "SAYSO_WRITE_VECTORS" in os.environ:
         path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -241,4 +295,83 @@ def test_vector(case: dict[str, Any]) -> None:
 
 def test_nothing_but_our_type_is_verified() -> None:
     with pytest.raises(PolicyRefusedError):
-        verify(token(), KEYS, typ="agent-proof+jwt")
+        verify(token(), KeySet(KEYS.usable()), typ="agent-proof+jwt")
+
+
+# --- key manifests --------------------------------------------------------------------------------
+
+
+def manifests() -> list[dict[str, Any]]:
+    """The manifests that every agent must believe or refuse."""
+    twice = [listed("k1", KEY), listed("k1", KEY)]
+    other = {"jwk": {"crv": "Ed25519", "kty": "OKP", "x": "AA"}}
+    fitting = Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34)))
+    forged = manifest(fitting, header={"kid": ROOT})
+    head, body, _ = manifest().split(".")
+    cases = [
+        ("believed", manifest(), ""),
+        ("a higher version", manifest(version=10**13, epoch=900), ""),
+        ("with a member of later times", manifest(later={"x": 1}), ""),
+        ("an older version", manifest(version=6), "manifest_version_old"),
+        ("an older epoch", manifest(version=8, epoch=799), "manifest_version_old"),
+        ("it has ended", manifest(exp=1001), "manifest_expired"),
+        ("by another root", manifest(OTHER), "manifest_root_wrong"),
+        ("by another root under our root's name", forged, "manifest_root_wrong"),
+        ("another signature", f"{head}.{body}.{manifest(OTHER).split('.')[2]}",
+         "policy_signature_bad"),
+        ("changed after it was signed", f"{head}.{manifest(version=8).split('.')[1]}."
+         + manifest().split(".")[2], "policy_signature_bad"),
+        ("of another portal", manifest(iss="https://other.example"), "manifest_issuer_wrong"),
+        ("a policy's type", manifest(header={"typ": "policy+jwt"}), "policy_algorithm_bad"),
+        ("an unfit root", manifest(header=other), "manifest_malformed"),
+        ("no root", manifest(header={"jwk": "x"}), "manifest_malformed"),
+        ("of a later format", manifest(v=2), "manifest_malformed"),
+        ("without keys", manifest(keys=[]), "manifest_malformed"),
+        ("a key twice", manifest(keys=twice), "manifest_malformed"),
+        ("a key without a beginning", manifest(keys=[listed("k1", nbf=None)]),
+         "manifest_malformed"),
+        ("a key of another kind", manifest(keys=[listed("k1", alg="HS256")]),
+         "manifest_malformed"),
+        ("no list of what is revoked", manifest(revoked=None), "manifest_malformed"),
+        ("no end", manifest(exp=None), "manifest_malformed"),
+        ("no epoch", manifest(epoch=None), "manifest_malformed"),
+        ("cut off", manifest()[:-40], "policy_signature_bad"),
+    ]  # fmt: skip
+    return [{"name": name, "token": text, "refused_as": code} for name, text, code in cases]
+
+
+def test_the_published_manifests_are_these() -> None:
+    made = {
+        "what": "Key manifests to be believed (refused_as is empty) or refused at 1001 s Unix "
+        "time, by an agent that pinned this root and has seen version 7 of epoch 800. The root's "
+        "seed is the bytes 32 to 63.",
+        "issuer": PINNED.issuer,
+        "root": ROOT,
+        "now": 1001,
+        "highest_version": PINNED.version,
+        "epoch": PINNED.epoch,
+        "cases": manifests(),
+    }
+    assert_published("key-manifests.json", made)
+
+
+@pytest.mark.parametrize("case", manifests(), ids=lambda case: case["name"])
+def test_manifest(case: dict[str, Any]) -> None:
+    if not case["refused_as"]:
+        assert Manifest.accept(case["token"], PINNED, wall=1001)
+        return
+    with pytest.raises(PolicyRefusedError) as refused:
+        Manifest.accept(case["token"], PINNED, wall=1001)
+    assert refused.value.code == case["refused_as"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(place=st.integers(0, 10**6), letter=st.sampled_from("Aa0-_.~é"))
+def test_no_manifest_survives_a_change_of_a_letter(place: int, letter: str) -> None:
+    whole = manifest()
+    at = place % len(whole)
+    changed = f"{whole[:at]}{letter}{whole[at + 1 :]}"
+    if changed == whole:
+        return
+    with pytest.raises(PolicyRefusedError):
+        Manifest.accept(changed, PINNED, wall=1001)

@@ -170,6 +170,7 @@ def _help(program: str, command: str) -> Any:
 
     from audit import verify
     from consent.policy import cli as policy
+    from portal.policykeys import offline
     from portal.supervisor import up
 
     ask = [command, "--help"] if command else ["--help"]
@@ -182,6 +183,8 @@ def _help(program: str, command: str) -> Any:
             return up.main(["--help"])
         if command in {"decide", "bounds", "due"}:
             return policy.main(ask)
+        if command in {"root_key", "sign_keys"}:
+            return offline.main(ask)
         known = load_command_class(get_commands()[command], command)
         known.create_parser("manage.py", command).parse_args(["--help"])
     except SystemExit as end:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.integration.agents import Machine, machine_of, poll
+from tests.integration.travelling import AgentClock, Travel, Website
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -28,6 +31,11 @@ def machine(database: Any) -> Machine:
 
     ring.forget()
     return machine_of(factories.make_world().subject)
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Travel:
+    return Travel(monkeypatch)
 
 
 def published() -> dict[str, bytes]:
@@ -49,32 +57,16 @@ def signed_with(machine: Machine) -> str:
     return kid
 
 
-def rotate() -> Any:
+def rotate(**more: Any) -> Any:
     from portal.policykeys.rotate import rotate_key
 
-    return rotate_key(actor=factories.OFFICER)
-
-
-def let_time_pass(span: timedelta) -> None:
-    """Move every key's instants into the past, as if that much time had gone by."""
-    from django.db import transaction
-    from django.db.models import F
-
-    from audit import events, ledger
-    from portal.policykeys import ring
-    from portal.policykeys.models import PolicyKey
-
-    with transaction.atomic():
-        rows = list(PolicyKey.objects.all())
-        PolicyKey.objects.update(use_from=F("use_from") - span, drop_at=F("drop_at") - span)
-        ledger.append(events.PolicyKeyPublished(kid="test"), actor=factories.OFFICER, covers=rows)
-    ring.forget()
+    return rotate_key(actor=factories.OFFICER, **more)
 
 
 def two_leases() -> timedelta:
-    from consent import selectors
+    from portal.policykeys import standing
 
-    return timedelta(seconds=2 * selectors.setting("lease_seconds"))
+    return standing.two_leases()
 
 
 def test_a_new_key_is_published_two_leases_before_it_signs(machine: Machine) -> None:
@@ -87,27 +79,27 @@ def test_a_new_key_is_published_two_leases_before_it_signs(machine: Machine) -> 
     assert made.use_from - timezone.now() >= two_leases()
 
 
-def test_the_old_key_stays_published_two_leases_after(machine: Machine) -> None:
+def test_the_old_key_stays_published_two_leases_after(machine: Machine, travel: Travel) -> None:
     first = signed_with(machine)
     made = rotate()
 
-    let_time_pass(two_leases() + timedelta(seconds=20))
+    travel.until(made.use_from)
     assert signed_with(machine) == made.kid
     assert set(published()) == {first, made.kid}
-    let_time_pass(two_leases() - timedelta(seconds=60))
+    travel.pass_time(two_leases() - timedelta(seconds=60))
     assert first in published()
-    let_time_pass(timedelta(seconds=60))
+    travel.pass_time(timedelta(seconds=60))
 
     assert set(published()) == {made.kid}
     assert signed_with(machine) == made.kid
 
 
-def test_a_second_rotation_waits_for_the_first(machine: Machine) -> None:
-    rotate()
+def test_a_second_rotation_waits_for_the_first(machine: Machine, travel: Travel) -> None:
+    made = rotate()
 
     with pytest.raises(CommandError):
         call_command("rotate_keys", stdout=io.StringIO())
-    let_time_pass(two_leases() + timedelta(seconds=20))
+    travel.until(made.use_from)
     call_command("rotate_keys", stdout=io.StringIO())
 
     assert len(published()) == 3
@@ -129,36 +121,42 @@ def test_a_process_hears_of_it_without_being_told(
     assert set(published()) == before | {made.kid}
 
 
-def test_private_halves_lie_sealed_and_go_when_spent(machine: Machine, database: Any) -> None:
+def test_private_halves_lie_sealed_and_go_when_spent(
+    machine: Machine, database: Any, travel: Travel
+) -> None:
     from portal.policykeys import ring
     from portal.policykeys import rotate as rotating
     from portal.policykeys.models import PolicyKey
 
     made = rotate()
-    private = ring.signer([m for m in ring.ring() if m.kid == made.kid], made.use_from).private
-    assert private is not None
-    assert private.private_bytes_raw() not in bytes(PolicyKey.objects.get(pk=made.pk).sealed)
-    assert rotating.erase_spent(at=made.use_from) == 0
-    let_time_pass(two_leases() + timedelta(seconds=20))
+    member = next(m for m in ring.ring() if m.kid == made.kid)
+    assert member.private is not None
+    assert member.private.private_bytes_raw() not in bytes(made.sealed)
+    travel.until(made.use_from)
     second = rotate()
 
     assert rotating.erase_spent(at=timezone.now()) == 0, "the first still signs"
-    assert rotating.erase_spent(at=second.use_from) == 1
+    travel.until(second.use_from)
+    assert rotating.erase_spent(at=timezone.now()) == 1
     assert PolicyKey.objects.get(pk=made.pk).sealed is None
     types = database.sql("SELECT DISTINCT type FROM audit_entry WHERE type LIKE 'policy_key.%'")
-    assert len(types) == 3
+    assert {one for (one,) in types} == {
+        f"policy_key.{what}" for what in ("published", "retired", "spent", "vouched")
+    }
 
 
 def test_a_sealed_key_passes_for_no_other(machine: Machine) -> None:
     from django.conf import settings
 
     from audit import seal
-    from portal.policykeys import ring
+    from portal.policykeys import halves
 
     made = rotate()
 
     with pytest.raises(seal.SealError):
-        seal.unwrap(settings.SAYSO_SEAL_KEK, bytes(made.sealed), owner=ring.place_of("another key"))
+        seal.unwrap(
+            settings.SAYSO_SEAL_KEK, bytes(made.sealed), owner=halves.place_of("another key")
+        )
 
 
 @given(st.lists(st.integers(0, 5000), max_size=6), st.integers(0, 9000))
@@ -170,7 +168,105 @@ def test_at_any_instant_the_newest_key_whose_time_has_come_signs(
     private = Ed25519PrivateKey.generate()
     at = NOON + timedelta(seconds=now)
     begun = sorted(start for start in starts if start <= now)
-    ring = [Member("first", b"", None, None, private)]
+    ring = [Member("first", b"", NOON - timedelta(days=1), None, private)]
     ring += [Member(str(s), b"", NOON + timedelta(seconds=s), None, private) for s in starts]
+    ring.append(Member("gone", b"", at, at, private))
+    ring.append(Member("foreign", b"", at, None, None))
 
-    assert signer(ring, at).kid == (str(begun[-1]) if begun else "first")
+    signs = signer(ring, at)
+
+    assert signs is not None
+    assert signs.kid == (str(begun[-1]) if begun else "first")
+
+
+# --- a real agent goes on ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def website(database: Any, settings: Any) -> Iterator[Website]:
+    running = Website()
+    settings.PUBLIC_URL = running.url
+    yield running
+    running.close()
+
+
+def enrolled(world: factories.World, website: Website, folder: Path, travel: Travel) -> Any:
+    """A reference agent that came with a ticket, and was approved."""
+    from sayso_agent.agent import Agent
+    from sayso_agent.enrol import enrol_by_ticket
+    from sayso_agent.home import Home
+
+    from portal.fleet.machines import approve_machine
+    from portal.fleet.tickets import make_ticket
+
+    _made, ticket = make_ticket(
+        label="x", serial="C1", site="", places=1, days=1, actor=factories.OFFICER
+    )
+    home = Home(folder)
+    _who, approval = enrol_by_ticket(home, website.url, ticket=ticket, serial="C1", name="x")
+    approve_machine(subject=world.subject, code=approval.code)
+    return Agent(folder, clock=AgentClock(travel))
+
+
+def kid_of(agent: Any) -> str:
+    token: str = agent.home.policy()["token"]
+    kid: str = json.loads(unb64(token.split(".", maxsplit=1)[0]))["kid"]
+    return kid
+
+
+def test_an_agent_goes_on_without_a_gap_while_the_key_changes(
+    website: Website, tmp_path: Path, travel: Travel
+) -> None:
+    """At every half lease it has a policy, from before the change until long after it."""
+    world = factories.make_world()
+    world.say_yes()
+    agent = enrolled(world, website, tmp_path / "home", travel)
+    half = two_leases() / 4
+    kids = []
+    assert agent.poll().permits_anything()
+    first = kid_of(agent)
+
+    made = rotate()
+    for _ in range(13):
+        assert agent.recordable(), agent.why_not()
+        agent.poll()
+        assert agent.recordable(), agent.why_not()
+        kids.append(kid_of(agent))
+        travel.pass_time(half)
+    agent.close()
+
+    assert list(dict.fromkeys(kids)) == [first, made.kid]
+    assert len(published()) == 1, "the old one is gone"
+
+
+def test_an_agent_believes_a_revoked_key_no_more_and_its_heir_at_once(
+    website: Website, tmp_path: Path, travel: Travel
+) -> None:
+    from sayso_agent.errors import PolicyRefusedError
+    from sayso_agent.portal import PolicyAnswer
+
+    from portal.policykeys.rotate import revoke_key
+
+    world = factories.make_world()
+    world.say_yes()
+    agent = enrolled(world, website, tmp_path / "home", travel)
+    agent.poll()
+    stolen = kid_of(agent)
+    old = agent.home.policy()["token"]
+
+    heir = revoke_key(kid=stolen, actor=factories.OFFICER)
+    agent.etag = ""
+    agent.poll()
+
+    assert heir is not None
+    assert kid_of(agent) == heir.kid
+    assert agent.recordable()
+    fetched = type("Fetched", (), {})()
+    fetched.answer, fetched.asked, fetched.received = (
+        PolicyAnswer(old, "", 0.0), agent.clock.now(), agent.clock.now(),
+    )  # fmt: skip
+    with pytest.raises(PolicyRefusedError) as refused:
+        agent.apply(fetched)
+    assert refused.value.code == "policy_key_revoked"
+    assert agent.recordable() == []
+    agent.close()

@@ -56,7 +56,13 @@ def ticket(**differs: Any) -> tuple[Any, str]:
     from portal.fleet.tickets import make_ticket
 
     wanted = {"label": "laptops", "serial": "", "site": "north", "places": 1, "days": 7, **differs}
-    return make_ticket(actor=factories.OFFICER, **wanted)
+    made, handed = make_ticket(actor=factories.OFFICER, **wanted)
+    return made, secret_in(handed)
+
+
+def secret_in(handed: str) -> str:
+    """What a machine shows of its ticket: all but the thumbprint of the root behind the dot."""
+    return handed.partition(".")[0]
 
 
 @dataclass
@@ -207,6 +213,17 @@ def test_the_same_machine_may_ask_again_where_its_answer_got_lost(world: Any) ->
     assert made.used == 1
 
 
+def test_a_ticket_brings_the_root_that_the_machine_is_to_believe(world: Any) -> None:
+    from portal.fleet.tickets import make_ticket
+
+    wanted = {"label": "x", "serial": "", "site": "north", "places": 1, "days": 7}
+    _made, handed = make_ticket(actor=factories.OFFICER, **wanted)
+
+    secret, _, root = handed.partition(".")
+    assert enrol(secret).said["root"] == root
+    assert len(root) == 43
+
+
 def test_a_ticket_for_a_serial_number_is_good_for_no_other(world: Any, database: Any) -> None:
     _made, secret = ticket(serial="C02-Test", site="")
 
@@ -288,7 +305,8 @@ def test_a_ticket_is_shown_once_and_listed_without_saying_whose(
     at_site(world.subject)
     wanted = {"label": "north", "serial": "", "site": "north", "places": 3, "days": 5}
     page = officer.post("/privacy/tickets/", wanted).content.decode()
-    secret = page.partition("set_")[2].partition("<")[0]
+    handed = page.partition("set_")[2].partition("<")[0]
+    secret = secret_in(handed)
     waiting = enrol("set_" + secret)
     before = officer.get("/privacy/tickets/").content.decode()
 
@@ -331,7 +349,7 @@ def test_the_command_makes_lists_and_ends(world: Any) -> None:
         call_command("ticket", *arguments, stdout=out, stderr=io.StringIO())
         return out.getvalue().strip()
 
-    secret = run("--make", "north", "--site", "north", "--places", "2")
+    secret = secret_in(run("--make", "north", "--site", "north", "--places", "2"))
     made = EnrolmentTicket.objects.get()
     assert enrol(secret).status == 201
     assert "north, 1/2" in run()

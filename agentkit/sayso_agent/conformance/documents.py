@@ -40,7 +40,7 @@ def later(change: Callable[[FakePortal], Payload]) -> Made:
 
 def header(**changes: str) -> Made:
     """Return a document with another header, signed by the right key over it."""
-    return lambda portal: portal.signed(portal.payload(), **changes)
+    return lambda portal: portal.signed(portal.payload(), key=None, **changes)
 
 
 def signed_by_another(portal: FakePortal) -> bytes:

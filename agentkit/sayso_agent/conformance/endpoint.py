@@ -14,13 +14,16 @@ from typing import Any, Final
 
 from sayso_agent.conformance.report import Result
 from sayso_agent.errors import AgentError
-from sayso_agent.jws import KeySet, verify
+from sayso_agent.jws import KeySet, header_of, verify
+from sayso_agent.manifest import TYPE as MANIFEST_TYPE
+from sayso_agent.manifest import Manifest, Pinned
 from sayso_agent.policy import LONGEST_LEASE, Policy
 from sayso_agent.transport import Answer, Transport, parse_origin
 from sayso_agent.trust import TYPE
 
 POLICY: Final = "/api/v1/policy"
 KEYS: Final = "/.well-known/sayso-policy-keys.json"
+MANIFEST: Final = "/.well-known/sayso-key-manifest.jwt"
 SHIPPED: Final = Path(__file__).resolve().parents[1]
 OURS: Final = SHIPPED / "policy.schema.json"
 SCHEMAS: Final = {
@@ -39,6 +42,7 @@ class Look:
     transport: Transport
     token: str = ""
     agent: str = ""
+    root: str = ""
     keys: KeySet = field(default_factory=lambda: KeySet({}))
     first: Answer | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -56,9 +60,9 @@ class Look:
 Check = Callable[[Look], Iterator[str]]
 
 
-def look_at(url: str, *, token: str = "", agent: str = "") -> list[Result]:
+def look_at(url: str, *, token: str = "", agent: str = "", root: str = "") -> list[Result]:
     """Return what is right and wrong with the portal; without a token some checks are skipped."""
-    look = Look(Transport(parse_origin(url)), token, agent)
+    look = Look(Transport(parse_origin(url)), token, agent, root)
     try:
         return [_result(look, *check) for check in CHECKS]
     finally:
@@ -83,7 +87,23 @@ def _keys(look: Look) -> Iterator[str]:
     if answer.status != 200:
         yield f"status {answer.status}"
         return
-    look.keys = KeySet.parse(json.loads(answer.body))
+    listed = KeySet.parse(json.loads(answer.body)).keys
+    if not listed:
+        yield "no key that an agent can use"
+    elif set(listed) != set(look.keys.keys):
+        yield "it lists other keys than the root vouches for"
+
+
+def _manifest(look: Look) -> Iterator[str]:
+    answer = look.get(MANIFEST, token="")
+    if answer.status != 200:
+        yield f"status {answer.status}"
+        return
+    signed = answer.body.decode("ascii").strip()
+    # Without an enrolment nobody knows the root; then only that it fits itself can be seen.
+    root = look.root or str(header_of(signed, typ=MANIFEST_TYPE).get("kid", ""))
+    found = Manifest.accept(signed, Pinned(root, look.transport.origin.url), wall=time.time())
+    look.keys = KeySet(found.usable())
     if not look.keys.keys:
         yield "no key that an agent can use"
 
@@ -186,7 +206,8 @@ def _waits(look: Look) -> Iterator[str]:
 
 
 CHECKS: Final[tuple[tuple[str, str, bool, Check], ...]] = (
-    ("keys", "are its signing keys there to be fetched?", False, _keys),
+    ("manifest", "does its root vouch for keys, now?", False, _manifest),
+    ("keys", "does the plain list name the same keys?", False, _keys),
     ("published", "are the schemas of its policies and batches published?", False, _published),
     ("without_token", "is a poll without a token refused?", False, _refusal("")),
     ("unknown_token", "is a poll with an unknown token refused?", False, _refusal("sat_unknown")),

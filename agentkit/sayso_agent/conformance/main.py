@@ -48,7 +48,7 @@ def do_conformance(args: argparse.Namespace) -> Exit:
 def _look_at(url: str, home: Home) -> list[Result]:
     """Look at a portal, as this folder's agent where it is the one it is enrolled with."""
     if home.enrolled() and (found := home.identity()).portal == parse_origin(url).url:
-        return look_at(url, token=found.token, agent=found.agent)
+        return look_at(url, token=found.token, agent=found.agent, root=found.root)
     return look_at(url)
 
 

@@ -34,7 +34,7 @@ def enrolled(folder: Path) -> Agent:
             policy=told["SAYSO_POLICY_URL"],
             ack=told["SAYSO_ACK_URL"],
             batches=told["SAYSO_BATCHES_URL"],
-            keys=told["SAYSO_JWKS_URL"],
+            manifest=told["SAYSO_MANIFEST_URL"],
         )
         identity = Identity(
             portal=told["SAYSO_PORTAL"],
@@ -43,6 +43,7 @@ def enrolled(folder: Path) -> Agent:
             token=told["SAYSO_TOKEN"],
             name="conformance",
             endpoints=endpoints,
+            root=told["SAYSO_ROOT"],
         )
         home.save_identity(identity, Ed25519PrivateKey.generate())
     return Agent(folder)

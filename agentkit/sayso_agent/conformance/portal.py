@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sayso_agent.conformance.sample import allow, policy_document
 from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
 from sayso_agent.jws import KeySet, b64url, b64url_decode, sign
+from sayso_agent.manifest import TYPE as MANIFEST
+from sayso_agent.manifest import thumbprint
 from sayso_agent.words import SHOWS_OTHER_WINDOWS
 
 __all__ = [
@@ -52,6 +54,8 @@ class FakePortal:
     lease: int = 900
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     kid: str = "k1"
+    root: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    manifest: dict[str, Any] = field(default_factory=lambda: {"version": 1})
     requests: list[Seen] = field(default_factory=list)
     misbehave: dict[str, list[Answer]] = field(default_factory=dict)  # path -> answers to come
     always: dict[str, Answer] = field(default_factory=dict)  # path -> answer from now on
@@ -111,10 +115,38 @@ class FakePortal:
         }
         return {**self.policy, **moment, "lease_until": iat + self.lease, **changes}
 
-    def signed(self, payload: dict[str, Any], **header: str) -> bytes:
-        """Return a document signed by the portal's key; `header` differs where told."""
+    def signed(
+        self, payload: dict[str, Any], *, key: Ed25519PrivateKey | None = None, **header: str
+    ) -> bytes:
+        """Return a document signed by the portal's key; key and header differ where told."""
         head = {"kid": self.kid, "typ": "policy+jwt", **header}
-        return sign(payload, self.key, **head).encode()
+        return sign(payload, key or self.key, **head).encode()
+
+    def vouched(
+        self, *, root: Ed25519PrivateKey | None = None, typ: str = MANIFEST, **changes: Any
+    ) -> str:
+        """Return a key manifest: by the root, or by another, and saying what `manifest` says."""
+        by = root or self.root
+        public = by.public_key().public_bytes_raw()
+        jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(public)}
+        now = int(self.now())
+        said = {
+            "v": 1,
+            "iss": self.issuer or self.url,
+            "iat": now,
+            "exp": now + 86_400,
+            "epoch": 0,
+            "keys": [self.vouch(self.kid, self.key)],
+            "revoked": [],
+        }
+        head: dict[str, Any] = {"typ": typ, "kid": thumbprint(public), "jwk": jwk}
+        return sign({**said, **self.manifest, **changes}, by, **head)
+
+    def vouch(self, kid: str, key: Ed25519PrivateKey, **changes: Any) -> dict[str, Any]:
+        """Return a key as a manifest lists it."""
+        x = b64url(key.public_key().public_bytes_raw())
+        kind = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
+        return {**kind, "kid": kid, "x": x, "nbf": 0, **changes}
 
     def withdraw(self, reason: str = "consent_withdrawn") -> None:
         """What a click on the page does."""
@@ -160,6 +192,8 @@ class FakePortal:
                 return self._change_token(seen)
             case "GET", "/.well-known/sayso-policy-keys.json":
                 return reply(200, self.jwks())
+            case "GET", "/.well-known/sayso-key-manifest.jwt":
+                return 200, {"Content-Type": f"application/{MANIFEST}"}, self.vouched().encode()
             case "GET", "/api/v1/policy":
                 return self._policy(seen)
             case "POST", "/api/v1/policy/ack":
@@ -175,9 +209,7 @@ class FakePortal:
 
     def jwks(self) -> dict[str, Any]:
         """Return the key set (RFC 7517)."""
-        x = b64url(self.key.public_key().public_bytes_raw())
-        kind = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
-        return {"keys": [{**kind, "kid": self.kid, "x": x}]}
+        return {"keys": [self.vouch(self.kid, self.key)]}
 
     def _device(self, seen: Seen) -> Answer:
         if urllib.parse.parse_qs(seen.body.decode()).get("client_id") != ["sayso-agent"]:
@@ -256,7 +288,9 @@ class FakePortal:
             "ack_url": f"{self.url}/api/v1/policy/ack",
             "batches_url": f"{self.url}/api/v1/batches",
             "jwks_url": f"{self.url}/.well-known/sayso-policy-keys.json",
+            "manifest_url": f"{self.url}/.well-known/sayso-key-manifest.jwt",
             "token_url": f"{self.url}/api/v1/agents/token",
+            "root": thumbprint(self.root.public_key().public_bytes_raw()),
         }
 
     def _known(self, seen: Seen) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sayso_agent.conformance.documents import BAD, Made
+from sayso_agent.conformance.keys import KEYS
 from sayso_agent.conformance.portal import FakePortal, allow, problem
 from sayso_agent.conformance.stage import EXPENSES, PEOPLE, TRACKER, Stage
 
@@ -319,6 +320,7 @@ SCENARIOS: Final = (
              _lapse(_not_modified)),
     Scenario("frozen", "does the lease end although the same document comes again and again?",
              _lapse(_frozen)),
+    *(Scenario(f"keys_{name}", asks, play) for name, asks, play in KEYS),
     Scenario("redirect", "is a redirect to another host not followed?", _redirected),
     *(Scenario(f"bad_{name}", f"refused: {what}?", _bad(made))
       for name, (what, made) in BAD.items()),

@@ -172,5 +172,7 @@ def environment(portal: FakePortal, state: Path) -> dict[str, str]:
         "SAYSO_ACK_URL": found["ack_url"],
         "SAYSO_BATCHES_URL": found["batches_url"],
         "SAYSO_JWKS_URL": found["jwks_url"],
+        "SAYSO_MANIFEST_URL": found["manifest_url"],
+        "SAYSO_ROOT": found["root"],
         "SAYSO_STATE": str(state),
     }

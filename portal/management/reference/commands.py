@@ -73,12 +73,14 @@ def _list_in_manage_py() -> str:
 
 def _parsers() -> Iterator[argparse.ArgumentParser]:
     from consent.policy.cli import _parser as policy_parser
+    from portal.policykeys.offline import parser as root_parser
     from portal.supervisor.up import _parser as up_parser
 
     yield up_parser()
-    for name, parser, _does in _below(policy_parser()):
-        parser.prog = f"manage.py {name}"
-        yield parser
+    for of_some in (policy_parser(), root_parser()):
+        for name, parser, _does in _below(of_some):
+            parser.prog = f"manage.py {name}"
+            yield parser
     for name, app in sorted(get_commands().items()):
         if app in OURS and name != "up":
             command = load_command_class(str(app), name)
@@ -108,6 +110,8 @@ def _options(parser: argparse.ArgumentParser, leave_out: Iterable[str] = ()) -> 
 
 
 def _spelling(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return str(action.metavar or "|".join(map(str, action.choices or [action.dest])))
     value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
     return ", ".join(action.option_strings) + value
 
