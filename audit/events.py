@@ -752,6 +752,18 @@ class AgentTokenRotated(Event):
 
 
 @event
+class AgentKeyChanged(Event):
+    """A capture agent went over to a new key of its own, proven by the old one and the new one."""
+
+    type = "agent.key_changed"
+    title = "Agent's key changed"
+
+    kind: str
+    agent: UUID = sealed()
+    key_thumbprint: str | None = sealed(default=None)
+
+
+@event
 class PolicyKeyPublished(Event):
     """A new key for signing policies was published; it signs once every agent can know it."""
 

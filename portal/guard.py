@@ -89,6 +89,7 @@ TABLES: Final = (
     # Signing in: Django's and allauth's own tables.
     _free("portal_user", "SELECT, INSERT, UPDATE"),
     _free("portal_agenttoken", "SELECT, INSERT, UPDATE"),
+    _free("portal_agentkey", "SELECT, INSERT, UPDATE"),
     _free("portal_pendingmachine", "SELECT, INSERT, UPDATE"),
     _free("portal_fence", "SELECT, UPDATE"),
     _free("portal_unmarked", "SELECT, INSERT, DELETE"),

@@ -8,11 +8,13 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Now
 
+from consent.models import Agent
 from portal.endpoint.models import Fence, Unmarked
 from portal.fleet.models import EnrolmentTicket, PendingMachine
 from portal.policykeys.models import KeyManifest, PolicyKey
 
 __all__ = [
+    "AgentKey",
     "AgentToken",
     "EnrolmentTicket",
     "Fence",
@@ -141,6 +143,41 @@ class AgentToken(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.generation} of {self.agent_id}"
+
+
+class AgentKey(models.Model):
+    """A key of an agent's beside the one it proves itself by: one to come, or one given up.
+
+    One to come is *pending* until it is first used. From then on the one before it is *given up*:
+    whoever still proves anything by it after `GRACE` holds a copy.
+    """
+
+    # As long as a proof is good for: one may have been under way as the new key was first used.
+    GRACE: ClassVar = timedelta(seconds=300)
+
+    agent = models.ForeignKey("consent.Agent", on_delete=models.PROTECT, related_name="keys")
+    public_key = models.BinaryField(max_length=65)
+    key_kind = models.CharField(max_length=8, choices=Agent.KeyKind.choices)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    given_up_at = models.DateTimeField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"agent", "public_key"}
+        plain = {"id", "key_kind", "asked_at", "given_up_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "public_key"], name="agent_key_once"),
+            models.UniqueConstraint(
+                fields=["agent"],
+                condition=models.Q(given_up_at__isnull=True),
+                name="agent_key_one_to_come",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"key of {self.agent_id}"
 
 
 class ServiceToken(models.Model):

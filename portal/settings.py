@@ -229,6 +229,8 @@ POLICY_FAST = env_flag("SAYSO_POLICY_FAST", default=True)
 POLICY_BURST = env_int("SAYSO_POLICY_BURST", default=4 * POLICY_POLL_SECONDS)
 # How old a poll token gets before its agent asks for another.
 AGENT_TOKEN_SECONDS = 86_400 * env_int("SAYSO_AGENT_TOKEN_DAYS", default=30)
+# How old an agent's own key gets before it makes another.
+AGENT_KEY_SECONDS = 86_400 * env_int("SAYSO_AGENT_KEY_DAYS", default=365)
 SMALLEST_GROUP = env_int("SAYSO_SMALLEST_GROUP", default=10, least=2)
 BATCH_BYTES_LIMIT = env_int("SAYSO_BATCH_BYTES_LIMIT", default=5_000_000)
 

@@ -3,6 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from portal.api.agent_key import KeyView
 from portal.api.batches import BatchesView, batch_schema, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
@@ -106,6 +107,7 @@ audit_urls = [
 
 api_urls = [
     path("agents", EnrolView.as_view(), name="api-agents"),
+    path("agents/key", KeyView.as_view(), name="api-agents-key"),
     path("agents/token", RotateView.as_view(), name="api-agents-token"),
     path("policy", PolicyView.as_view(), name="api-policy"),
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),

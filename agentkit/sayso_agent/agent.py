@@ -3,14 +3,13 @@
 Not obeying is never a choice made here: whatever cannot be verified ends capture.
 """
 
-import math
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sayso_agent import credentials
 from sayso_agent.capture import Capture, Rules
 from sayso_agent.errors import (
     AgentError,
@@ -21,20 +20,18 @@ from sayso_agent.errors import (
 )
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
-from sayso_agent.home import Home, Identity, KeptManifest, default_folder
-from sayso_agent.jws import b64url, key_id
-from sayso_agent.keys import ROTATE, prove
+from sayso_agent.home import Home, Identity, default_folder
+from sayso_agent.jws import b64url
+from sayso_agent.keyring import Keyring
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
-from sayso_agent.manifest import Manifest, Pinned
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
 from sayso_agent.report import try_report
 from sayso_agent.transport import Transport, parse_origin
-from sayso_agent.trust import TYPE, Expected, accept
+from sayso_agent.trust import Expected, accept
 from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
 
 LONGEST_SPOOLED: Final = 72 * 3600
-MANIFEST_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +64,29 @@ class Agent:
         self.identity = self.home.identity()
         self.clock: Clock = clock or SystemClock()
         self.portal = portal_of(self.identity)
+        self.keyring = Keyring(self.home, self.portal, self.clock)
         self.capture = Capture(self.home.spool, self.home.paused)
         self.uploader = Uploader(self.home.spool, self.portal, self._may_send)
         self.etag = ""
         self.wait = 0.0
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
         self.uploaded = Uploaded()
-        self._manifest: Manifest | None = None
-        self._looked_at = -math.inf
         self._token = ""
         self._lease: Lease | None = None
 
     def change_token(self) -> Identity:
-        """Ask for a new token, proving our key, and go over to it; return who we are now.
+        """Ask for a new token and go over to it; return who we are now.
 
         To be called while nothing else of ours is asking: what is asked with the old token after
         the new one was used looks like a copy of us. Whatever fails, the token we have stays.
         """
-        # Another process of this folder may have done it: then its token is ours as well.
-        if (now := self.home.identity()).token == self.identity.token:
-            key, portal = self.home.key(), self.identity.portal
-            proof = prove(key, portal=portal, secret=self.identity.token, typ=ROTATE)
-            token, after = self.portal.change_token(proof)
-            # Kept before it is used: a crash here leaves one of the two, and either works.
-            now = self.home.change_token(token, wall=self.clock.now().wall, rotate_after=after)
-        self.identity = now
-        self.portal.token = now.token
-        return now
+        self.identity = credentials.change_token(self.home, self.portal, self.clock)
+        return self.identity
+
+    def change_key(self, kind: str = "") -> Identity:
+        """Go over to a new key of our own, and to a new token; to be called as `change_token`."""
+        self.identity = credentials.change_key(self.home, self.portal, self.clock, kind=kind)
+        return self.identity
 
     # --- policy --------------------------------------------------------------------------------
 
@@ -158,7 +151,7 @@ class Agent:
     def _apply_document(self, fetched: Fetched, token: str) -> None:
         if token == self._token and self.rules is not None:
             return  # the same document again gives no new time
-        manifest = self._manifest_for(token)
+        manifest = self.keyring.manifest_for(token)
         seen = self.home.seen()
         expected = Expected(self.identity.issuer, self.identity.agent, seen.version)
         policy = accept(token, manifest, expected, wall=fetched.received.wall)
@@ -188,54 +181,13 @@ class Agent:
             return Lease.begin(policy, asked=asked, received=received)
         return self._lease.renewed(policy, asked=asked, received=received)
 
-    def _manifest_for(self, token: str) -> Manifest:
-        """Return the key manifest, fetched anew where it cannot answer for this document.
-
-        And once an hour: so long a revocation may go unheard of, at most. What is fetched and
-        refused changes nothing, for what stands goes on until it ends.
-        """
-        now, kid = self.clock.now(), key_id(token, typ=TYPE)
-        known = self._manifest or self._kept_manifest()
-        if known is None or not known.knows(kid, now.wall):
-            return self._fetch_manifest()
-        if now.monotonic - self._looked_at >= MANIFEST_SECONDS:
-            with suppress(UnreachableError, UnexpectedAnswerError, PolicyRefusedError):
-                return self._fetch_manifest()
-        return known
-
-    def _fetch_manifest(self) -> Manifest:
-        try:
-            signed = self.portal.manifest()
-        except UnreachableError as error:
-            raise PolicyRefusedError("policy_key_unknown", "its key is out of reach") from error
-        return self._take_manifest(signed)
-
-    def _kept_manifest(self) -> Manifest | None:
-        """Return the manifest kept from an earlier run, its signature checked again."""
-        kept = self.home.manifest()
-        if not kept.token:
-            return None
-        try:
-            return self._opened(kept.token, kept)
-        except PolicyRefusedError:
-            return None
-
-    def _take_manifest(self, signed: str) -> Manifest:
-        taken = self._opened(signed, self.home.manifest())
-        # Kept before it is believed: after a crash here an older one is refused all the same.
-        self.home.keep_manifest(KeptManifest(signed, taken.version, taken.epoch))
-        self._manifest, self._looked_at = taken, self.clock.now().monotonic
-        return taken
-
-    def _opened(self, signed: str, kept: KeptManifest) -> Manifest:
-        pinned = Pinned(self.identity.root, self.identity.issuer, kept.version, kept.epoch)
-        return Manifest.accept(signed, pinned, wall=self.clock.now().wall)
-
     def _deny(self, reason: str) -> None:
         """Allow nothing from now on, and ask for the whole document next time."""
         self.capture.change(None, self.clock.now())
         self.home.spool.close()
         self.denied = reason
+        if reason == "policy_version_old":
+            self.keyring.look_soon()  # the root may have let versions count anew
         self.etag = ""
         self._token = ""
 

@@ -18,7 +18,7 @@ from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
 from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import KeySet, b64url_decode, verify
-from sayso_agent.keys import KINDS
+from sayso_agent.keys import KINDS, kind_of
 from sayso_agent.machine import platform_name
 from sayso_agent.options import minutes, run_options
 from sayso_agent.plain import clock_time, decisions, explanation, table
@@ -221,6 +221,24 @@ def do_poll(args: argparse.Namespace) -> Exit:
     return Exit.OK if policy.permits_anything() else Exit.ALL_DENIED
 
 
+def do_change_key(args: argparse.Namespace) -> Exit:
+    """Make a new key for this machine and go over to it."""
+    agent = Agent(args.home)
+    if not agent.home.running.try_hold():
+        raise UsageError("already_running", "an agent runs on this folder; stop it first")
+    try:
+        agent.change_key(args.key or "")
+        kind = kind_of(agent.home.key())
+    finally:
+        agent.close()
+        agent.home.running.release()
+    if args.json:
+        say_json({"event": "key_changed", "kind": kind})
+    else:
+        say("This machine has a new key. The old one is good for nothing any more.")
+    return Exit.OK
+
+
 def do_status(args: argparse.Namespace) -> Exit:
     """Say what the agent does now."""
     home = Home(args.home)
@@ -341,6 +359,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--key", choices=KINDS, default=KINDS[0], help="kind of the agent's key")
     found.add_argument("--again", action="store_true", help="replace the agent of this folder")
     run_options(command("run", do_run))
+    found = command("change-key", do_change_key)
+    found.add_argument("--key", choices=KINDS, help="kind of the new key (default: as the old one)")
     command("poll", do_poll)
     command("status", do_status)
     found = command("explain", do_explain)

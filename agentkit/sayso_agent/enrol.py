@@ -166,15 +166,18 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
                 "portal_url_differs",
                 f"the portal calls itself {printable(found['issuer'])}; enrol with that address",
             )
-    token_url, rotate_after = answer.get("token_url"), answer.get("rotate_after")
-    if not (isinstance(token_url, str) and origin.covers(token_url)):
-        token_url = ""
+    token_url, key_url = (
+        url if isinstance(url := answer.get(name), str) and origin.covers(url) else ""
+        for name in ("token_url", "key_url")
+    )
+    rotate_after, change_key_after = answer.get("rotate_after"), answer.get("change_key_after")
     endpoints = Endpoints(
         policy=found["policy_url"],
         ack=found["ack_url"],
         batches=found["batches_url"],
         manifest=found["manifest_url"],
         token=token_url,
+        key=key_url,
     )
     return Identity(
         portal=origin.url,
@@ -186,4 +189,6 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
         root=found["root"],
         token_at=time.time(),
         rotate_after=rotate_after if token_url and isinstance(rotate_after, int) else 0,
+        key_at=time.time(),
+        change_key_after=change_key_after if key_url and isinstance(change_key_after, int) else 0,
     )

@@ -44,11 +44,18 @@ class Identity:
     root: str  # thumbprint of the one key that may vouch for those that sign policies
     token_at: float = 0.0  # wall time at which the token was made
     rotate_after: int = 0  # seconds after which to ask for another; 0 for never
+    key_at: float = 0.0  # wall time at which our own key was made
+    change_key_after: int = 0  # seconds after which to make another; 0 for never
 
     def is_stale(self, wall: float) -> bool:
         """Return whether it is time for another token; also after the clock was set back."""
         age = wall - self.token_at
         return self.rotate_after > 0 and not 0 <= age < self.rotate_after
+
+    def has_old_key(self, wall: float) -> bool:
+        """Return whether it is time for another key of our own."""
+        age = wall - self.key_at
+        return self.change_key_after > 0 and not 0 <= age < self.change_key_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ class Home:
             write_secret(self.folder / "agent.key", to_pem(key))
             write_json(self.folder / "seen.json", asdict(Seen(0, 0)))
             write_json(self.folder / "manifest.json", asdict(KeptManifest()))
-            for name in ("policy.json", "enrol.key", "waiting.json"):
+            for name in ("policy.json", "enrol.key", "waiting.json", "agent.key.next"):
                 (self.folder / name).unlink(missing_ok=True)
             write_json(self.folder / "identity.json", asdict(identity))
 
@@ -127,6 +134,7 @@ class Home:
         for name in (
             "identity.json",
             "agent.key",
+            "agent.key.next",
             "policy.json",
             "seen.json",
             "manifest.json",
@@ -140,6 +148,33 @@ class Home:
             changed = replace(
                 self.identity(), token=token, token_at=wall, rotate_after=rotate_after
             )
+            write_json(self.folder / "identity.json", asdict(changed))
+        return changed
+
+    def next_key(self, kind: str = "") -> Key | None:
+        """Return the key that is to follow ours, made now where a kind is told.
+
+        It lies here before the portal hears of it and until the portal has seen it used, so that
+        no answer that gets lost leaves us with neither.
+        """
+        path = self.folder / "agent.key.next"
+        with self.lock:
+            if (kept := read_secret(path)) is None:
+                if not kind:
+                    return None
+                kept = to_pem(new_key(kind))
+                write_secret(path, kept)
+        try:
+            return from_pem(kept)
+        except ValueError:
+            path.unlink(missing_ok=True)  # half written; the portal never heard of it
+            return None
+
+    def adopt_next_key(self, *, wall: float, change_key_after: int) -> Identity:
+        """Make the next key ours, once the portal has seen it used; return who we are now."""
+        with self.lock:
+            (self.folder / "agent.key.next").replace(self.folder / "agent.key")
+            changed = replace(self.identity(), key_at=wall, change_key_after=change_key_after)
             write_json(self.folder / "identity.json", asdict(changed))
         return changed
 

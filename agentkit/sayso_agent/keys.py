@@ -28,6 +28,7 @@ P256: Final = "p-256"
 KINDS: Final = (ED25519, P256)
 ENROL: Final = "agent-proof+jwt"
 ROTATE: Final = "agent-rotation+jwt"
+CHANGE: Final = "agent-key+jwt"
 
 
 def new_key(kind: str) -> Key:

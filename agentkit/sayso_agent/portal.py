@@ -33,6 +33,7 @@ class Endpoints:
     batches: str
     manifest: str
     token: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,19 @@ class Portal:
         if not isinstance(token, str) or not token or not isinstance(after, int):
             raise UnexpectedAnswerError("token_malformed", "the portal sent no token")
         return token, after
+
+    def change_key(self, wanted: Mapping[str, Any]) -> int:
+        """Name our next key, with its proofs; return the seconds after which to change it again.
+
+        Asking again with the same key changes nothing, so a lost answer costs nothing.
+        """
+        answer = self._post(self._endpoints().key, wanted)
+        if answer.status != 200:
+            raise _trouble(answer, "the portal did not take the new key")
+        after = _object(answer).get("change_key_after")
+        if not isinstance(after, int) or isinstance(after, bool):
+            raise UnexpectedAnswerError("answer_malformed", "the portal named no time")
+        return after
 
     # --- policy --------------------------------------------------------------------------------
 

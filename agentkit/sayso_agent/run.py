@@ -219,13 +219,15 @@ class Runner:
             poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
 
     def _change_token(self, poller: Poller | None = None) -> None:
-        """Change a token that is old, or that has ended; where that fails, try again later."""
+        """Change a token or key that is old, or ended; where that fails, try again later."""
         agent, now = self.agent, time.monotonic()
-        wanted = self._token_ended or agent.identity.is_stale(agent.clock.now().wall)
-        if not wanted or now < self._next_change or not agent.identity.endpoints.token:
+        who, wall = agent.identity, agent.clock.now().wall
+        old_key = bool(who.endpoints.key) and who.has_old_key(wall)
+        wanted = self._token_ended or old_key or who.is_stale(wall)
+        if not wanted or now < self._next_change or not who.endpoints.token:
             return
         try:
-            token = agent.change_token().token
+            token = (agent.change_key() if old_key else agent.change_token()).token
         except StandingError:
             raise
         except AgentError as error:

@@ -2,6 +2,7 @@
 
 from consent.services.agents import (
     acknowledge_policy,
+    change_agent_key,
     enrol_agent,
     quarantine_agent,
     revoke_agent,
@@ -66,6 +67,7 @@ __all__ = [
     "adopt_rules",
     "allow_in_purpose",
     "apply_due_proposals",
+    "change_agent_key",
     "change_app",
     "change_purpose",
     "close_gate",

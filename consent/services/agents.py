@@ -106,6 +106,27 @@ def cut_off(
 
 
 @transaction.atomic
+def change_agent_key(
+    *, agent: Agent, public_key: bytes, key_kind: Agent.KeyKind, at: datetime
+) -> Agent:
+    """Let a machine prove itself by another key from now on; whoever calls has had both proven."""
+    agent = Agent.objects.select_for_update(of=("self",)).select_related("subject").get(pk=agent.pk)
+    agent.public_key = public_key
+    agent.key_kind = key_kind
+    agent.save(update_fields=["public_key", "key_kind"])
+    ledger.append(
+        events.AgentKeyChanged(
+            kind=key_kind.value, agent=agent.ref, key_thumbprint=sha256(public_key).hexdigest()
+        ),
+        actor=Actor.agent(agent.ref),
+        subject=agent.subject.ref,
+        covers=[agent],
+        event_time=at,
+    )
+    return agent
+
+
+@transaction.atomic
 def quarantine_agent(*, agent: Agent, reason: str) -> Agent:
     """Cut a machine off of which a copy seems to exist; only enrolling it anew helps.
 

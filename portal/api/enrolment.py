@@ -60,6 +60,8 @@ class EnrolOut(serializers.Serializer[dict[str, Any]]):
     root = serializers.CharField()  # type: ignore[assignment]
     token_url = serializers.CharField()
     rotate_after = serializers.IntegerField()
+    key_url = serializers.CharField()
+    change_key_after = serializers.IntegerField()
     # Only for a machine that came with a ticket and waits for its person.
     approve_url = serializers.CharField(required=False)
     code = serializers.CharField(required=False)
@@ -116,6 +118,8 @@ def _given(root: str, ref: UUID, token: str, code: str = "") -> Response:
         "root": root,
         "token_url": settings.PUBLIC_URL + reverse("api-agents-token"),
         "rotate_after": settings.AGENT_TOKEN_SECONDS,
+        "key_url": settings.PUBLIC_URL + reverse("api-agents-key"),
+        "change_key_after": settings.AGENT_KEY_SECONDS,
     }
     if code:
         address = settings.PUBLIC_URL + reverse("you-approve-machine")

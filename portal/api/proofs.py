@@ -25,17 +25,20 @@ KeyKind = Agent.KeyKind
 MAX_AGE_SECONDS: Final = 300
 ENROL: Final = "agent-proof+jwt"
 ROTATE: Final = "agent-rotation+jwt"
+CHANGE: Final = "agent-key+jwt"
 ALGORITHM: Final = {KeyKind.ED25519: "EdDSA", KeyKind.P256: "ES256"}
 """The kind of key says the algorithm; the header must repeat it and decides nothing."""
 
 
-def checked_key(*, kind: KeyKind, public_key: str, proof: str, secret: str) -> bytes:
+def checked_key(
+    *, kind: KeyKind, public_key: str, proof: str, secret: str, typ: str = ENROL
+) -> bytes:
     """Return the raw key where the proof is by it, for us, fresh, and about this secret."""
     try:
         raw = _decode(public_key)
     except ValueError as error:
         raise _invalid() from error
-    check(proof, typ=ENROL, kind=kind, key=raw, secret=secret)
+    check(proof, typ=typ, kind=kind, key=raw, secret=secret)
     return raw
 
 

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from consent.models import Agent
 from portal import holders
+from portal.agent_keys import check_by_agent
 from portal.api import proofs
 from portal.api.authentication import as_problem, bearer_token
 from portal.api.errors import Problem
@@ -39,6 +39,7 @@ class RotateOut(serializers.Serializer[dict[str, Any]]):
     token = serializers.CharField()
     old_until = serializers.DateTimeField()
     rotate_after = serializers.IntegerField()
+    change_key_after = serializers.IntegerField()
 
 
 class RotateView(APIView):
@@ -52,7 +53,7 @@ class RotateView(APIView):
         """Return a new token. Asking again is harmless: it replaces one that was never used."""
         token = bearer_token(get_authorization_header(request)) or ""
         throttle(token_hash(token))
-        holder = _holder(token)  # before all else: whoever is cut off hears that first
+        holder = holder_of(token)  # before all else: whoever is cut off hears that first
         said = RotateIn(data=request.data)
         said.is_valid(raise_exception=True)
         rotated = _rotate(holder, token, said.validated_data["proof"])
@@ -61,6 +62,7 @@ class RotateView(APIView):
                 "token": rotated.token,
                 "old_until": rotated.old_until,
                 "rotate_after": settings.AGENT_TOKEN_SECONDS,
+                "change_key_after": settings.AGENT_KEY_SECONDS,
             }
         )
         return Response(given.data, status=201, headers={"Cache-Control": "no-store"})
@@ -83,18 +85,11 @@ def throttle(who: bytes) -> None:
 
 
 def _rotate(holder: Holder, token: str, proof: str) -> Rotated:
-    agent = Agent.objects.get(pk=holder.agent)
-    proofs.check(
-        proof,
-        typ=proofs.ROTATE,
-        kind=Agent.KeyKind(agent.key_kind),
-        key=bytes(agent.public_key),
-        secret=token,
-    )
+    check_by_agent(holder, proof, typ=proofs.ROTATE, secret=token)
     try:
         return rotate_token(holder=holder, proof=proof)
     except TokenGivenUp:
-        return _rotate(_holder(token), token, proof)  # is answered as what it is by now
+        return _rotate(holder_of(token), token, proof)  # is answered as what it is by now
     except ProofUsed as error:
         raise Problem(
             status_code=409,
@@ -104,7 +99,7 @@ def _rotate(holder: Holder, token: str, proof: str) -> Rotated:
         ) from error
 
 
-def _holder(token: str) -> Holder:
+def holder_of(token: str) -> Holder:
     """Return who asks. A token whose time beside a new one is over is still good for this.
 
     So a machine that was off while its new token got lost comes back by its key alone.

@@ -65,7 +65,7 @@ REVOKED: Final = Refusal(
 QUARANTINED: Final = Refusal(
     status=403,
     code="agent_quarantined",
-    detail="A token that this machine had given up was used again: there may be a copy of it.",
+    detail="A token or key that this machine gave up was used again: there may be a copy of it.",
     next_step="Stop capture at once, erase what was not handed in, and tell the person: they can"
     " remove the machine and enrol it anew.",
 )

@@ -49,6 +49,7 @@ def enrolled(portal: FakePortal, folder: Path, clock: FakeClock | None = None) -
             found["batches_url"],
             found["manifest_url"],
             found["token_url"],
+            found["key_url"],
         )
         identity = Identity(
             portal.url, portal.url, AGENT_ID, portal.token, "test", endpoints, found["root"]

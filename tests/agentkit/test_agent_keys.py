@@ -8,11 +8,11 @@ import pytest
 from agent_helpers import FakeClock, enrolled
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent import Agent, EnrolmentError, PolicyRefusedError, StateError
-from sayso_agent.agent import MANIFEST_SECONDS
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.enrol import enrol, enrol_by_ticket
 from sayso_agent.home import Home, KeptManifest, Seen
+from sayso_agent.keyring import MANIFEST_SECONDS
 from sayso_agent.keys import KINDS
 
 MANIFEST = "/.well-known/sayso-key-manifest.jwt"
@@ -176,7 +176,6 @@ def test_a_new_epoch_lets_versions_count_anew_and_nothing_from_before_pass(
     assert refused(agent) == "policy_version_old"
 
     portal.manifest = {"version": 2, "epoch": int(clock.wall)}
-    agent._looked_at -= MANIFEST_SECONDS
     assert agent.poll() is not None
     assert agent.home.seen() == Seen(1000, 1000, int(clock.wall))
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sayso_agent import Agent, StandingError, StateError, UnreachableError
+from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.home import Home
 from sayso_agent.jws import b64url_decode
@@ -142,6 +143,101 @@ def test_a_token_that_another_process_changed_is_taken_over(
 
     assert agent.portal.token == "sat_of_another"
     assert TOKEN not in portal.paths("POST")
+
+
+# --- a key of our own --------------------------------------------------------------------------
+
+KEY = "/api/v1/agents/key"
+
+
+def kept_key(agent: Agent) -> bytes:
+    return public_bytes(agent.home.key())
+
+
+def test_a_key_changes_proven_by_both_and_the_token_with_it(
+    portal: FakePortal, agent: Agent
+) -> None:
+    old_key, old_token = portal.agent_key, portal.token
+    portal.change_key_after = 86_400
+
+    agent.change_key()
+    agent.poll()
+
+    assert portal.agent_key == kept_key(agent) != old_key
+    assert portal.token == agent.identity.token != old_token
+    assert agent.home.identity().change_key_after == 86_400
+    assert agent.home.next_key() is None
+
+
+def test_a_key_that_is_old_is_changed_by_itself(portal: FakePortal, agent: Agent) -> None:
+    old = portal.agent_key
+    agent.identity = replace(agent.identity, key_at=1.0, change_key_after=60)
+
+    Runner(agent, say=lambda _: None).once()
+
+    assert portal.agent_key == kept_key(agent) != old
+    assert agent.policy is not None
+
+
+@pytest.mark.parametrize("path", [KEY, TOKEN])
+@pytest.mark.parametrize("done", [True, False])
+def test_whatever_answer_gets_lost_the_next_try_finishes_it(
+    portal: FakePortal, agent: Agent, path: str, done: bool
+) -> None:
+    """The answer to the new key, or to the first proof by it, after or before it was done."""
+    real, lost = portal.answer, []
+
+    def losing(seen: Any) -> Any:
+        asked_before = [one for one in portal.requests if one.path == KEY]
+        if seen.path == path and not lost and (path == KEY or asked_before):
+            lost.append(seen)
+            if done:
+                real(seen)
+            return 500, {}, b""
+        return real(seen)
+
+    portal.answer = losing  # type: ignore[method-assign]
+    with pytest.raises(UnreachableError):
+        agent.change_key()
+    assert agent.poll() is not None, "what we have works meanwhile"
+
+    agent.change_token()
+    agent.poll()
+
+    assert lost
+    assert portal.agent_key == kept_key(agent)
+    assert agent.home.next_key() is None
+    assert agent.policy is not None
+
+
+def test_a_crash_before_it_was_kept_is_made_good(portal: FakePortal, agent: Agent) -> None:
+    """The portal has seen the new key used, and our disk still has the old one in its place."""
+    with pytest.MonkeyPatch.context() as crash:
+        crash.setattr(Home, "adopt_next_key", lambda *_a, **_k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            agent.change_key()
+    assert portal.agent_key != kept_key(agent)
+    agent.close()
+
+    again = Agent(agent.home.folder)
+    again.change_token()
+
+    assert portal.agent_key == kept_key(again)
+    assert portal.paths("POST").count(KEY) == 1
+    again.close()
+
+
+def test_the_command_changes_the_key(
+    portal: FakePortal, agent: Agent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = str(agent.home.folder)
+
+    assert main(["change-key", "--home", home, "--json"]) == 0
+
+    assert '"kind": "ed25519"' in capsys.readouterr().out
+    assert portal.agent_key == kept_key(agent)
+    assert agent.home.running.try_hold()
+    assert main(["change-key", "--home", home]) == 2
 
 
 # --- keys ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from django.test import Client
 from tests import factories
 
 PORTAL = "http://127.0.0.1:8000"
-ENROL, ROTATE = "agent-proof+jwt", "agent-rotation+jwt"
+ENROL, ROTATE, CHANGE = "agent-proof+jwt", "agent-rotation+jwt", "agent-key+jwt"
 
 
 def b64(raw: bytes) -> str:
@@ -95,6 +95,24 @@ class Machine:
             {"proof": said},
             content_type="application/json",
             headers={"Authorization": f"Bearer {old}"},
+        )
+
+    def name_key(self, new: Key, old: Key | None = None, **differs: Any) -> Any:
+        """Ask for another key of the agent's, proven by the old one and by itself."""
+        public = b64(new.public)
+        secret = f"{self.token}.{public}"
+        body = {
+            "public_key": public,
+            "key_kind": new.kind,
+            "proof": proof(old or self.key, secret, CHANGE),
+            "new_proof": proof(new, secret, CHANGE),
+            **differs,
+        }
+        return Client().post(
+            "/api/v1/agents/key",
+            body,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {self.token}"},
         )
 
     def new_token(self, token: str | None = None) -> str:

@@ -16,12 +16,12 @@ from datetime import datetime
 from http.server import ThreadingHTTPServer
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sayso_agent.conformance.proofs import listed, proves, vouched
 from sayso_agent.conformance.sample import allow, policy_document
 from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
-from sayso_agent.jws import KeySet, b64url, b64url_decode, sign
+from sayso_agent.jws import b64url_decode, sign
 from sayso_agent.manifest import TYPE as MANIFEST
 from sayso_agent.manifest import thumbprint
 from sayso_agent.words import SHOWS_OTHER_WINDOWS
@@ -65,11 +65,13 @@ class FakePortal:
     pending: list[str] = field(default_factory=list)  # answers of the device flow to come
     agent: str = AGENT
     agent_key: bytes = b""
+    next_agent_key: bytes = b""  # planned, until it is first used
     token: str = "sat_" + "a" * 43
     next_token: str = ""  # pending
     ended: str = ""  # known, but good for nothing but another token
     given_up: set[str] = field(default_factory=set)
     rotate_after: int = 0
+    change_key_after: int = 0
     waits: dict[str, str] = field(default_factory=dict)  # what a machine with a ticket hears more
     etags: bool = False
     now: Any = time.time
@@ -87,7 +89,9 @@ class FakePortal:
 
     def __enter__(self) -> "FakePortal":
         self._server = ThreadingHTTPServer(
-            ("127.0.0.1", 0), handler(self._respond, lambda: self.recovered)
+            # Looked up each time: a test may put another answer in its place.
+            ("127.0.0.1", 0),
+            handler(lambda seen: self.answer(seen), lambda: self.recovered),  # noqa: PLW0108
         )
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -122,31 +126,14 @@ class FakePortal:
         head = {"kid": self.kid, "typ": "policy+jwt", **header}
         return sign(payload, key or self.key, **head).encode()
 
-    def vouched(
-        self, *, root: Ed25519PrivateKey | None = None, typ: str = MANIFEST, **changes: Any
-    ) -> str:
+    def vouched(self, *, root: Ed25519PrivateKey | None = None, **changes: Any) -> str:
         """Return a key manifest: by the root, or by another, and saying what `manifest` says."""
-        by = root or self.root
-        public = by.public_key().public_bytes_raw()
-        jwk = {"crv": "Ed25519", "kty": "OKP", "x": b64url(public)}
-        now = int(self.now())
-        said = {
-            "v": 1,
-            "iss": self.issuer or self.url,
-            "iat": now,
-            "exp": now + 86_400,
-            "epoch": 0,
-            "keys": [self.vouch(self.kid, self.key)],
-            "revoked": [],
-        }
-        head: dict[str, Any] = {"typ": typ, "kid": thumbprint(public), "jwk": jwk}
-        return sign({**said, **self.manifest, **changes}, by, **head)
+        usual = {"iss": self.issuer or self.url, "keys": [self.vouch(self.kid, self.key)]}
+        return vouched(root or self.root, self.now(), **{**usual, **self.manifest, **changes})
 
     def vouch(self, kid: str, key: Ed25519PrivateKey, **changes: Any) -> dict[str, Any]:
         """Return a key as a manifest lists it."""
-        x = b64url(key.public_key().public_bytes_raw())
-        kind = {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA"}
-        return {**kind, "kid": kid, "x": x, "nbf": 0, **changes}
+        return {**listed(kid, key), **changes}
 
     def withdraw(self, reason: str = "consent_withdrawn") -> None:
         """What a click on the page does."""
@@ -168,9 +155,6 @@ class FakePortal:
 
     # --- answers -------------------------------------------------------------------------------
 
-    def _respond(self, seen: Seen) -> Answer:
-        return self.answer(seen)  # looked up each time: a test may put another in its place
-
     def answer(self, seen: Seen) -> Answer:
         """Return the answer to a request, and remember the request."""
         self.requests.append(seen)
@@ -190,6 +174,8 @@ class FakePortal:
                 return self._register(seen)
             case "POST", "/api/v1/agents/token":
                 return self._change_token(seen)
+            case "POST", "/api/v1/agents/key":
+                return self._change_key(seen)
             case "GET", "/.well-known/sayso-policy-keys.json":
                 return reply(200, self.jwks())
             case "GET", "/.well-known/sayso-key-manifest.jwt":
@@ -240,45 +226,41 @@ class FakePortal:
             return problem(401, "unknown_token")
         body = json.loads(seen.body)
         raw = b64url_decode(body["public_key"])
-        if not self._proves(body["proof"], Ed25519PublicKey.from_public_bytes(raw)):
+        if not self._fits(body["proof"], raw, "at_secret", "agent-proof+jwt"):
             return problem(422, "proof_invalid")
         self.agent, self.agent_key = str(uuid.uuid4()), raw
-        addresses = {**self.addresses(), "rotate_after": self.rotate_after, **self.waits}
+        times = {
+            "rotate_after": self.rotate_after,
+            "change_key_after": self.change_key_after,
+        }
+        addresses = {**self.addresses(), **times, **self.waits}
         return reply(201, {"agent": self.agent, "token": self.token, **addresses})
 
     def _change_token(self, seen: Seen) -> Answer:
         """Give a pending token; the old one works until the new one is used, as at the portal."""
         bearer = seen.headers.get("authorization", "").removeprefix("Bearer ")
-        if bearer not in {self.token, self.ended}:
+        if bearer != self.ended and not self._known(seen):
             return problem(401, "token_unknown")
-        proof, key = (
-            json.loads(seen.body)["proof"],
-            Ed25519PublicKey.from_public_bytes(self.agent_key),
-        )
-        if not self._proves(proof, key, bearer, "agent-rotation+jwt"):
+        proof = json.loads(seen.body)["proof"]
+        if self._fits(proof, self.next_agent_key, bearer, "agent-rotation+jwt"):
+            self.agent_key, self.next_agent_key = self.next_agent_key, b""
+        elif not self._fits(proof, self.agent_key, bearer, "agent-rotation+jwt"):
             return problem(422, "proof_invalid")
         self.next_token = f"sat_{len(self.requests)}"
         return reply(201, {"token": self.next_token, "rotate_after": self.rotate_after})
 
-    def _proves(
-        self,
-        proof: str,
-        key: Ed25519PublicKey,
-        secret: str = "at_secret",  # noqa: S107  no secret, what the fake flow gives
-        typ: str = "agent-proof+jwt",
-    ) -> bool:
-        head, claims, signature = proof.split(".")
-        try:
-            key.verify(b64url_decode(signature), f"{head}.{claims}".encode())
-        except InvalidSignature:
-            return False
-        said = json.loads(b64url_decode(claims))
-        return bool(
-            json.loads(b64url_decode(head)) == {"alg": "EdDSA", "typ": typ}
-            and said["aud"] == self.url
-            and said["ath"] == b64url(hashlib.sha256(secret.encode()).digest())
-            and abs(said["iat"] - time.time()) < 60
-        )
+    def _change_key(self, seen: Seen) -> Answer:
+        bearer = seen.headers.get("authorization", "").removeprefix("Bearer ")
+        body = json.loads(seen.body)
+        secret, new = f"{bearer}.{body['public_key']}", b64url_decode(body["public_key"])
+        fits = self._fits(body["proof"], self.agent_key, secret, "agent-key+jwt")
+        if not fits or not self._fits(body["new_proof"], new, secret, "agent-key+jwt"):
+            return problem(422, "proof_invalid")
+        self.next_agent_key = new
+        return reply(200, {"change_key_after": self.change_key_after})
+
+    def _fits(self, proof: str, key: bytes, secret: str, typ: str) -> bool:
+        return proves(proof, key, portal=self.url, secret=secret, typ=typ)
 
     def addresses(self) -> dict[str, str]:
         """Return what enrolment tells an agent."""
@@ -290,6 +272,7 @@ class FakePortal:
             "jwks_url": f"{self.url}/.well-known/sayso-policy-keys.json",
             "manifest_url": f"{self.url}/.well-known/sayso-key-manifest.jwt",
             "token_url": f"{self.url}/api/v1/agents/token",
+            "key_url": f"{self.url}/api/v1/agents/key",
             "root": thumbprint(self.root.public_key().public_bytes_raw()),
         }
 
@@ -406,9 +389,6 @@ class FakePortal:
         self.admitted[batch] = seen.body
         return reply(201, self._state(batch))
 
-    def verified_agent_key(self) -> KeySet:
-        """Return the key that the agent proved at enrolment."""
-        return KeySet({"agent": self.agent_key})
 
 
 def _pairs(allow: list[dict[str, Any]], purpose: str) -> set[tuple[str, str]]:

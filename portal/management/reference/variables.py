@@ -108,6 +108,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "30",
             "How old a machine's poll token gets before the machine asks for another.",
         ),
+        (
+            "SAYSO_AGENT_KEY_DAYS",
+            "365",
+            "How old a machine's own key gets before the machine makes another.",
+        ),
         ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
         (
             "SAYSO_POLICY_EMBARGO_SECONDS",
