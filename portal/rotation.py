@@ -12,6 +12,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent.models import Agent
 from portal.api.tokens import new_token, token_hash
+from portal.endpoint import marks
 from portal.holders import Holder
 from portal.models import AgentToken
 
@@ -51,6 +52,8 @@ def rotate_token(*, holder: Holder, proof: str) -> Rotated:
 
 @transaction.atomic
 def _rotate(holder: Holder, sha256: bytes, proof: bytes) -> datetime:
+    # First: what is kept of the old token does not know yet that it ends.
+    marks.policy_changing(subject=holder.subject)
     # Rotations and first uses of one agent go one after the other: one pending token stands.
     agent = (
         Agent.objects.select_for_update(of=("self",)).select_related("subject").get(pk=holder.agent)

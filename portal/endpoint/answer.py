@@ -7,7 +7,6 @@ that asks PostgreSQL, the process under ASGI one that asks Redis first. Both get
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -146,8 +145,8 @@ class Known(NamedTuple):
     """Empty where the newest policy no longer says what is true, or there is none."""
     issued: int = 0
     fresh_until: int = 0
-    ends_at: datetime | None = None
-    """When the token ends, as far as PostgreSQL was asked."""
+    ends_at: int = 0
+    """When the token ends, in Unix seconds: no policy is answered for beyond; 0 for never."""
 
     def is_in_force(self, now: float) -> bool:
         """Return whether the policy may be named in an answer at `now`.

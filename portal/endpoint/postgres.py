@@ -73,17 +73,16 @@ def _found(
     personal: int,
     holds: bool | None,  # noqa: FBT001  a column, as the others are
 ) -> Known:
+    ends_at = int(holder.ends_at.timestamp()) if holder.ends_at else 0
     if not holds or version is None:
-        return Known(holder.agent, holder.subject, cohort, version or 0, ends_at=holder.ends_at)
+        return Known(holder.agent, holder.subject, cohort, version or 0, ends_at=ends_at)
     half = answer.fresh_until(issued.timestamp(), until.timestamp())
     etag = answer.etag_of(
         version=version, cohort=cohort, revision=revision, personal=personal, fresh_until=half
     )
-    good_until = _until(half, holder.departed_at, holder.ends_at)
+    good_until = _until(half, holder.departed_at, ends_at)
     at = int(issued.timestamp())
-    return Known(
-        holder.agent, holder.subject, cohort, version, etag, at, good_until, holder.ends_at
-    )
+    return Known(holder.agent, holder.subject, cohort, version, etag, at, good_until, ends_at)
 
 
 def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known | Denied | Refusal]:
@@ -170,13 +169,19 @@ def _known(known: Known, policy: IssuedPolicy) -> Known:
         personal=policy.personal_revision,
         fresh_until=half,
     )
-    until_then = _until(half, policy.agent.subject.departed_at, known.ends_at)
-    return Known(known.agent, known.subject, cohort, policy.version, etag, int(issued), until_then)
+    return known._replace(
+        cohort=cohort,
+        version=policy.version,
+        etag=etag,
+        issued=int(issued),
+        fresh_until=_until(half, policy.agent.subject.departed_at, known.ends_at),
+    )
 
 
-def _until(half: int, *ends: datetime | None) -> int:
+def _until(half: int, departed_at: datetime | None, ends_at: int) -> int:
     """A departure that is ahead, or the end of a token, ends what may be answered, as a lease."""
-    return min([half, *(int(end.timestamp()) for end in ends if end)])
+    departure = [int(departed_at.timestamp())] if departed_at else []
+    return min([half, *departure, *([ends_at] if ends_at else [])])
 
 
 def asked(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -11,7 +11,7 @@ SEQUENCE: Final = b"sayso:sequence"
 NONCE_BYTES: Final = 8
 NONCE_SECONDS: Final = 86_400
 BODY_SECONDS: Final = 60
-_HEAD: Final = struct.Struct(">8s8sQQQQQQ")
+_HEAD: Final = struct.Struct(">8s8sQQQQQQQ")
 _VERSION: Final = struct.Struct(">Q")
 
 
@@ -48,7 +48,7 @@ def nonce_keys(epoch: bytes, subject: int, cohort: int) -> tuple[bytes, bytes]:
 
 def record_key(epoch: bytes, digest: bytes) -> bytes:
     """Return the key of what is known of a token's holder."""
-    return b"sayso:%b:a:%b" % (epoch, digest)
+    return b"sayso:%b:h:%b" % (epoch, digest)
 
 
 def body_key(epoch: bytes, digest: bytes) -> bytes:
@@ -72,6 +72,7 @@ def pack(nonces: Nonces, known: Known) -> bytes:
         known.version,
         known.issued,
         known.fresh_until,
+        known.ends_at,
     )
     return head + known.etag.encode("ascii")
 
@@ -79,13 +80,13 @@ def pack(nonces: Nonces, known: Known) -> bytes:
 def unpack(raw: bytes | None) -> tuple[Nonces, Known] | None:
     """Return the record and the nonces under which it is good; None for what is no record."""
     try:
-        of_subject, of_cohort, agent, subject, cohort, version, issued, until = _HEAD.unpack_from(
-            raw or b""
+        of_subject, of_cohort, agent, subject, cohort, version, issued, until, ends_at = (
+            _HEAD.unpack_from(raw or b"")
         )
         etag = (raw or b"")[_HEAD.size :].decode("ascii")
     except (struct.error, UnicodeDecodeError):
         return None
-    known = Known(agent, subject, cohort, version, etag, issued, until)
+    known = Known(agent, subject, cohort, version, etag, issued, until, ends_at)
     return Nonces(of_subject, of_cohort), known
 
 
@@ -110,7 +111,7 @@ FILL: Final = b"""
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('GET', KEYS[3]) ~= ARGV[3] then return 0 end
 local standing = redis.call('GET', KEYS[1])
 if standing then
-  local version = string.match(standing, '^"(%d+)', 65)
+  local version = string.match(standing, '^"(%d+)', 73)
   if version and tonumber(version) > tonumber(ARGV[4]) then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[5])

@@ -431,6 +431,35 @@ def test_what_redis_keeps_never_outlasts_the_overlap(portal: Portal, machine: Ma
     assert known.fresh_until <= soon.timestamp()
 
 
+def test_no_policy_issued_from_what_redis_keeps_outlasts_the_overlap(
+    portal: Portal, machine: Machine
+) -> None:
+    """Kept before the token was changed, and issued anew again and again: never beyond its end."""
+    from portal.models import AgentToken
+
+    first = portal.poll(machine.token)
+    assert portal.poll(machine.token, first.etag).status == 304
+    machine.new_token()  # never used
+    soon = timezone.now() + timedelta(seconds=20)
+    AgentToken.objects.filter(ends_at__isnull=False).update(ends_at=soon)
+    digest = _digest(machine.token)
+
+    for _ in range(3):
+        portal.do(_forget_body(portal, digest))
+        assert portal.poll(machine.token).status == 200, "no body at hand: issued anew"
+        known = portal.do(_look(portal, digest))
+        assert known.etag
+        assert known.ends_at == int(soon.timestamp())
+        assert known.fresh_until <= soon.timestamp()
+
+
+async def _forget_body(portal: Portal, digest: bytes) -> None:
+    from portal.endpoint import record
+
+    watch = portal.endpoint.shared.watch
+    await watch.usable().call(b"DEL", record.body_key(watch.epoch, digest))
+
+
 async def _look(portal: Portal, digest: bytes) -> Any:
     import time
 
