@@ -175,6 +175,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "portal_cache",
+        # Django's 300 would drop codes that a fleet is typing in: each takes two entries.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
 }
 REDIS_URL = locations.redis_url()
@@ -257,8 +259,15 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 IDP_OIDC_PRIVATE_KEY = locations.secret("oidc-signing.pem", keys.new_rsa_pem).decode("ascii")
 IDP_OIDC_ADAPTER = "portal.accounts.OpenIDAdapter"
-# A whole office enrols its machines from one address; per-code guessing stays limited.
-IDP_OIDC_RATE_LIMITS = {"device_user_code": "30/m/ip"}
+# A whole office enrols its machines from one address, so guessing is counted by the login: whoever
+# types in a code is signed in. By the address only what no office does.
+USER_CODES_PER_LOGIN = env_int("SAYSO_USER_CODES_PER_LOGIN", default=20)
+USER_CODES_PER_ADDRESS = env_int("SAYSO_USER_CODES_PER_ADDRESS", default=1200)
+IDP_OIDC_RATE_LIMITS = {
+    "device_user_code": f"{USER_CODES_PER_LOGIN}/m/user,{USER_CODES_PER_ADDRESS}/m/ip"
+}
+# How many machines may ask at once from one address to be enrolled; one a second is made up for.
+DEVICE_CODES_PER_ADDRESS = env_int("SAYSO_DEVICE_CODES_PER_ADDRESS", default=600)
 EMAIL_BACKEND = os.environ.get(
     "SAYSO_EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend"
 )

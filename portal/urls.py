@@ -148,5 +148,6 @@ urlpatterns = [
     path(".well-known/sayso-batch.schema.json", batch_schema, name="batch-schema"),
     path("accounts/", include("allauth.urls")),
     path("identity/o/device", approve.approve_machine, name="approve-machine"),
+    path("identity/o/api/device/code", approve.start, name="start-enrolment"),
     path("", include("allauth.idp.urls")),
 ]

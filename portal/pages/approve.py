@@ -1,9 +1,38 @@
-"""The page on which a person lets a machine in: allauth's, with the form's own token demanded."""
+"""allauth's device flow where ours differs: a form's token is demanded, questions are counted."""
 
-from allauth.idp.oidc.views import device_authorization
+import time
+from functools import lru_cache
+
+from allauth.core.internal.httpkit import get_client_ip
+from allauth.idp.oidc.views import device_authorization, device_code
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from portal.endpoint.limits import Buckets
+
+
+@csrf_exempt  # a machine asks, no browser
+@require_POST
+def start(request: HttpRequest) -> HttpResponseBase:
+    """Give a machine its two codes (RFC 8628 section 3.2).
+
+    Anybody may ask, and each time something is written: so it is counted by the address, widely
+    enough for an office that enrols all its machines from one.
+    """
+    address = get_client_ip(request) or ""
+    if pause := buckets().take(address.encode(), time.monotonic()):
+        return JsonResponse({"error": "slow_down"}, status=429, headers={"Retry-After": str(pause)})
+    return device_code(request)
+
+
+@lru_cache(maxsize=1)
+def buckets() -> Buckets:
+    """Return the one set of buckets of this process, by addresses."""
+    return Buckets(settings.DEVICE_CODES_PER_ADDRESS)
 
 
 @login_required

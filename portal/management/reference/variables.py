@@ -109,6 +109,28 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "How old a machine's poll token gets before the machine asks for another.",
         ),
         (
+            "SAYSO_DEVICE_CODES_PER_ADDRESS",
+            "600",
+            (
+                "How many machines at one address may ask at once to be enrolled, in each web"
+                " process; one a second is made up for. Think of the address that your whole"
+                " company has on the internet."
+            ),
+        ),
+        (
+            "SAYSO_USER_CODES_PER_LOGIN",
+            "20",
+            (
+                "How many codes of machines one person may look up in a minute. This is what keeps"
+                " codes from being guessed; an approval takes two."
+            ),
+        ),
+        (
+            "SAYSO_USER_CODES_PER_ADDRESS",
+            "1200",
+            "How many codes may be looked up in a minute from one address, by all who share it.",
+        ),
+        (
             "SAYSO_AGENT_KEY_DAYS",
             "365",
             "How old a machine's own key gets before the machine makes another.",
