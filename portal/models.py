@@ -185,6 +185,7 @@ class ServiceToken(models.Model):
 
     class Scope(models.TextChoices):
         FACTS = "facts"  # dated facts about people, as a personnel system knows them
+        TICKETS = "tickets"  # tickets with which machines ask, as who hands machines out needs them
 
     name = models.SlugField(max_length=40)
     scope = models.CharField(max_length=20, choices=Scope.choices)
@@ -204,7 +205,9 @@ class ServiceToken(models.Model):
                 condition=models.Q(revoked_at__isnull=True),
                 name="one_token_a_service",
             ),
-            models.CheckConstraint(name="scope_known", condition=models.Q(scope__in=["facts"])),
+            models.CheckConstraint(
+                name="scope_known", condition=models.Q(scope__in=["facts", "tickets"])
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from portal.api.policy import (
     policy_schema,
 )
 from portal.api.rotation import RotateView
+from portal.api.tickets import TicketCohortsView, TicketsView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     agreements,
@@ -113,6 +114,8 @@ api_urls = [
     path("policy/ack", AcknowledgeView.as_view(), name="api-policy-ack"),
     path("pauses", PausesView.as_view(), name="api-pauses"),
     path("strikes", StrikesView.as_view(), name="api-strikes"),
+    path("tickets", TicketsView.as_view(), name="api-tickets"),
+    path("tickets/cohorts", TicketCohortsView.as_view(), name="api-ticket-cohorts"),
     path("facts", FactsView.as_view(), name="api-facts"),
     path("facts/search", FactsSearchView.as_view(), name="api-facts-search"),
     path("facts/end", FactsEndView.as_view(), name="api-facts-end"),

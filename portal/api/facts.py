@@ -6,7 +6,7 @@ named in the body, by reference or login address, so that neither stands in an a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -46,11 +46,13 @@ class Service:
 class ServiceOrOfficer(BaseAuthentication):
     """A system by its token, or else whoever is signed in."""
 
+    scope: ClassVar = ServiceToken.Scope.FACTS
+
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         """Return the caller; nobody is anonymous."""
         if header := get_authorization_header(request):
             token = bearer_token(header)
-            found = service_of(token, ServiceToken.Scope.FACTS) if token else None
+            found = service_of(token, self.scope) if token else None
             if found is None:
                 raise _unknown()
             return Service(found.name), ""
@@ -67,6 +69,7 @@ class ServiceOrOfficerScheme(OpenApiAuthenticationExtension):  # type: ignore[no
     """Both ways in, for the schema."""
 
     target_class = ServiceOrOfficer
+    match_subclasses = True
     name = ["serviceToken", "login"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
@@ -241,6 +244,6 @@ def _unknown() -> Problem:
     return Problem(
         status_code=401,
         code="token_unknown",
-        detail="A bearer token of another system for facts, or a login, is needed.",
+        detail="A bearer token of another system, given for this, or a login is needed.",
         next_step="Ask who runs the installation for a token: manage.py service_token.",
     )

@@ -1,6 +1,6 @@
 """Machines that wait: what they are told, and their person's word."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from consent import services
+from consent import selectors, services
 from consent.digests import canonical
 from consent.models import Agent, Subject, SubjectFact
 from consent.policy.types import Platform
@@ -27,7 +27,11 @@ class MachineUnknown(Exception):
 
 
 class MachineElsewhere(Exception):
-    """The machine's ticket is for a site at which the person does not work."""
+    """The machine's ticket is for a site or a cohort of which the person is not."""
+
+    def __init__(self, ticket: EnrolmentTicket) -> None:
+        super().__init__(str(ticket))
+        self.ticket = ticket
 
 
 def standing_of(digest: bytes) -> UUID | Refusal:
@@ -70,8 +74,8 @@ def approve_machine(*, subject: Subject, code: str) -> Agent:
     Raises MachineUnknown, MachineElsewhere.
     """
     machine = _locked(code)
-    if not _works_at(subject, machine.ticket, timezone.now().date()):
-        raise MachineElsewhere
+    if not _is_meant_for(subject, machine.ticket, timezone.now()):
+        raise MachineElsewhere(machine.ticket)
     agent = services.enrol_agent(
         subject=subject,
         ref=machine.ref,
@@ -98,7 +102,7 @@ def _locked(code: str) -> PendingMachine:
     locked = (
         PendingMachine.objects.select_for_update(of=("self",))
         .filter(OPEN, pk=machine.pk)
-        .select_related("ticket")
+        .select_related("ticket__cohort")
         .first()
     )
     if locked is None:
@@ -112,8 +116,14 @@ def _settle(machine: PendingMachine, outcome: PendingMachine.Outcome) -> None:
     machine.save(update_fields=["outcome", "name"])
 
 
+def _is_meant_for(subject: Subject, ticket: EnrolmentTicket, at: datetime) -> bool:
+    if ticket.cohort_id is not None:
+        # By the facts as they stand now: a move that came today counts before anybody wrote it.
+        cohort = selectors.cohort_of(subject, at=at)
+        return cohort is not None and cohort.pk == ticket.cohort_id
+    return not ticket.site or _works_at(subject, ticket, at.date())
+
+
 def _works_at(subject: Subject, ticket: EnrolmentTicket, day: date) -> bool:
-    if not ticket.site:
-        return True
     facts = subject.facts.filter(kind=SubjectFact.Kind.SITE, value=ticket.site, valid_from__lte=day)
     return facts.filter(Q(valid_until=None) | Q(valid_until__gt=day)).exists()

@@ -5,11 +5,13 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
-from consent.models import Agent
+from consent.models import Agent, Cohort
 
 
 class EnrolmentTicket(models.Model):
-    """Lets machines be enrolled up to a person's word: one with a serial number, or some of a site.
+    """Lets machines be enrolled up to a person's word: one of a serial number, or some of a group.
+
+    The group is a site's people, or a cohort: those for whom the same rules decide.
 
     Stored as a hash. It says how often and when it was used, never by whom or with what outcome.
     """
@@ -19,6 +21,7 @@ class EnrolmentTicket(models.Model):
     sha256 = models.BinaryField(max_length=32, unique=True)
     serial_sha256 = models.BinaryField(max_length=32, null=True)
     site = models.CharField(max_length=80, blank=True)
+    cohort = models.ForeignKey(Cohort, null=True, on_delete=models.PROTECT, related_name="+")
     places = models.PositiveIntegerField(default=1)
     used = models.PositiveIntegerField(default=0)
     last_used_at = models.DateTimeField(null=True)
@@ -34,6 +37,7 @@ class EnrolmentTicket(models.Model):
             "uuid",
             "label",
             "site",
+            "cohort",
             "places",
             "used",
             "last_used_at",
@@ -49,8 +53,9 @@ class EnrolmentTicket(models.Model):
             ),
             models.CheckConstraint(
                 name="ticket_bound",
-                condition=models.Q(serial_sha256__isnull=False, site="", places=1)
-                | (models.Q(serial_sha256__isnull=True) & ~models.Q(site="")),
+                condition=models.Q(serial_sha256__isnull=False, site="", cohort=None, places=1)
+                | (models.Q(serial_sha256__isnull=True, cohort=None) & ~models.Q(site=""))
+                | models.Q(serial_sha256__isnull=True, site="", cohort__isnull=False),
             ),
         ]
 

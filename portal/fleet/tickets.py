@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent.models import Agent
+from consent.models import Agent, Cohort
 from consent.policy.types import Platform
 from portal.api.tokens import new_token, token_hash
 from portal.fleet.models import EnrolmentTicket, PendingMachine
@@ -26,6 +26,14 @@ CODE_LENGTH: Final = 12
 
 class TicketRefused(Exception):
     """The ticket is unknown, used up, expired, revoked, or for another machine."""
+
+
+class TicketUnbound(Exception):
+    """A ticket must be bound to one of a serial number, a site and a cohort."""
+
+
+class TicketOfMany(Exception):
+    """A serial number is of one machine."""
 
 
 class Asked(NamedTuple):
@@ -43,25 +51,40 @@ def serial_hash(serial: str) -> bytes:
 
 @transaction.atomic
 def make_ticket(
-    *, label: str, serial: str, site: str, places: int, days: int, actor: Actor
+    *,
+    label: str,
+    places: int,
+    days: int,
+    actor: Actor,
+    serial: str = "",
+    site: str = "",
+    cohort: Cohort | None = None,
 ) -> tuple[EnrolmentTicket, str]:
     """Return a new ticket and what is handed to the machine, which nobody can read again later.
 
-    Its secret, and behind a dot the thumbprint of our root: so a machine knows before its first
-    question whom to believe.
+    That is its secret, and behind a dot the thumbprint of our root: so a machine knows before its
+    first question whom to believe. Raises TicketUnbound, TicketOfMany.
     """
+    bounds = {"serial": bool(serial), "site": bool(site), "cohort": cohort is not None}
+    if sum(bounds.values()) != 1:
+        raise TicketUnbound
+    if serial and places != 1:
+        raise TicketOfMany
     secret = PREFIX + secrets.token_urlsafe(32)
     ticket = EnrolmentTicket.objects.create(
         label=label,
         sha256=token_hash(secret),
         serial_sha256=serial_hash(serial) if serial else None,
-        site="" if serial else site,
-        places=1 if serial else places,
+        site=site,
+        cohort=cohort,
+        places=places,
         expires_at=timezone.now() + timedelta(days=days),
     )
     ledger.append(
         events.TicketMade(
-            bound_to="serial" if serial else "site", places=ticket.places, ticket=ticket.uuid
+            bound_to=next(name for name, is_it in bounds.items() if is_it),
+            places=ticket.places,
+            ticket=ticket.uuid,
         ),
         actor=actor,
         covers=[ticket],

@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.endpoint.limits import Buckets
-from portal.fleet import machines
+from portal.fleet import groups, machines
 from portal.fleet.machines import MachineElsewhere, MachineUnknown
+from portal.fleet.models import EnrolmentTicket
 from portal.people import subject_of, user_of
 
 GUESSES: Final = 20
@@ -48,11 +49,23 @@ def approve_machine(request: HttpRequest) -> HttpResponse:
     except MachineUnknown:
         error = _("No machine waits under this code. Compare it with the one on the machine.")
         return _show(request, code=code, error=error, status=404)
-    except MachineElsewhere:
-        error = _("This machine was meant for another site. Ask whoever gave it to you.")
+    except MachineElsewhere as refusal:
+        error = _meant_for_others(refusal.ticket)
         return _show(request, code=code, error=error, status=403)
     context = {"code": code, "machine": machine}
     return render(request, "you/approve_machine.html", context)
+
+
+def _meant_for_others(ticket: EnrolmentTicket) -> str:
+    """Say whom the machine was meant for, and where the person sees why it is not them."""
+    if ticket.cohort is None:
+        words = {"site": ticket.site}
+        text = _("This machine was meant for people of the site %(site)s.") % words
+    else:
+        words = {"group": groups.words(ticket.cohort)}
+        text = _("This machine was meant for people of another group: %(group)s.") % words
+    todo = _("Compare what is recorded about you, or ask whoever gave it to you.")
+    return f"{text} {todo}"
 
 
 def _show(

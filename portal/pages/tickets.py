@@ -14,12 +14,21 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from consent.models import Agent
+from consent.models import Agent, Cohort
+from portal.fleet import groups
 from portal.fleet.models import EnrolmentTicket
 from portal.fleet.tickets import LONGEST_DAYS, make_ticket, revoke_ticket
 from portal.people import actor_of, for_area
 
 SHOWN: Final = 200
+
+
+class GroupField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no subscript at run time
+    """A choice of cohorts, in words."""
+
+    def label_from_instance(self, obj: Cohort) -> str:
+        """Return whom a cohort is."""
+        return groups.words(obj)
 
 
 class TicketForm(forms.Form):
@@ -42,6 +51,15 @@ class TicketForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Only people who work there can approve the machines."),
     )
+    cohort = GroupField(
+        Cohort.objects.none(),
+        label=gettext_lazy("Group"),
+        required=False,
+        empty_label=gettext_lazy("None"),
+        help_text=gettext_lazy(
+            "People for whom the same rules decide. Groups of fewer than ten are not named."
+        ),
+    )
     places = forms.IntegerField(
         label=gettext_lazy("How many machines"), min_value=1, max_value=100_000, initial=1
     )
@@ -49,11 +67,18 @@ class TicketForm(forms.Form):
         label=gettext_lazy("Valid for days"), min_value=1, max_value=LONGEST_DAYS, initial=14
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        found = groups.offered()
+        field = self.fields["cohort"]
+        assert isinstance(field, GroupField)  # noqa: S101  for the types
+        field.queryset = Cohort.objects.filter(pk__in=[cohort.pk for cohort in found])
+
     def clean(self) -> dict[str, Any]:
-        """Ask for a serial number or a site: a ticket for anything would be one for anybody."""
+        """Ask for one of the three: a ticket for anything would be one for anybody."""
         said = super().clean() or {}
-        if bool(said.get("serial")) == bool(said.get("site")):
-            raise forms.ValidationError(_("Name either a serial number or a site."))
+        if sum(bool(said.get(name)) for name in ("serial", "site", "cohort")) != 1:
+            raise forms.ValidationError(_("Name one: a serial number, a site or a group."))
         if said.get("serial") and said.get("places", 1) != 1:
             raise forms.ValidationError(_("A serial number is of one machine."))
         return said
@@ -91,7 +116,7 @@ def _show(
     secret: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    found = EnrolmentTicket.objects.order_by("-pk")[:SHOWN]
+    found = EnrolmentTicket.objects.select_related("cohort").order_by("-pk")[:SHOWN]
     quarantined = Agent.objects.filter(standing=Agent.Standing.QUARANTINED)
     context = {
         "form": form,
@@ -106,11 +131,18 @@ def _show(
     return render(request, "privacy/tickets.html", context, status=status)
 
 
+def bound_to(ticket: EnrolmentTicket) -> str:
+    """Return in words what a ticket is bound to."""
+    if ticket.cohort:
+        return groups.words(ticket.cohort)
+    return ticket.site or _("One serial number")
+
+
 def _told(ticket: EnrolmentTicket) -> dict[str, Any]:
     is_over = bool(ticket.revoked_at) or ticket.expires_at <= timezone.now()
     return {
         "label": ticket.label,
-        "bound_to": ticket.site or _("One serial number"),
+        "bound_to": bound_to(ticket),
         "used": ticket.used,
         "places": ticket.places,
         "last_used_at": ticket.last_used_at,

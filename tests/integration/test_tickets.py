@@ -295,6 +295,145 @@ def test_a_machine_that_waited_too_long_is_cut_off(world: Any) -> None:
     assert code_of(poll(waiting.token)) == (403, "agent_revoked")
 
 
+# --- bound to a cohort ---------------------------------------------------------------------------
+
+
+def cohort_of_ten(world: factories.World) -> Any:
+    """The cohort of the world's person, with enough people that it may be named."""
+    for _ in range(9):
+        world.another_subject()
+    world.subject.refresh_from_db()
+    return world.subject.cohort
+
+
+def test_a_ticket_for_a_cohort_is_approved_by_its_people_and_no_others(
+    world: factories.World, employee: Client
+) -> None:
+    cohort = cohort_of_ten(world)
+    _made, secret = ticket(site="", cohort=cohort, places=2)
+    one, other = enrol(secret), enrol(secret)
+    stranger = browser_of("s@example.org", subject=world.another_subject("FR"))
+
+    refused = approve(stranger, one)
+    page = refused.content.decode()
+
+    assert refused.status_code == 403
+    assert "people of another group: Ireland" in page
+    assert "Compare what is recorded about you" in page
+    assert document(poll(one.token))["allow"] == []
+    approve(employee, other)
+    assert document(poll(other.token))["aud"] == other.said["agent"]
+
+
+def test_who_moved_today_is_of_the_new_cohort_at_once(
+    world: factories.World, employee: Client
+) -> None:
+    from consent import services
+
+    cohort = cohort_of_ten(world)
+    waiting = enrol(ticket(site="", cohort=cohort)[1])
+
+    services.record_fact(
+        subject=world.subject,
+        kind="work_location",
+        value="FR",
+        valid_from=timezone.now().date(),
+        source="test",
+        actor=factories.OFFICER,
+    )
+
+    assert approve(employee, waiting).status_code == 403
+
+
+def test_a_cohort_of_few_is_offered_nowhere(world: factories.World) -> None:
+    from portal.fleet import groups
+
+    cohort_of_ten(world)
+    world.another_subject("FR")
+    officer = browser_of("o@example.org", role="operator")
+
+    page = officer.get("/privacy/tickets/").content.decode()
+
+    assert [cohort.facts["jurisdictions"] for cohort in groups.offered()] == [["IE"]]
+    assert "Ireland" in page
+    assert "France" not in page
+
+
+def test_the_page_and_the_command_make_a_ticket_for_a_cohort(world: factories.World) -> None:
+    from portal.fleet.models import EnrolmentTicket
+
+    cohort = cohort_of_ten(world)
+    officer = browser_of("o@example.org", role="privacy_officer")
+    wanted = {"label": "x", "serial": "", "site": "", "cohort": cohort.pk, "places": 3, "days": 5}
+
+    page = officer.post("/privacy/tickets/", wanted).content.decode()
+    out = io.StringIO()
+    call_command("ticket", "--cohorts", stdout=out)
+    digits = out.getvalue().split()[0]
+    call_command(
+        "ticket", "--make", "y", "--cohort", digits, stdout=io.StringIO(), stderr=io.StringIO()
+    )
+
+    assert "Ireland (IE) ·" in page
+    assert [row.cohort for row in EnrolmentTicket.objects.all()] == [cohort, cohort]
+    both = {**wanted, "site": "north"}
+    assert officer.post("/privacy/tickets/", both).status_code == 422
+    with pytest.raises(CommandError):
+        call_command("ticket", "--make", "z", "--cohort", "0000", stdout=io.StringIO())
+
+
+# --- the API ------------------------------------------------------------------------------------
+
+
+def service(scope: str = "tickets") -> Client:
+    from portal.models import ServiceToken
+    from portal.service_tokens import give_token
+
+    token = give_token(name="mdm", scope=ServiceToken.Scope(scope), actor=factories.OFFICER)
+    return Client(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+def ask(client: Client, **wanted: Any) -> Any:
+    return client.post("/api/v1/tickets", wanted, content_type="application/json")
+
+
+def test_a_system_makes_tickets_of_each_kind(world: factories.World, employee: Client) -> None:
+    cohort = cohort_of_ten(world)
+    mdm = service()
+
+    (listed,) = mdm.get("/api/v1/tickets/cohorts").json()
+    made = [
+        ask(mdm, label="a", serial="C02-1"),
+        ask(mdm, label="b", site="north", places=5),
+        ask(mdm, label="c", cohort=listed["cohort"], places=5, days=3),
+    ]
+
+    assert [one.status_code for one in made] == [201, 201, 201], made[0].content
+    assert listed == {"cohort": cohort.digest, "people_of": "Ireland (IE)"}
+    waiting = enrol(secret_in(made[2].json()["ticket"]))
+    assert approve(employee, waiting).status_code == 302
+
+
+def test_the_api_says_what_is_wrong_with_a_ticket(world: factories.World) -> None:
+    cohort_of_ten(world)
+    mdm = service()
+
+    assert code_of(ask(mdm, label="x")) == (422, "ticket_unbound")
+    assert code_of(ask(mdm, label="x", site="a", serial="b")) == (422, "ticket_unbound")
+    assert code_of(ask(mdm, label="x", serial="b", places=2)) == (422, "ticket_of_many")
+    assert code_of(ask(mdm, label="x", cohort="0" * 64)) == (404, "cohort_unknown")
+    assert code_of(ask(mdm, label="x", sight="a")) == (400, "invalid_request")
+
+
+def test_nobody_else_makes_tickets_by_the_api(world: factories.World, employee: Client) -> None:
+    from portal.fleet.models import EnrolmentTicket
+
+    assert code_of(ask(Client(), label="x", site="a")) == (401, "token_unknown")
+    assert code_of(ask(service("facts"), label="x", site="a")) == (401, "token_unknown")
+    assert code_of(ask(employee, label="x", site="a")) == (403, "role_missing")
+    assert not EnrolmentTicket.objects.exists()
+
+
 # --- pages and command ---------------------------------------------------------------------------
 
 
