@@ -18,6 +18,7 @@ from consent.models import Agent, ConsentEvent, Purpose, Subject
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
 from portal.pages.capture import capture_of
+from portal.pages.ownacts import acts_of
 from portal.pages.shares import looks_of
 from portal.pages.words import to_you
 from portal.people import subject_of
@@ -54,11 +55,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """What the person decided, with the notice as shown then, and who asked about them."""
+    """What the person decided and did, with the notice as shown then, and who asked about them."""
     subject = subject_of(request)
     decided = [_event(event) for event in _events(subject)[:LONG]]
     looks = [{**look, "by": look["who"]} for look in looks_of(subject)]
-    events = sorted([*decided, *looks], key=lambda one: one["at"], reverse=True)
+    acts = acts_of(subject, most=LONG)
+    events = sorted([*decided, *acts, *looks], key=lambda one: one["at"], reverse=True)
     return render(request, "you/history.html", {"events": events, "pager": {}})
 
 

@@ -389,3 +389,30 @@ def test_policies_name_the_strike_until_a_week_has_passed(
 
     later = datetime.now(UTC) + timedelta(days=7, seconds=5)
     assert services.issue_policy(agent=agent, at=later).document["strikes"] == []
+
+
+# --- the person's own history --------------------------------------------------------------------
+
+
+def test_what_was_forgotten_stands_in_the_history_of_its_person_alone(
+    world: factories.World, employee: Client
+) -> None:
+    from consent import services
+
+    agent = factories.make_agent(world.subject)
+    services.forget_last(subject=world.subject, minutes=10)
+    services.strike_capture(
+        subject=world.subject, struck_from=at(0), struck_until=at(1), agent=agent
+    )
+    services.pause_capture(subject=world.subject)
+    services.resume_capture(subject=world.subject)
+    services.forget_last(subject=world.another_subject(), minutes=77)
+
+    page = employee.get("/you/history/").content.decode()
+
+    assert "You had 10 minutes forgotten" in page
+    assert "In the browser" in page
+    assert "You had 1 minute forgotten" in page
+    assert f"On the machine {agent.name}" in page
+    assert page.index("You resumed") < page.index("You paused everything")
+    assert "77 minutes" not in page
