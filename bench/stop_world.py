@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from sayso_agent.home import Home, Identity
+from sayso_agent.machine import account
 from sayso_agent.portal import Endpoints
 
 from bench.founding import OFFICER, SINCE
@@ -110,7 +111,9 @@ def write_person(number: int, notice: Notice, folder: Path, portal: str) -> tupl
         manifest=portal + reverse("key-manifest"),
     )
     root = standing.ensure().root
-    identity = Identity(portal, settings.PUBLIC_URL, str(agent.ref), token, "laptop", paths, root)
+    identity = Identity(
+        portal, settings.PUBLIC_URL, str(agent.ref), token, "laptop", paths, root, account=account()
+    )
     Home(folder).save_identity(identity, key)
     user = User.objects.create_user(
         f"simulated-{folder.parent.name}-{number:05}@bench.example",

@@ -24,6 +24,7 @@ from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import b64url
 from sayso_agent.keyring import Keyring
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
+from sayso_agent.machine import account
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
 from sayso_agent.report import try_report
@@ -65,7 +66,9 @@ class Agent:
         self.clock: Clock = clock or SystemClock()
         self.portal = portal_of(self.identity)
         self.keyring = Keyring(self.home, self.portal, self.clock)
-        self.capture = Capture(self.home.spool, self.home.paused)
+        # As another account than the enrolled one, a service say, we see everybody's sessions.
+        own = self.identity.account == account()
+        self.capture = Capture(self.home.spool, self.home.paused, own_account=own)
         self.uploader = Uploader(self.home.spool, self.portal, self._may_send)
         self.etag = ""
         self.wait = 0.0

@@ -48,9 +48,13 @@ class Rules:
 class Capture:
     """The pipeline. `rules` is None whenever nothing may be captured."""
 
-    def __init__(self, spool: Spool, is_paused: Callable[[], bool]) -> None:
+    def __init__(
+        self, spool: Spool, is_paused: Callable[[], bool], *, own_account: bool = True
+    ) -> None:
         self._spool = spool
         self._is_paused = is_paused
+        # Whether an event that does not say whose session it is of is of the enrolled person's.
+        self._own_account = own_account
         self._typed = TypedText()
         self._pending: dict[Slot, list[Record]] = {}
         self._apps: dict[WindowFacts, App | NoApp] = {}
@@ -141,6 +145,9 @@ class Capture:
             reason = "visible_not_allowed"
         if not purposes:
             return reason
+        situation = {"call": event.call, "screen_share": event.screen_share}
+        if reason := rules.policy.others_object(event.signal, situation):
+            return reason
         moment = _moment(event, happened)
         stamp = rules.lease.stamp(moment) if moment else None
         if stamp is None:
@@ -176,6 +183,8 @@ class Capture:
 
     def _app(self, policy: Policy, window: WindowFacts) -> App | NoApp:
         """Look an app up once per window and policy: pointers move a hundred times a second."""
+        if not window.session and not self._own_account:
+            return NoApp("session_unknown")
         if window not in self._apps:
             if len(self._apps) >= _MOST_WINDOWS:
                 self._apps.clear()

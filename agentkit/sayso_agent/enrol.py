@@ -9,7 +9,7 @@ from sayso_agent.errors import EnrolmentError, UnexpectedAnswerError, Unreachabl
 from sayso_agent.home import Home, Identity
 from sayso_agent.jws import b64url
 from sayso_agent.keys import ED25519, ENROL, Key, kind_of, new_key, prove, public_bytes
-from sayso_agent.machine import platform_name
+from sayso_agent.machine import account, platform_name
 from sayso_agent.portal import Endpoints, Portal
 from sayso_agent.transport import Backoff, Transport, parse_origin
 from sayso_agent.words import printable
@@ -190,5 +190,6 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
         token_at=time.time(),
         rotate_after=rotate_after if token_url and isinstance(rotate_after, int) else 0,
         key_at=time.time(),
+        account=account(),
         change_key_after=change_key_after if key_url and isinstance(change_key_after, int) else 0,
     )

@@ -23,7 +23,8 @@ class Event:
     `at` is the recorder's own wall clock, None for "now". `secure` is whether the field in use
     takes a password, None where the recorder cannot tell. `settles` says that whoever was typing
     has left the field, so that what was typed is complete. `visible` is every window that could be
-    seen, None where the recorder cannot tell.
+    seen, None where the recorder cannot tell. `call` and `screen_share` say whether a call runs and
+    whether a screen is shared, ours or another's, None where it cannot tell.
     """
 
     signal: str
@@ -35,6 +36,8 @@ class Event:
     typing: Typing = Typing.APPEND
     settles: bool = False
     visible: tuple[WindowFacts, ...] | None = None
+    call: bool | None = None
+    screen_share: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

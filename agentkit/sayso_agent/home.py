@@ -46,6 +46,7 @@ class Identity:
     rotate_after: int = 0  # seconds after which to ask for another; 0 for never
     key_at: float = 0.0  # wall time at which our own key was made
     change_key_after: int = 0  # seconds after which to make another; 0 for never
+    account: str = ""  # of this machine, as which we enrolled: our person's
 
     def is_stale(self, wall: float) -> bool:
         """Return whether it is time for another token; also after the clock was set back."""

@@ -1,5 +1,10 @@
-"""The one thing we say about the machine: its platform. No host name, no user name."""
+"""The one thing we say about the machine, its platform, and which account of it we run as.
 
+The account is kept here and told to nobody. No host name, no user name leaves the machine.
+"""
+
+import getpass
+import os
 import sys
 
 
@@ -8,3 +13,8 @@ def platform_name() -> str:
     if sys.platform == "darwin":
         return "macos"
     return "windows" if sys.platform in {"win32", "cygwin"} else "linux"
+
+
+def account() -> str:
+    """Return which account of this machine we run as: its number, or its name where it has none."""
+    return str(os.geteuid()) if hasattr(os, "geteuid") else getpass.getuser()

@@ -1,6 +1,5 @@
 """A policy as the agent reads it: what is allowed, everything else denied with reasons. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -9,19 +8,20 @@ from typing import Any, Final, Self
 from sayso_agent.errors import PolicyRefusedError
 from sayso_agent.marks import Matcher
 from sayso_agent.matching import App, NoApp, WindowFacts, find_app, readable
+from sayso_agent.reading import CODE, code, flag, listed, malformed, mapping, number, text, texts
 from sayso_agent.words import (
     CATEGORIES,
     NEVER_CATEGORIES,
     NEVER_SIGNALS,
+    SHOWS_BYSTANDERS,
     SHOWS_OTHER_WINDOWS,
     SIGNALS,
+    SITUATIONS,
     TEXT_PROFILE,
 )
 
 FORMAT: Final = 1
 LONGEST_LEASE: Final = 24 * 3600
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST: Final = 2**53
 _NEEDED: Final = frozenset({"batch_bytes", "batch_seconds"})
 
 
@@ -111,6 +111,8 @@ class Policy:
     every_visible_for: frozenset[str]  # signals for which each visible window must be allowed
     profiles: Mapping[str, str]  # signal -> how it must be masked
     embargo: int
+    own_session: bool  # whether the person's own sessions may be captured: no other ever
+    bystanders: Mapping[str, frozenset[str]]  # situation -> signals that are off in it
     schedule: tuple[Hours, ...] = ()
 
     @classmethod
@@ -122,32 +124,34 @@ class Policy:
         """
         if payload.get("v") != FORMAT or isinstance(payload.get("v"), bool):
             raise PolicyRefusedError("policy_format_unknown", "only policies of v 1 are known")
-        default = _mapping(payload, "default")
+        default = mapping(payload, "default")
         if default.get("decision") != "deny":
             raise PolicyRefusedError("policy_not_understood", "the default is not to deny")
-        issued_at = _number(payload, "iat")
-        until = min(_number(payload, "lease_until"), issued_at + LONGEST_LEASE)
+        issued_at = number(payload, "iat")
+        until = min(number(payload, "lease_until"), issued_at + LONGEST_LEASE)
         if until <= issued_at:
             raise PolicyRefusedError("policy_malformed", "the lease ends before it begins")
         return cls(
-            issuer=_text(payload, "iss"),
-            audience=_text(payload, "aud"),
-            version=_number(payload, "version"),
+            issuer=text(payload, "iss"),
+            audience=text(payload, "aud"),
+            version=number(payload, "version"),
             issued_at=issued_at,
             lease_until=until,
-            poll_after=min(max(_number(payload, "poll_after"), 1), 3600),
-            paused=_flag(payload, "paused"),
-            apps=_apps(_mapping(payload, "apps")),
-            allow=_allow(_listed(payload, "allow")),
-            deny=tuple(_denial(entry) for entry in _listed(payload, "deny")),
-            default_reasons=_texts(default, "reasons"),
-            never=_never(_mapping(payload, "never")),
+            poll_after=min(max(number(payload, "poll_after"), 1), 3600),
+            paused=flag(payload, "paused"),
+            apps=_apps(mapping(payload, "apps")),
+            allow=_allow(listed(payload, "allow")),
+            deny=tuple(_denial(entry) for entry in listed(payload, "deny")),
+            default_reasons=texts(default, "reasons"),
+            never=_never(mapping(payload, "never")),
             limits=_limits(payload.get("limits")),
             strikes=_strikes(payload),
             every_visible_for=SHOWS_OTHER_WINDOWS | _every_visible_for(payload),
             profiles=_profiles(payload),
-            embargo=_number(payload, "embargo_seconds"),
+            embargo=number(payload, "embargo_seconds"),
             schedule=_schedule(payload),
+            own_session="own" in texts(payload, "sessions"),
+            bystanders=_bystanders(payload),
         )
 
     def permits(self, purpose: str, app: str, signal: str) -> bool:
@@ -182,6 +186,8 @@ class Policy:
             return ("unknown_category",)
         if self.paused:
             return ("paused",)
+        if not self.own_session:
+            return ("other_session",)
         said = [denial for denial in self.deny if denial.covers(purpose, app, signal)]
         if said:
             reasons = tuple(dict.fromkeys(reason for d in said for reason in d.reasons))
@@ -192,6 +198,19 @@ class Policy:
         # The app is on the list, so the default's usual reason would be untrue.
         default = tuple(r for r in self.default_reasons if r != "app_not_allowlisted")
         return default or ("not_allowed",)
+
+    def others_object(self, signal: str, situation: Mapping[str, bool | None]) -> str:
+        """Return why a signal must not be captured for the sake of bystanders, or "".
+
+        `situation` says of each situation whether it is given, None where nobody can tell; one that
+        it does not name cannot be told at all.
+        """
+        given = [
+            situation.get(name) for name, signals in self.bystanders.items() if signal in signals
+        ]
+        if True in given:
+            return "bystanders_present"
+        return "bystanders_unknown" if None in given else ""
 
     def in_hours(self, purpose: str, moment: float) -> bool:
         """Return whether a purpose is within its working hours, by the portal's clock.
@@ -235,107 +254,54 @@ class Policy:
         return next(iter(self.default_reasons), "not_allowed")
 
 
-def _malformed(name: str) -> PolicyRefusedError:
-    return PolicyRefusedError("policy_malformed", f"the policy's {name} cannot be read")
-
-
-def _number(source: Mapping[str, Any], name: str) -> int:
-    value = source.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
-        raise _malformed(name)
-    return value
-
-
-def _text(source: Mapping[str, Any], name: str) -> str:
-    value = source.get(name)
-    if not isinstance(value, str) or not value:
-        raise _malformed(name)
-    return value
-
-
-def _flag(source: Mapping[str, Any], name: str) -> bool:
-    value = source.get(name)
-    if not isinstance(value, bool):
-        raise _malformed(name)
-    return value
-
-
-def _code(source: Mapping[str, Any], name: str) -> str:
-    value = _text(source, name)
-    if not _CODE.fullmatch(value):
-        raise _malformed(name)
-    return value
-
-
-def _mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = source.get(name)
-    if not isinstance(value, dict):
-        raise _malformed(name)
-    return value
-
-
-def _listed(source: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = source.get(name)
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise _malformed(name)
-    return value
-
-
-def _texts(source: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = source.get(name)
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise _malformed(name)
-    return tuple(value)
-
-
 def _apps(source: Mapping[str, Any]) -> dict[str, App]:
     apps = {}
-    for code, entry in source.items():
-        if not _CODE.fullmatch(code) or not isinstance(entry, dict):
-            raise _malformed("apps")
-        matchers = tuple(m for line in _listed(entry, "matchers") for m in _matchers(line))
-        category = _text(entry, "category")
-        apps[code] = App(code, _text(entry, "name"), category, matchers)
+    for name, entry in source.items():
+        if not CODE.fullmatch(name) or not isinstance(entry, dict):
+            raise malformed("apps")
+        matchers = tuple(m for line in listed(entry, "matchers") for m in _matchers(line))
+        category = text(entry, "category")
+        apps[name] = App(name, text(entry, "name"), category, matchers)
     return apps
 
 
 def _matchers(source: Mapping[str, Any]) -> Iterator[Matcher]:
     """Read one entry: one mark as `value`, or several that differ in nothing else as `values`."""
-    app = _code(source, "app") if "app" in source else ""
-    platform, kind = _text(source, "platform"), _text(source, "kind")
+    app = code(source, "app") if "app" in source else ""
+    platform, kind = text(source, "platform"), text(source, "kind")
     if ("value" in source) == ("values" in source):
-        raise _malformed("matchers")
-    values = _texts(source, "values") if "values" in source else (_text(source, "value"),)
+        raise malformed("matchers")
+    values = texts(source, "values") if "values" in source else (text(source, "value"),)
     if not values or "" in values:
-        raise _malformed("values")
+        raise malformed("values")
     yield from (Matcher(platform, kind, value, app) for value in values)
 
 
 def _allow(entries: list[Mapping[str, Any]]) -> dict[tuple[str, str], frozenset[str]]:
     allow: dict[tuple[str, str], frozenset[str]] = {}
     for entry in entries:
-        pair = _code(entry, "purpose"), _code(entry, "app")
-        allow[pair] = allow.get(pair, frozenset()) | frozenset(_texts(entry, "signals"))
+        pair = code(entry, "purpose"), code(entry, "app")
+        allow[pair] = allow.get(pair, frozenset()) | frozenset(texts(entry, "signals"))
     return allow
 
 
 def _denial(entry: Mapping[str, Any]) -> Denial:
     """Read one denial; what it leaves out, it denies for all."""
     return Denial(
-        purpose=_code(entry, "purpose") if "purpose" in entry else "",
-        apps=frozenset(_texts(entry, "apps")) if "apps" in entry else frozenset(),
-        signals=frozenset(_texts(entry, "signals")) if "signals" in entry else frozenset(),
-        reasons=_texts(entry, "reasons"),
+        purpose=code(entry, "purpose") if "purpose" in entry else "",
+        apps=frozenset(texts(entry, "apps")) if "apps" in entry else frozenset(),
+        signals=frozenset(texts(entry, "signals")) if "signals" in entry else frozenset(),
+        reasons=texts(entry, "reasons"),
     )
 
 
 def _never(source: Mapping[str, Any]) -> Never:
-    matchers = tuple(m for entry in _listed(source, "matchers") for m in _matchers(entry))
+    matchers = tuple(m for entry in listed(source, "matchers") for m in _matchers(entry))
     if not readable(matchers):
         raise PolicyRefusedError("policy_not_understood", "`never` holds an unknown matcher")
     return Never(
-        categories=frozenset(_texts(source, "categories")),
-        signals=frozenset(_texts(source, "signals")),
+        categories=frozenset(texts(source, "categories")),
+        signals=frozenset(texts(source, "signals")),
         matchers=matchers,
     )
 
@@ -344,13 +310,13 @@ def _schedule(payload: Mapping[str, Any]) -> tuple[Hours, ...]:
     """Read working hours; what they say beyond what we know could be a bound, so it refuses."""
     if "schedule" not in payload:
         return ()
-    return tuple(_hours(entry) for entry in _listed(payload, "schedule"))
+    return tuple(_hours(entry) for entry in listed(payload, "schedule"))
 
 
 def _hours(entry: Mapping[str, Any]) -> Hours:
     if set(entry) != {"purpose", "from", "until"}:
         raise PolicyRefusedError("policy_not_understood", "`schedule` says more than is known")
-    return Hours(_code(entry, "purpose"), _number(entry, "from"), _number(entry, "until"))
+    return Hours(code(entry, "purpose"), number(entry, "from"), number(entry, "until"))
 
 
 def _limits(source: object) -> Limits:
@@ -358,29 +324,40 @@ def _limits(source: object) -> Limits:
     if source is None:
         return Limits()
     if not isinstance(source, dict):
-        raise _malformed("limits")
+        raise malformed("limits")
     usual = asdict(Limits())
-    given = {name: _number(source, name) for name in usual if name in source or name in _NEEDED}
+    given = {name: number(source, name) for name in usual if name in source or name in _NEEDED}
     if not all(given.values()):
-        raise _malformed("limits")
+        raise malformed("limits")
     return Limits(**{name: min(value, 10 * usual[name]) for name, value in given.items()})
 
 
 def _strikes(payload: Mapping[str, Any]) -> Strikes:
     """Return the strikes; one that cannot be read might cover anything, so it refuses all."""
-    entries = _listed(payload, "strikes")
-    return Strikes(tuple((_number(entry, "from"), _number(entry, "until")) for entry in entries))
+    entries = listed(payload, "strikes")
+    return Strikes(tuple((number(entry, "from"), number(entry, "until")) for entry in entries))
 
 
 def _every_visible_for(payload: Mapping[str, Any]) -> frozenset[str]:
     """Return what the policy adds to the signals that show other windows; it takes none away."""
-    return frozenset(_texts(_mapping(payload, "windows"), "every_visible_for"))
+    return frozenset(texts(mapping(payload, "windows"), "every_visible_for"))
+
+
+def _bystanders(payload: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return what is off in which situation: what is built in, and what the policy adds to it."""
+    said = mapping(payload, "bystanders")
+    names = dict.fromkeys([*SITUATIONS, *said])
+    built_in = dict.fromkeys(SITUATIONS, SHOWS_BYSTANDERS)
+    return {
+        name: built_in.get(name, frozenset()) | frozenset(texts(said, name) if name in said else ())
+        for name in names
+    }
 
 
 def _profiles(payload: Mapping[str, Any]) -> dict[str, str]:
     """Return how each signal must be masked; what to do without a profile must be to deny."""
-    redaction = _mapping(payload, "redaction")
+    redaction = mapping(payload, "redaction")
     if redaction.get("without") != "deny":
         raise PolicyRefusedError("policy_not_understood", "without a profile it does not deny")
-    profiles = _mapping(redaction, "profiles")
-    return {signal: _text(profiles, signal) for signal in profiles}
+    profiles = mapping(redaction, "profiles")
+    return {signal: text(profiles, signal) for signal in profiles}

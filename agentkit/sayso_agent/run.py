@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from sayso_agent.agent import Agent, Fetched, fetch, portal_of
@@ -21,6 +21,7 @@ from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
 from sayso_agent.plain import status_line
 from sayso_agent.portal import TOKEN_ENDED
+from sayso_agent.rebase import rebased
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word
 from sayso_agent.transport import Backoff
@@ -386,21 +387,3 @@ class Runner:
     def save(self) -> None:
         """Keep the last state of this run for `status`."""
         self._save(self._said or "not recording")
-
-
-def rebased(items: list[Item], now: Instant, since: float) -> Iterator[tuple[Item, Instant]]:
-    """Yield old events with times that end now; distances shrink if the lease is younger than they.
-
-    The recorder's own times are taken out, so that nothing of the past decides anything.
-    """
-    times = [item.at for item in items if isinstance(item, Event) and item.at is not None]
-    last = max(times, default=0.0)
-    length = last - min(times, default=0.0)
-    room = max(now.monotonic - since, 0.0)
-    scale = min(1.0, room / length) if length > 0 else 0.0
-    for item in items:
-        if isinstance(item, Event) and item.at is not None:
-            moment = max(now.monotonic - (last - item.at) * scale, min(since, now.monotonic))
-            yield replace(item, at=None), Instant(moment, now.wall)
-        else:
-            yield item, now

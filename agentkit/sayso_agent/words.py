@@ -25,6 +25,12 @@ SIGNALS: Final = frozenset(
 SHOWS_OTHER_WINDOWS: Final = frozenset({"screenshot", "screen_video", "window_title"})
 """Signals that can show more than the window in use; a policy can add to these, never take away."""
 
+SHOWS_BYSTANDERS: Final = frozenset({"screenshot", "screen_video", "comms_content"})
+"""Signals that show or quote whoever is in a call or before a shared screen; a policy can add."""
+
+SITUATIONS: Final = ("call", "screen_share")
+"""The situations with bystanders that this agent can be told of."""
+
 TEXT_PROFILE: Final = "text-1"
 """The one profile of redaction that this agent has; see redact.py."""
 
@@ -113,6 +119,9 @@ PLAIN: Final = {
     "page_unknown": "it is not known which page the browser shows",
     "private_window": "private windows are never recorded",
     "other_session": "the window is not of the session this agent runs for",
+    "session_unknown": "it is not known whose session this was",
+    "bystanders_present": "others are in a call, or before a shared screen",
+    "bystanders_unknown": "it is not known whether others are in a call, or see the screen",
     "matcher_unknown": "the policy recognises this app by a mark this agent does not know",
     "secure_input": "passwords and payment fields are never recorded",
     "field_unknown": "it is not known whether the field is a password field",

@@ -71,6 +71,10 @@ SHOWS_OTHER_WINDOWS: Final = frozenset(
 """Signals for which every visible window counts: one that is not allowed denies."""
 
 
+SHOWS_BYSTANDERS: Final = frozenset({Signal.SCREENSHOT, Signal.SCREEN_VIDEO, Signal.COMMS_CONTENT})
+"""Signals that show or quote others while one is with them in a call, or shares a screen."""
+
+
 class SignalGroup(StrEnum):
     """The units in which a person chooses on the page."""
 

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from consent import selectors
 from consent.policy.types import NEVER_CATEGORIES, NeverSignal
+from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
 
 
 def deny_everything(*, audience: UUID, at: datetime) -> dict[str, Any]:
@@ -36,6 +37,17 @@ def deny_everything(*, audience: UUID, at: datetime) -> dict[str, Any]:
             "matchers": [],
         },
         "paused": False,
-        "sessions": ["own"],
-        "limits": {"batch_bytes": settings.BATCH_BYTES_LIMIT, "batch_seconds": 900},
+        "strikes": [],
+        "schedule": [],
+        "sessions": SESSIONS,
+        "windows": WINDOWS,
+        "bystanders": BYSTANDERS,
+        "redaction": REDACTION,
+        "embargo_seconds": selectors.setting("embargo_seconds"),
+        "limits": {
+            "batch_bytes": settings.BATCH_BYTES_LIMIT,
+            "batch_seconds": BATCH_SECONDS,
+            "bytes_per_second": selectors.setting("upload_bytes_per_second"),
+            "spool_seconds": selectors.setting("spool_seconds"),
+        },
     }

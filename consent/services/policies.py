@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil, floor
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,21 +18,8 @@ from audit.ledger import Actor
 from consent import selectors
 from consent.digests import assembled
 from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
-from consent.policy.types import REDACTED_BY, SHOWS_OTHER_WINDOWS
 from consent.services.cohorts import place_if_turned
-
-WINDOWS: Final = {
-    "private": "deny",
-    "other_sessions": "deny",
-    "every_visible_for": sorted(signal.value for signal in SHOWS_OTHER_WINDOWS),
-}
-"""What holds for windows beyond the one in use."""
-
-REDACTION: Final = {
-    "profiles": {signal.value: profile.value for signal, profile in sorted(REDACTED_BY.items())},
-    "without": "deny",
-}
-"""How each signal of content must be masked, and what to do with one that cannot be."""
+from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
 
 
 @dataclass(frozen=True)
@@ -204,14 +191,14 @@ def _document(
         "paused": terms.paused,
         "strikes": _strikes(strikes),
         "schedule": terms.schedule,
-        # On a shared machine nobody else's windows: consent is its person's alone.
-        "sessions": ["own"],
+        "sessions": SESSIONS,
         "windows": WINDOWS,
+        "bystanders": BYSTANDERS,
         "redaction": REDACTION,
         "embargo_seconds": terms.setting("embargo_seconds"),
         "limits": {
             "batch_bytes": settings.BATCH_BYTES_LIMIT,
-            "batch_seconds": 900,
+            "batch_seconds": BATCH_SECONDS,
             "bytes_per_second": terms.setting("upload_bytes_per_second"),
             "spool_seconds": terms.setting("spool_seconds"),
         },

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent import Agent, Event, Instant, WindowFacts
 from sayso_agent.conformance.portal import FakePortal
 from sayso_agent.home import Home, Identity
+from sayso_agent.machine import account
 from sayso_agent.portal import Endpoints
 
 AGENTKIT = Path(__file__).resolve().parents[2] / "agentkit"
@@ -52,7 +53,14 @@ def enrolled(portal: FakePortal, folder: Path, clock: FakeClock | None = None) -
             found["key_url"],
         )
         identity = Identity(
-            portal.url, portal.url, AGENT_ID, portal.token, "test", endpoints, found["root"]
+            portal.url,
+            portal.url,
+            AGENT_ID,
+            portal.token,
+            "test",
+            endpoints,
+            found["root"],
+            account=account(),
         )
         key = Ed25519PrivateKey.generate()
         portal.agent_key = key.public_key().public_bytes_raw()

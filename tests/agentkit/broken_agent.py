@@ -6,11 +6,16 @@ from typing import Any
 
 import sayso_agent.agent
 import sayso_agent.capture
+import sayso_agent.keyring
 import sayso_agent.upload
 from sayso_agent.agent import Agent
+from sayso_agent.capture import Capture
 from sayso_agent.conformance import own
-from sayso_agent.home import Home, Seen
+from sayso_agent.home import Home, KeptManifest, Seen
+from sayso_agent.jws import KeySet
 from sayso_agent.lease import Lease
+from sayso_agent.manifest import Manifest
+from sayso_agent.policy import Policy
 from sayso_agent.spool import Spool
 
 
@@ -32,10 +37,34 @@ BREAKS: dict[str, Callable[[], Any]] = {
     "unlisted": lambda: setattr(sayso_agent.upload, "_visible", lambda _segment: {}),
     "embargo": lambda: setattr(sayso_agent.agent, "Release",
                                lambda *, until, **more: _release(until=until + 1e9, **more)),
+    "rollback": lambda: setattr(Home, "manifest", lambda _self: KeptManifest()),
+    "revocation": lambda: setattr(Manifest, "keys_for",
+                                  lambda self, kid, _wall: KeySet({kid: self.keys[kid].public})),
+    "root": lambda: setattr(sayso_agent.keyring, "Pinned",
+                            lambda _root, *more: _pinned(AnyRoot(), *more)),
+    "sessions": lambda: setattr(Capture, "_own_account", property(lambda _self: True,
+                                                                  lambda _self, _said: None)),
+    "calls": lambda: setattr(Policy, "others_object", lambda *_: ""),
     "deaf": lambda: setattr(Agent, "apply", nothing),
 }  # fmt: skip
 
 _release = sayso_agent.agent.Release
+_pinned = sayso_agent.keyring.Pinned
+
+
+class AnyRoot(str):
+    """A thumbprint that is the same as any other."""
+
+    __slots__ = ()
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
 
 if __name__ == "__main__":
     BREAKS[sys.argv[1]]()

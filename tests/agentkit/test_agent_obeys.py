@@ -1,6 +1,7 @@
 """What a policy says beyond allow and deny: strikes, embargo, bandwidth, masking, bystanders."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -397,6 +398,95 @@ def test_a_policy_adds_signals_that_show_other_windows_and_takes_none_away(
     assert parsed(windows=windows).every_visible_for > {"screenshot", "window_title"}
 
 
+# --- whose session, and who else is there --------------------------------------------------------
+
+
+def test_without_a_word_on_sessions_only_the_enrolled_account_records(
+    agent: Agent, portal: FakePortal
+) -> None:
+    """As a service for all accounts it sees everybody's: there each event must say whose it is."""
+    identity = agent.home.identity()
+    agent.home.save_identity(replace(identity, account="of-somebody-else"), agent.home.key())
+    service = Agent(agent.home.folder, clock=agent.clock)
+    service.poll()
+    agent.poll()
+
+    for one in (agent, service):
+        one.offer(click())
+        one.offer(click(replace(TRACKER, session="own")))
+
+    assert agent.capture.kept == {"mouse_click": 2}
+    assert service.capture.kept == {"mouse_click": 1}
+    assert service.capture.dropped == {"session_unknown": 1}
+    service.close()
+
+
+def test_a_folder_that_does_not_say_which_account_enrolled_is_nobodys(agent: Agent) -> None:
+    agent.home.save_identity(replace(agent.home.identity(), account=""), agent.home.key())
+    unknown = Agent(agent.home.folder, clock=agent.clock)
+    unknown.poll()
+
+    unknown.offer(click())
+
+    assert unknown.capture.dropped == {"session_unknown": 1}
+    unknown.close()
+
+
+@pytest.mark.parametrize(
+    ("sessions", "permits"), [(["own"], True), (["own", "guests"], True), (["guests"], False),
+                              ([], False)],
+)  # fmt: skip
+def test_a_policy_for_no_session_of_ours_permits_nothing(
+    sessions: list[str], permits: bool
+) -> None:
+    policy = parsed(sessions=sessions)
+
+    assert policy.permits_anything() is permits
+    if not permits:
+        assert policy.reasons("train-agents", "tracker", "mouse_click") == ("other_session",)
+
+
+@pytest.mark.parametrize("odd", [None, "own", [1], {"own": True}])
+def test_sessions_that_cannot_be_read_refuse_the_policy(odd: object) -> None:
+    with pytest.raises(PolicyRefusedError):
+        parsed(sessions=odd)
+
+
+@pytest.mark.parametrize("odd", [None, [], {"call": "comms_content"}, {"visit": None}])
+def test_bystanders_that_cannot_be_read_refuse_the_policy(odd: object) -> None:
+    with pytest.raises(PolicyRefusedError):
+        parsed(bystanders=odd)
+
+
+YES_NO_UNKNOWN = st.sampled_from([True, False, None])
+
+
+@given(
+    said=st.dictionaries(
+        st.sampled_from(["call", "screen_share", "visitors"]),
+        st.lists(st.sampled_from(["mouse_click", "scroll", "comms_content"]), unique=True),
+    ),
+    signal=st.sampled_from(["mouse_click", "scroll", "comms_content", "screenshot"]),
+    call=YES_NO_UNKNOWN,
+    share=YES_NO_UNKNOWN,
+)
+def test_what_shows_bystanders_is_on_only_where_none_are_known_to_be_there(
+    said: dict[str, list[str]], signal: str, call: bool | None, share: bool | None
+) -> None:
+    """A policy adds signals and situations; what is built in it never takes away."""
+    always = signal in {"comms_content", "screenshot"}
+    situations = {"call": call, "screen_share": share, "visitors": None}
+    bound = [
+        given
+        for name, given in situations.items()
+        if signal in said.get(name, []) or (always and name != "visitors")
+    ]
+
+    reason = parsed(bystanders=said).others_object(signal, {"call": call, "screen_share": share})
+
+    assert (reason == "") is all(given is False for given in bound)
+
+
 def test_the_line_form_names_the_windows_in_sight() -> None:
     line = {
         "signal": "window_title",
@@ -457,7 +547,8 @@ def test_the_golden_events(case: dict[str, Any], tmp_path: Path) -> None:
     began = Instant(0.0, float(policy.issued_at))
     moment = Instant(float(case["at"] - policy.issued_at), float(case["at"]))
     home = Home(tmp_path / "home")
-    capture = Capture(home.spool, home.paused)
+    own = case.get("own_account", True)
+    capture = Capture(home.spool, home.paused, own_account=own)
     capture.change(Rules(policy, lease), began)
 
     capture.offer(read_line(json.dumps(case["event"]).encode(), WindowFacts()), moment, moment)

@@ -28,8 +28,9 @@ from sayso_agent.conformance.portal import FakePortal, allow, problem
 from sayso_agent.errors import PolicyChangedError
 from sayso_agent.files import write_json
 from sayso_agent.home import Home
+from sayso_agent.rebase import rebased
 from sayso_agent.recorders import Told, open_recorder
-from sayso_agent.run import Pace, Recording, Runner, rebased
+from sayso_agent.run import Pace, Recording, Runner
 from sayso_agent.spool import Record
 from sayso_agent.words import SIGNALS
 

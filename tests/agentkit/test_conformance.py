@@ -62,6 +62,11 @@ CAUGHT_BY = {
     "bystanders": "allowance",
     "unlisted": "allowance",
     "embargo": "embargo",
+    "rollback": "keys_older",
+    "revocation": "keys_revoked",
+    "root": "keys_other_root",
+    "sessions": "shared_machine",
+    "calls": "bystanders",
     "deaf": "allowance",
 }
 """What is broken in the reference agent, and a scenario that must notice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -79,6 +80,13 @@ BREAKS: dict[str, Callable[[Document], Any]] = {
     "no term of retention": lambda d: d["allow"][0].pop("retention_days"),
     "private windows": lambda d: d["windows"].update(private="allow"),
     "other people's sessions": lambda d: d["windows"].update(other_sessions="allow"),
+    "any session": lambda d: d["sessions"].append("other"),
+    "no session": lambda d: d["sessions"].clear(),
+    "pictures in a call": lambda d: d["bystanders"]["call"].remove("screenshot"),
+    "messages before a shared screen": lambda d: d["bystanders"]["screen_share"].remove(
+        "comms_content"
+    ),
+    "nothing of calls": lambda d: d["bystanders"].pop("call"),
     "pictures whatever is beside": lambda d: d["windows"].update(every_visible_for=[]),
     "unmasked": lambda d: d["redaction"].update(without="allow"),
     "an embargo before time": lambda d: d.update(embargo_seconds=-1),
@@ -104,6 +112,17 @@ def test_what_opens_or_cannot_be_read_is_no_policy(document: Document, name: str
 
     with pytest.raises(ValidationError):
         policy_validator().validate(broken)
+
+
+def test_what_a_waiting_machine_is_told_is_a_policy_too(database: Any) -> None:
+    from django.utils import timezone
+
+    from consent import services
+
+    told = services.deny_everything(audience=uuid4(), at=timezone.now())
+
+    policy_validator().validate(told)
+    assert not Policy.parse(told).permits_anything()
 
 
 def test_members_of_later_versions_are_passed_over(document: Document) -> None:

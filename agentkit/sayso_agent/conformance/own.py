@@ -44,6 +44,7 @@ def enrolled(folder: Path) -> Agent:
             name="conformance",
             endpoints=endpoints,
             root=told["SAYSO_ROOT"],
+            account=told["SAYSO_ACCOUNT"],
         )
         home.save_identity(identity, Ed25519PrivateKey.generate())
     return Agent(folder)

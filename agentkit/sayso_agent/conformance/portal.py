@@ -18,13 +18,13 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sayso_agent.conformance.judging import pairs, windows_against
 from sayso_agent.conformance.proofs import listed, proves, vouched
 from sayso_agent.conformance.sample import allow, policy_document
 from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
 from sayso_agent.jws import b64url_decode, sign
 from sayso_agent.manifest import TYPE as MANIFEST
 from sayso_agent.manifest import thumbprint
-from sayso_agent.words import SHOWS_OTHER_WINDOWS
 
 __all__ = [
     "AGENT",
@@ -360,10 +360,10 @@ class FakePortal:
             reasons.append("too_long")
         if body["bytes"] > payload["limits"]["batch_bytes"]:
             reasons.append("too_large")
-        then, now = (_pairs(p["allow"], body["purpose"]) for p in (payload, self.policy))
+        then, now = (pairs(p["allow"], body["purpose"]) for p in (payload, self.policy))
         if not {(body["app"], signal) for signal in body["signals"]} <= then & now:
             reasons.append("signal_not_allowed")
-        reasons += _windows(body, then & now)
+        reasons += windows_against(body, then & now)
         strikes = self.policy.get("strikes", [])
         if any(start < s["until"] and end > s["from"] for s in strikes if "until" in s):
             reasons.append("struck")
@@ -388,22 +388,3 @@ class FakePortal:
             return problem(422, "batch_refused", reasons=["outside_manifest"])
         self.admitted[batch] = seen.body
         return reply(201, self._state(batch))
-
-
-
-def _pairs(allow: list[dict[str, Any]], purpose: str) -> set[tuple[str, str]]:
-    """Return every pair (app, signal) that is allowed for the purpose."""
-    lines = [entry for entry in allow if entry["purpose"] == purpose]
-    return {(entry["app"], signal) for entry in lines for signal in entry["signals"]}
-
-
-def _windows(body: dict[str, Any], allowed: set[tuple[str, str]]) -> list[str]:
-    """Return what speaks against pictures and titles: each must list every window in sight."""
-    found = []
-    for signal in sorted(SHOWS_OTHER_WINDOWS & set(body["signals"])):
-        apps = body.get("visible", {}).get(signal, [])
-        if body["app"] not in apps:
-            found.append("visible_unknown")
-        elif not {(app, signal) for app in apps} <= allowed:
-            found.append("visible_not_allowed")
-    return found

@@ -59,6 +59,11 @@ def policy_document(**changes: Any) -> dict[str, Any]:
             "other_sessions": "deny",
             "every_visible_for": ["screen_video", "screenshot", "window_title"],
         },
+        "sessions": ["own"],
+        "bystanders": {
+            situation: ["comms_content", "screen_video", "screenshot"]
+            for situation in ("call", "screen_share")
+        },
         "redaction": {"profiles": {"window_title": "text-1"}, "without": "deny"},
         "embargo_seconds": 0,
         "limits": {

@@ -73,6 +73,45 @@ def _titles(manifest: dict[str, Any]) -> bool:
     return "window_title" in manifest["signals"]
 
 
+def _shared_machine(stage: Stage) -> None:
+    """The agent runs as another account than the one that was enrolled: a service, say."""
+    stage.program.environment["SAYSO_ACCOUNT"] = "of-somebody-else"
+    stage.begin(allow=ALLOWED)
+    stage.event("a click, and nobody says whose session it is of", allowed=False)
+    stage.event("a click in another person's session", allowed=False,
+                window={**TRACKER, "session": "other"})  # fmt: skip
+    stage.event("a click in the enrolled person's session", allowed=True,
+                window={**TRACKER, "session": "own"})  # fmt: skip
+
+
+def _no_session(stage: Stage) -> None:
+    stage.begin(allow=ALLOWED, sessions=[])
+    stage.event("a click, and no session may be captured", allowed=False,
+                window={**TRACKER, "session": "own"})  # fmt: skip
+    time.sleep(0.3)
+    stage.decree(sessions=["own"])
+    stage.event("a click in one's own session", allowed=True)
+
+
+def _bystanders(stage: Stage) -> None:
+    """Feed messages in and out of a call; of clicks the policy of this play says the same."""
+    others = {"call": ["mouse_click"], "screen_share": [], "visitors": ["scroll"]}
+    stage.begin(allow=[allow("tracker", "mouse_click", "scroll", "comms_content")],
+                bystanders=others)  # fmt: skip
+    message = {"signal": "comms_content", "direction": "out", "text": "words"}
+    alone = {"call": False, "screen_share": False}
+    feed = stage.event
+    feed("a message, alone", allowed=True, **message, **alone)
+    feed("a message in a call", allowed=False, **message, call=True, screen_share=False)
+    feed("a message before a shared screen", allowed=False, **message, call=False,
+         screen_share=True)  # fmt: skip
+    feed("a message, and nobody says whether others are there", allowed=False, **message)
+    feed("a click, which the policy adds, in a call", allowed=False, call=True)
+    feed("a click, alone", allowed=True, call=False)
+    feed("what is off in a situation that nobody knows", allowed=False, signal="scroll", dy=1,
+         **alone)  # fmt: skip
+
+
 def _masking(stage: Stage) -> None:
     """Feed text with a card number and an address in it."""
     stage.begin(allow=TEXTS)
@@ -285,6 +324,9 @@ def _paused(stage: Stage) -> None:
 
 SCENARIOS: Final = (
     Scenario("allowance", "does what is allowed arrive, and nothing else?", _allowance),
+    Scenario("shared_machine", "is only the enrolled person's session captured?", _shared_machine),
+    Scenario("no_session", "is nothing captured where no session may be?", _no_session),
+    Scenario("bystanders", "are messages off in a call, and before a shared screen?", _bystanders),
     Scenario("masking", "are card numbers and addresses masked?", _masking),
     Scenario("masking_unknown", "is a signal denied whose masking the agent lacks?",
              _unknown_masking),

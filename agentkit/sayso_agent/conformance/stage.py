@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sayso_agent.conformance.portal import AGENT, FakePortal
+from sayso_agent.machine import account
 
 PATIENCE: Final = 20.0
 LONGEST_END: Final = 15.0
@@ -174,5 +175,6 @@ def environment(portal: FakePortal, state: Path) -> dict[str, str]:
         "SAYSO_JWKS_URL": found["jwks_url"],
         "SAYSO_MANIFEST_URL": found["manifest_url"],
         "SAYSO_ROOT": found["root"],
+        "SAYSO_ACCOUNT": account(),
         "SAYSO_STATE": str(state),
     }

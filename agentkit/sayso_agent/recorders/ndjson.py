@@ -8,6 +8,9 @@ relates to the one before it in the same `"field"`: append (the default), value 
 
 `"visible"` lists every window that could be seen, each in the form of `"window"`. Pictures and the
 titles of programs need it.
+
+`"call"` and `"screen_share"` say whether a call runs and whether a screen is shared; pictures and
+messages need both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +24,18 @@ from sayso_agent.recorders.source import parsed
 
 FACTS: Final = ("platform", "bundle_id", "executable", "signer", "aumid", "host", "session")
 _ABOUT: Final = frozenset(
-    {"t", "signal", "window", "secure", "field", "typing", "settles", "visible"}
+    {
+        "t",
+        "signal",
+        "window",
+        "secure",
+        "field",
+        "typing",
+        "settles",
+        "visible",
+        "call",
+        "screen_share",
+    }
 )
 _TYPINGS: Final = {typing.value: typing for typing in Typing}
 
@@ -38,7 +52,7 @@ def read_line(line: bytes, told: WindowFacts) -> Event | Skipped:
     if not isinstance(value, dict) or not isinstance(value.get("signal"), str):
         return Skipped("bad_event")
     window = _window(value.get("window"), told)
-    at, secure = value.get("t"), value.get("secure")
+    at = value.get("t")
     typing = _TYPINGS.get(str(value.get("typing", "append")))
     visible = _visible(value.get("visible"))
     unreadable = visible is None and value.get("visible") is not None
@@ -50,11 +64,13 @@ def read_line(line: bytes, told: WindowFacts) -> Event | Skipped:
         window=window,
         data={name: content for name, content in value.items() if name not in _ABOUT},
         at=None if at is None else float(at),
-        secure=secure if isinstance(secure, bool) else None,
+        secure=_known(value.get("secure")),
         field=field if isinstance(field, str) else "",
         typing=typing,
         settles=value.get("settles") is True,
         visible=visible,
+        call=_known(value.get("call")),
+        screen_share=_known(value.get("screen_share")),
     )
 
 
@@ -70,6 +86,11 @@ def window_facts(facts: Mapping[str, str], *, hint: str = "") -> WindowFacts:
         hint=hint,
         session=facts.get("session", ""),
     )
+
+
+def _known(value: object) -> bool | None:
+    """Return yes or no where the line says it clearly, None where nobody can tell."""
+    return value if isinstance(value, bool) else None
 
 
 def _is_number(value: object) -> bool:
