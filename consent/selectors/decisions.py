@@ -14,7 +14,8 @@ from consent.models import (
     ConsentEvent,
     Subject,
 )
-from consent.policy.evaluate import evaluate_many, next_change
+from consent.policy.bounds import AnySignal
+from consent.policy.evaluate import Decision, evaluate_many, next_change
 from consent.policy.facts import ACTIVE, AppFacts, PersonFacts
 from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
@@ -141,8 +142,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         if asked.hours:
             schedules[asked.code], hours[asked.code] = asked.schedules, asked.hours
         apps = app_facts(shared, asked.purpose, at.date())
-        decided, turns = answered(asked, apps, rules)
-        pairs += decided
+        found, turns = answered(asked, apps, rules)
+        pairs += found
         changes += turns
     return Verdicts(
         pairs=tuple(pairs),
@@ -152,6 +153,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         rulebook=rules,
         hours=hours,
         schedules=schedules,
+        standing=standing,
+        at=at,
         reconstructed=standing.reconstructed,
     )
 
@@ -196,12 +199,40 @@ def answered(
     asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook
 ) -> tuple[list[PairDecision], list[datetime]]:
     """Return the decisions about these apps, and when one of them may change by itself."""
-    decided = evaluate_many(asked.person, apps, rules, consented=asked.chosen, lapsed=asked.lapsed)
     pairs = [
         PairDecision(asked.code, str(app), Signal(signal), decision)
-        for (app, signal), decision in decided.items()
+        for (app, signal), decision in decided(asked, apps, rules).items()
     ]
     return pairs, list(_changes(asked.person, asked.purpose, apps, rules))
+
+
+def decided(
+    asked: Question,
+    apps: tuple[AppFacts, ...],
+    rules: Rulebook,
+    signals: Collection[AnySignal] = tuple(Signal),
+) -> dict[tuple[str | None, AnySignal], Decision]:
+    """Return the decision of the core for each of these apps and signals."""
+    return evaluate_many(
+        asked.person, apps, rules, consented=asked.chosen, lapsed=asked.lapsed, signals=signals
+    )
+
+
+def about(verdicts: Verdicts, app: str, signal: AnySignal) -> dict[str, Decision]:
+    """Return purpose -> the decision about one app and signal, be it one that is never recorded.
+
+    Empty where nothing was published, or the app was not there.
+    """
+    if isinstance(signal, Signal):
+        pairs = (pair for pair in verdicts.pairs if (pair.app, pair.signal) == (app, signal))
+        return {pair.purpose: pair.decision for pair in pairs}
+    return {
+        asked.code: decision
+        for asked in questions(verdicts.standing, verdicts.rulebook, at=verdicts.at)
+        for facts in app_facts(verdicts.shared, asked.purpose, verdicts.at.date())
+        if facts.app == app
+        for decision in decided(asked, (facts,), verdicts.rulebook, (signal,)).values()
+    }
 
 
 def changes_of_person(standing: Standing, at: datetime) -> list[datetime]:

@@ -15,13 +15,14 @@ from consent.models import Agent, App, IssuedPolicy, Purpose, Subject
 from consent.policy.bounds import AnySignal
 from consent.policy.describe import describe_bounds, plain
 from consent.policy.evaluate import Decision
+from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.policy.reasons import Explanation as RuleText
-from consent.policy.reasons import Reason, ReasonCode
 from consent.policy.reasons import explain as explain_reason
 from consent.policy.rulebook import Law, Rulebook
 from consent.policy.schema import EVIDENCE
 from consent.policy.types import Signal
 from consent.selectors import grounds
+from consent.selectors.decisions import about
 from consent.selectors.grounds import Ground
 from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.papers import Case, papers_of, stands
@@ -186,20 +187,19 @@ def _decisions(
     verdicts: Verdicts, purpose: str | None, app: str, signal: AnySignal
 ) -> dict[str, Decision]:
     """Return purpose -> its decision; what the verdicts do not speak of is denied by default."""
-    version = verdicts.rulebook.version
-    if not isinstance(signal, Signal):
-        never = {p.decision.codes for p in verdicts.pairs if p.app == app} == {NEVER}
-        params = (("signal", signal.value),)
-        reason = ReasonCode.NEVER_CATEGORY if never else ReasonCode.SIGNAL_PROHIBITED
-        denied = Decision((Reason(reason, params=() if never else params),), None, version)
-        return {purpose or "": denied}
-    found = {
-        pair.purpose: pair.decision
-        for pair in verdicts.pairs
-        if pair.app == app and pair.signal == signal and purpose in {None, pair.purpose}
-    }
-    reasons = NOTHING_YET if verdicts.cohort_policy is None else (NOT_LISTED,)
-    return found or {purpose or "": Decision(reasons, None, version)}
+    told = about(verdicts, app, signal)
+    found = {code: said for code, said in told.items() if purpose in {None, code}}
+    return found or {purpose or "": _unspoken(verdicts, signal)}
+
+
+def _unspoken(verdicts: Verdicts, signal: AnySignal) -> Decision:
+    """Return the denial of what nothing was published about; what is never recorded says so."""
+    nothing = NOTHING_YET if verdicts.cohort_policy is None else (NOT_LISTED,)
+    if isinstance(signal, Signal):
+        return Decision(nothing, None, verdicts.rulebook.version)
+    never = Reason(ReasonCode.SIGNAL_PROHIBITED, params=(("signal", signal.value),))
+    reasons = sorted((*nothing, never), key=lambda reason: ORDER[reason.code])
+    return Decision(tuple(reasons), None, verdicts.rulebook.version)
 
 
 def _never(verdicts: Verdicts, asked: _Question) -> Explanation:

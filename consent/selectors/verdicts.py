@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consent.models import CohortPolicy
 from consent.policy.evaluate import Decision
@@ -13,6 +13,9 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import Signal
 from consent.selectors.documents import said_by
 from consent.selectors.never import is_closed, never_matchers
+
+if TYPE_CHECKING:
+    from consent.selectors.decisions import Standing
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Verdicts:
     """How working hours stand, by purpose; one that is bound to none is not there."""
     schedules: Mapping[str, frozenset[Schedule]]
     """The hours themselves, likewise."""
+    standing: "Standing"
+    """What all this was decided by."""
+    at: datetime
     reconstructed: bool = False
     """Whether part of this was recorded only after the instant it is about, as in an import."""
 

@@ -13,7 +13,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from consent.policy.types import NeverSignal
 from tests import factories
 from tests.integration.test_pages import signed_in
 from tests.small_worlds import WORLDS, build
@@ -296,10 +298,69 @@ def test_the_policy_a_machine_held_then_is_named(world: factories.World) -> None
     assert after["policies"] == []
 
 
-def test_what_nobody_may_record_is_said_to_be_that(world: factories.World) -> None:
-    found = explained(world.subject, signal="webcam")
+@pytest.mark.parametrize("signal", list(NeverSignal))
+def test_what_nobody_may_record_lists_every_reason(
+    world: factories.World, signal: NeverSignal
+) -> None:
+    from consent import services
 
-    assert only(found)["reasons"] == ["signal_prohibited"]
+    told = only(explained(world.subject, signal=signal))
+    assert told["reasons"] == ["signal_prohibited", "signal_not_listed", "no_consent:unknown"]
+    assert told["purpose"] == "train-agents"
+
+    world.say_yes()
+    services.pause_capture(subject=world.subject)
+    told = only(explained(world.subject, signal=signal))
+    assert told["reasons"] == ["paused", "signal_prohibited", "signal_not_listed"]
+
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": "unknown"}, actor=factories.OFFICER
+    )
+    told = only(explained(world.subject, signal=signal))
+    assert "app_category_unknown" in told["reasons"]
+
+    # Nothing was published of the app then, and nothing was known of the person.
+    then = timezone.now() - timedelta(days=9999)
+    assert only(explained(world.subject, signal=signal, at=then))["reasons"] == [
+        "unknown_jurisdiction",
+        "signal_prohibited",
+        "app_not_allowlisted",
+        "no_consent:unknown",
+    ]
+
+
+def test_a_signal_that_nobody_may_record_has_every_reason_of_one_that_is_not_listed(
+    database: Any,
+) -> None:
+    """Whatever stands against the app, the person and the place stands against it as well."""
+    from consent import selectors
+    from consent.policy.types import Signal
+
+    @settings(
+        max_examples=6,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(drawn=WORLDS, never=st.sampled_from(NeverSignal))
+    def same(drawn: dict[str, Any], never: NeverSignal) -> None:
+        world = build(drawn)
+        own = {"signal_prohibited", "signal_restricted_no_override", "agreement_does_not_cover"}
+        own |= {"signal_not_listed", "signal_not_consented", "listed_anew_reconsent"}
+        verdicts = selectors.verdicts_at(world.people[0], at=timezone.now())
+        for pair in verdicts.pairs:
+            if pair.signal is not Signal.MOUSE_CLICK:
+                continue
+            found = selectors.explain(
+                world.people[0], purpose=pair.purpose, app=pair.app, signal=never, at=verdicts.at
+            )
+            (answer,) = found.answers
+            if pair.decision.codes == ("never_category",):
+                assert answer.decision.codes == ("never_category",)
+                continue
+            assert "signal_prohibited" in answer.decision.codes
+            assert set(answer.decision.codes) - own == set(pair.decision.codes) - own
+
+    same()
 
 
 # --- never -------------------------------------------------------------------------------------
