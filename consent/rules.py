@@ -51,7 +51,8 @@ def adopted_rulebook() -> Rulebook | None:
         return None
     if known := _adopted.get(key):
         return known
-    tables = {file_of(row.code): from_json(row.table) for row in newest}
+    # An empty text: the place was adopted once, and is no longer.
+    tables = {file_of(row.code): from_json(row.table) for row in newest if row.table}
     return _remembered(_adopted, key, _sound(tables))
 
 

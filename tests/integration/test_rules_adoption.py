@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -370,6 +371,147 @@ def test_adopting_what_is_not_there_or_could_not_stand_is_refused(
 
     assert database.sql("SELECT count(*) FROM consent_adoptedrule") == rows
     assert [row.code for row in adopt("US-TX", "US")] == ["US-TX", "US"]
+
+
+# --- the way back ------------------------------------------------------------------------------
+
+AUTHOR, OTHER = UUID(int=11), UUID(int=12)
+
+
+def propose_adoption(*codes: str) -> Any:
+    """Adopt through four eyes."""
+    from consent import services
+
+    proposal = services.propose(
+        kind="rules.adopt", payload={"codes": list(codes)}, proposed_by=AUTHOR
+    )
+    assert proposal.applied_at is None
+    return agree(proposal)
+
+
+def agree(proposal: Any) -> Any:
+    from consent import services
+
+    return services.vote(proposal=proposal.uuid, voter=OTHER, vote="approve")
+
+
+def go_back(proposal: Any) -> Any:
+    from consent import services
+
+    return services.revert_proposal(proposal=proposal.uuid, by=AUTHOR)
+
+
+def test_going_back_on_an_adoption_acts_at_once_and_forth_again_waits(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import selectors
+
+    shipped.say("GB", retention_cap_days=20)
+    shipped.start()
+    world = in_gb()
+    shipped.say("GB", retention_cap_days="none")
+    shipped.start()
+    adopted = propose_adoption("GB")
+    assert kept(world) == 60
+
+    back = go_back(adopted)
+
+    assert back.tightens
+    assert kept(world) == 20
+    assert [row.code for row in selectors.unadopted_rules()] == ["GB"]
+    assert agree(back).state == "applied"
+    forth = go_back(back)
+    assert forth.applied_at is None
+    assert kept(world) == 20
+    assert agree(forth).state == "applied"
+    assert kept(world) == 60
+
+
+def test_going_back_to_a_text_that_permits_more_waits_for_somebody_else(
+    database: Any, shipped: Shipped
+) -> None:
+    shipped.say("GB", retention_cap_days=40)
+    shipped.start()
+    world = in_gb()
+    shipped.say("GB", retention_cap_days=30)
+    shipped.start()
+    adopted = propose_adoption("GB")
+    shipped.say("GB", retention_cap_days="none")
+    shipped.start()
+    assert kept(world) == 30
+
+    back = go_back(adopted)
+
+    assert back.applied_at is None
+    assert kept(world) == 30
+    assert agree(back).state == "applied"
+    assert kept(world) == 40
+
+
+def test_going_back_on_a_new_place_denies_there_again(database: Any, shipped: Shipped) -> None:
+    from consent import selectors
+
+    (shipped.folder / "US-TX.toml").rename(shipped.folder / "kept-apart")
+    shipped.start()
+    gb = in_gb()
+    (shipped.folder / "kept-apart").rename(shipped.folder / "US-TX.toml")
+    shipped.start()
+    factories.close_all_gates(gb.purpose, "US-TX")
+    us = factories.World(gb.purpose, gb.notice, gb.apps, gb.another_subject("US-TX"), "US-TX")
+    us.say_yes()
+    adopted = propose_adoption("US-TX")
+    assert kept(us) == 60
+
+    back = go_back(adopted)
+
+    assert back.tightens
+    assert [kept(us), kept(gb)] == [None, 60]
+    assert codes(us) == {"unknown_jurisdiction"}
+    assert [row.loosens for row in selectors.unadopted_rules()] == [("everything",)]
+    shipped.start()
+    assert kept(us) is None, "a start finds that it is adopted no longer"
+    agree(back)
+    assert agree(go_back(back)).state == "applied"
+    assert kept(us) == 60
+
+
+def test_nobody_goes_back_to_what_others_could_not_stand_on(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import exceptions
+    from consent.rules import adopted_rulebook
+
+    places = [file.stem for file in shipped.folder.glob("US-*.toml")]
+    for place in ("US", *places):
+        shipped.say(place, retention_cap_days=5)
+    shipped.start()
+    shipped.say("US", retention_cap_days="none")
+    shipped.start()
+    above = propose_adoption("US")
+    shipped.say("US-TX", retention_cap_days=50)
+    shipped.start()
+    propose_adoption("US-TX")
+    rows = database.sql("SELECT count(*) FROM consent_adoptedrule")
+
+    with pytest.raises(exceptions.RulesUnknown, match="US-TX"):
+        go_back(above)
+
+    assert database.sql("SELECT count(*) FROM consent_adoptedrule") == rows
+    standing = adopted_rulebook()
+    assert standing
+    assert {"US", *places} <= set(standing.rows)
+
+
+def test_before_anything_was_adopted_there_is_nothing_to_go_back_to(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import exceptions
+
+    in_gb()
+    adopted = propose_adoption("GB")
+
+    with pytest.raises(exceptions.CannotRevert):
+        go_back(adopted)
 
 
 def test_a_review_that_lapsed_denies_only_after_the_grace(database: Any, shipped: Shipped) -> None:

@@ -104,6 +104,41 @@ def test_the_law_of_both_is_the_join_of_the_two_and_no_stricter(
     assert {gap.code for gap in law.gaps} == {gap.code for one in each for gap in one.gaps}
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    old=a_change(),
+    new=a_change(),
+    codes=st.sets(st.sampled_from(CODES), min_size=1),
+    places=PLACES,
+    on=DAYS,
+    signal=st.sampled_from(Signal),
+)
+def test_going_back_from_texts_that_are_those_shipped_never_permits_more(
+    old: dict[tuple[str, str], Any],
+    new: dict[tuple[str, str], Any],
+    codes: set[str],
+    places: frozenset[str],
+    on: date,
+    signal: Signal,
+) -> None:
+    earlier, shipped = a_pack(old), a_pack(new)
+    files = {f"{code}.toml" for code in codes}
+    adopted = rulebook_of_tables(
+        {**earlier.tables, **{file: shipped.tables[file] for file in files}}
+    )
+    facts = allowed(jurisdictions=places, at=on, signal=signal, overrides=frozenset({signal}))
+
+    before = evaluate(facts, stricter(adopted, shipped))
+    after = evaluate(facts, stricter(earlier, shipped))
+
+    # Where a place could not stand on what is adopted it denied, and may do so no more.
+    if after.permitted and not adopted.problems:
+        assert before.permitted
+        assert after.retention_days is not None
+        assert before.retention_days is not None
+        assert after.retention_days <= before.retention_days
+
+
 @settings(max_examples=60, deadline=None)
 @given(old=PACKS, new=PACKS, places=PLACES)
 def test_the_rules_of_both_turn_on_the_days_of_either(

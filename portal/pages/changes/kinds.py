@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from django.utils.translation import gettext as _
+
+from consent.models import Proposal
 from portal.pages.changes import apps, bounds, hours, purposes
 from portal.pages.changes.base import ChangeForm
 
@@ -30,3 +33,10 @@ FORMS: Final[dict[str, type[ChangeForm]]] = {
 def title_of(kind: str) -> str:
     """Return what a kind of change is called; an unknown one is shown as it is."""
     return str(FORMS[kind].title) if kind in FORMS else kind
+
+
+def title_of_proposal(proposal: Proposal) -> str:
+    """Return what a proposal is called, the way back from another by what it does."""
+    if proposal.kind == "rules.adopt" and proposal.payload.get("earlier"):
+        return _("Adopt earlier rules again")
+    return title_of(proposal.kind)

@@ -17,7 +17,7 @@ from consent.models import Proposal
 from consent.selectors.proposals import seats_of as seats
 from portal.models import Role, User
 from portal.pages.changes import words
-from portal.pages.changes.kinds import FORMS, title_of
+from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
 from portal.pages.crumbs import crumb
 from portal.people import for_area, roles_of, staff_ref
 
@@ -118,7 +118,7 @@ def revert(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def line(proposal: Proposal) -> dict[str, Any]:
     """Return a proposal as a line of a list."""
     return {
-        "name": title_of(proposal.kind),
+        "name": title_of_proposal(proposal),
         "text": words.about(proposal),
         "by": name_of(proposal.proposed_by),
         "at": proposal.proposed_at,
@@ -136,7 +136,7 @@ def name_of(staff: UUID | None) -> str:
 def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
     view = selectors.proposal_view(proposal)
     context = {
-        "title": title_of(proposal.kind),
+        "title": title_of_proposal(proposal),
         "proposal": proposal,
         "about": words.about(proposal),
         "state": _state(proposal),
