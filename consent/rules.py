@@ -91,7 +91,7 @@ def _recorded(digest: str) -> Rulebook | None:
 
 def _sound(tables: Mapping[str, Mapping[str, Any]]) -> Rulebook:
     try:
-        return rulebook_of_tables(tables)
+        return rulebook_of_tables(tables, kept=True)
     except RulebookError as problem:  # no row can be judged, so none counts
         return replace(shipped(), rows={}, problems=(problem,), digest="", tables=tables, _laws={})
 

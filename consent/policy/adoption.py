@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from consent.policy.bounds import Bounds, combine, join, tightened
 from consent.policy.rows import Row
-from consent.policy.rulebook import GATES, META, Gap, Law, Rulebook
+from consent.policy.rulebook import GATES, META, Gap, Law, Rulebook, as_meant
 from consent.policy.schema import Meta
 
 NOT_ADOPTED: Final = "not_adopted"
@@ -88,7 +88,9 @@ def differing(adopted: Rulebook, shipped: Rulebook) -> tuple[str, ...]:
     """Name what somebody could adopt: sound shipped rules that are not those adopted."""
     codes = [*sorted(shipped.rows), *(name.removesuffix(".toml") for name in (META, GATES))]
     return tuple(
-        code for code in codes if shipped.tables[file_of(code)] != adopted.tables.get(file_of(code))
+        code
+        for code in codes
+        if as_meant(shipped.tables[file_of(code)]) != as_meant(adopted.tables.get(file_of(code), {}))
     )
 
 
@@ -116,6 +118,7 @@ def _strict_row(old: Row, new: Row) -> Row:
         effective_from=min(old.effective_from, new.effective_from),
         effective_until=max(old.effective_until, new.effective_until),
         review_by=min(old.review_by, new.review_by),
+        complaint_ack_from=min(old.complaint_ack_from, new.complaint_ack_from),
         citations=tuple(dict.fromkeys((*new.citations, *old.citations))),
     )
 

@@ -67,6 +67,7 @@ class Row:
     effective_until: date
     as_of: date
     review_by: date
+    complaint_ack_from: date
     confidence: str
     own: Bounds
     """What this row alone asks for, its parents left aside."""
@@ -84,12 +85,17 @@ class Row:
 
     def bounds_on(self, on: date) -> Bounds:
         """Return the row's own bounds without what is still to come."""
-        return replace(self.own, retention_floors=self.own.floors_on(on))
+        begun = on >= self.complaint_ack_from
+        return replace(
+            self.own,
+            retention_floors=self.own.floors_on(on),
+            complaint_ack_days=self.own.complaint_ack_days if begun else None,
+        )
 
-    def over(self, joined: Bounds) -> Bounds:
+    def over(self, joined: Bounds, own: Bounds) -> Bounds:
         """Return the bounds joined with the parents', with the signed exceptions put back."""
         names = {name for override in self.overrides for name in fields_of(override.key)}
-        return replace(joined, **{name: getattr(self.own, name) for name in names})
+        return replace(joined, **{name: getattr(own, name) for name in names})
 
 
 def read_row(table: Mapping[str, Any], file: str, meta: Meta, gates: Mapping[str, GateText]) -> Row:
@@ -108,6 +114,7 @@ def read_row(table: Mapping[str, Any], file: str, meta: Meta, gates: Mapping[str
         effective_until=values["effective_until"] or NEVER,
         as_of=values["as_of"],
         review_by=values["review_by"],
+        complaint_ack_from=values["complaint_ack_from"] or ALWAYS,
         confidence=values["confidence"].word,
         own=_bounds(values, meta),
         notes=tuple(
@@ -150,6 +157,8 @@ def _check_alone(
     floor = [values[f"retention_floor_{key}"] is None for key in FLOOR_KEYS]
     if len(set(floor)) > 1:
         raise RulebookError(file, "retention_floor_days", "days, scope and from go together")
+    if values["complaint_ack_from"] and values["complaint_ack_days"] is None:
+        raise RulebookError(file, "complaint_ack_from", "goes together with complaint_ack_days")
     if (values["record_keeping_months"] is None) != (values["record_keeping_basis"] is None):
         raise RulebookError(file, "record_keeping_basis", "goes together with the months")
     for override in values["overrides"]:

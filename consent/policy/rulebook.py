@@ -17,6 +17,7 @@ from typing import Any, Final
 from consent.policy.bounds import AnySignal, Bounds, Rank, combine, join
 from consent.policy.rows import ALWAYS, NEVER, Row, check_against_parent, read_row
 from consent.policy.schema import (
+    ADDED_LATER,
     GATE_READERS,
     META_READERS,
     GateText,
@@ -126,7 +127,7 @@ class Rulebook:
             if not row.in_force(on):
                 continue
             own = row.bounds_on(on)
-            bounds = own if bounds is None else row.over(join(bounds, own))
+            bounds = own if bounds is None else row.over(join(bounds, own), own)
         return bounds
 
     def behind(self, bounds: Bounds | None, asks: Callable[[Bounds], bool]) -> tuple[str, ...]:
@@ -160,6 +161,7 @@ class Rulebook:
             for row in self.lineage(code):
                 days |= {row.effective_from, row.effective_until, row.review_by + grace}
                 days |= {floor.since for floor in row.own.retention_floors}
+                days.add(row.complaint_ack_from)
         return frozenset(days - {ALWAYS, NEVER})
 
     def guidance_days(self, signal: AnySignal) -> int:
@@ -185,9 +187,15 @@ def read_rulebook(folder: Path = FOLDER) -> Rulebook:
 
 
 def rulebook_of_tables(
-    tables: Mapping[str, Mapping[str, Any]], unreadable: Iterable[RulebookError] = ()
+    tables: Mapping[str, Mapping[str, Any]],
+    unreadable: Iterable[RulebookError] = (),
+    *,
+    kept: bool = False,
 ) -> Rulebook:
-    """Return the rule pack that these tables, by file name, make up; faults as in read_rulebook."""
+    """Return the rule pack that these tables, by file name, make up; faults as in read_rulebook.
+
+    `kept`: they were read once before, perhaps by a version that knew fewer keys.
+    """
     for name in SHARED:
         if name not in tables:
             raise RulebookError(name, "", "this file is missing")
@@ -199,7 +207,7 @@ def rulebook_of_tables(
         if name in SHARED:
             continue
         try:
-            row = read_row(table, name, meta, gates)
+            row = read_row({**ADDED_LATER, **table} if kept else table, name, meta, gates)
         except RulebookError as problem:
             problems.append(problem)
         else:
@@ -290,9 +298,18 @@ def _with_sound_parents(rows: dict[str, Row]) -> tuple[dict[str, Row], list[Rule
 
 
 def _digest(tables: Mapping[str, Any]) -> str:
-    """Hash what the pack says, not how: comments and line ends do not count."""
-    canonical = json.dumps(tables, sort_keys=True, default=str, separators=(",", ":"))
+    """Hash what the pack says, not how: comments and line ends do not count.
+
+    Nor does a key that came later and says what its absence meant: a pack keeps its digest.
+    """
+    meant = {name: as_meant(table) for name, table in tables.items()}
+    canonical = json.dumps(meant, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def as_meant(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table without the keys that came later and say what their absence meant."""
+    return {key: said for key, said in table.items() if ADDED_LATER.get(key, ...) != said}
 
 
 def with_rows(rulebook: Rulebook, rows: Mapping[str, Row]) -> Rulebook:

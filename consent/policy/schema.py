@@ -218,6 +218,14 @@ OVERRIDE_READERS: Final[Mapping[str, Reader]] = {
 }
 
 
+ADDED_LATER: Final[Mapping[str, Any]] = {"complaint_ack_from": NONE}
+"""Keys of a jurisdiction's file that older texts lack, and what it means that they do.
+
+A text adopted or recorded before the key came still counts as it was meant. Shipped files must have
+every key: there a line that is missing was forgotten.
+"""
+
+
 def row_readers(meta: Meta, file: str) -> dict[str, Reader]:
     """Return the reader of every key that a jurisdiction file must have."""
     return {
@@ -266,6 +274,7 @@ def row_readers(meta: Meta, file: str) -> dict[str, Reader]:
         "withdrawal_effect_days": or_none(whole),
         "limit_spi_business_days": or_none(whole),
         "complaint_ack_days": or_none(whole),
+        "complaint_ack_from": or_none(calendar_day),
         "reconsent_months": whole,
         "reprompt_cooldown_months": whole,
         "record_keeping_months": or_none(whole),

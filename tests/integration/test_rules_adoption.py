@@ -87,6 +87,37 @@ def in_gb() -> factories.World:
     return world
 
 
+def test_rules_adopted_by_a_version_with_fewer_keys_still_count(
+    database: Any, shipped: Shipped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from consent import rules, selectors, services
+    from consent.policy.schema import ADDED_LATER
+
+    earlier = rules.rulebook_of_tables(
+        {
+            file: {key: said for key, said in table.items() if key not in ADDED_LATER}
+            for file, table in rules.shipped().tables.items()
+        },
+        kept=True,
+    )
+    with monkeypatch.context() as former:
+        former.setattr(rules, "shipped", lambda: earlier)
+        services.adopt_first_rules(at=datetime.now(UTC))
+        world = in_gb()
+        assert kept(world) == 60
+        then = datetime.now(UTC)
+    stored = [table for (table,) in database.sql('SELECT "table" FROM consent_adoptedrule')]
+    assert not any(set(table) & set(ADDED_LATER) for table in stored)
+
+    shipped.start()
+
+    assert kept(world) == 60
+    assert [row.code for row in selectors.unadopted_rules()] == ["GB"]
+    assert selectors.verdicts_at(world.subject, at=then).allow() != {}
+    adopt("GB")
+    assert rules.rulebook().digest == rules.shipped().digest
+
+
 def test_a_first_start_records_the_shipped_rules_as_adopted_once(
     database: Any, shipped: Shipped
 ) -> None:

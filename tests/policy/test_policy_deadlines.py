@@ -232,3 +232,21 @@ def test_an_extension_never_shortens_a_period(right: Right, code: str, received:
 )
 def test_each_right_has_its_own_period(right: Right, code: str, end: date | None) -> None:
     assert due(right, [code], TODAY, RULEBOOK) == end
+
+
+@given(days, st.frozensets(st.sampled_from(CODES), min_size=1, max_size=3))
+def test_a_complaint_is_acknowledged_only_under_a_law_that_was_in_force(
+    received: date, places: frozenset[str]
+) -> None:
+    laws = [row for code in places for row in RULEBOOK.lineage(code) if row.in_force(received)]
+    begun = [
+        row.own.complaint_ack_days
+        for row in laws
+        if row.own.complaint_ack_days and received >= row.complaint_ack_from
+    ]
+    if any(gap.why != "review_overdue" for gap in RULEBOOK.law(places, received).gaps):
+        return
+
+    end = due(Right.COMPLAINT, places, received, RULEBOOK)
+
+    assert end == (received + timedelta(days=min(begun)) if begun else None)

@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from policy_factories import TODAY, a_pack, allowed, spoil
 
 from consent.policy.evaluate import evaluate
-from consent.policy.rulebook import FOLDER, load_rulebook, read_rulebook, with_rows
-from consent.policy.schema import RulebookError, row_readers
+from consent.policy.rulebook import (
+    FOLDER,
+    load_rulebook,
+    read_rulebook,
+    rulebook_of_tables,
+    with_rows,
+)
+from consent.policy.schema import ADDED_LATER, RulebookError, row_readers
 from consent.policy.types import NeverSignal, Signal
 
 RULEBOOK = load_rulebook()
@@ -79,6 +85,37 @@ def test_no_code_of_a_place_stands_in_the_program() -> None:
             assert name not in text, f"{file.name} names {name}"
 
 
+def test_a_text_from_before_a_key_came_counts_as_it_was_meant() -> None:
+    tables = {
+        file: {key: said for key, said in table.items() if key not in ADDED_LATER}
+        for file, table in RULEBOOK.tables.items()
+        if file != "GB.toml"
+    }
+
+    kept = rulebook_of_tables(tables, kept=True)
+
+    others = {code: row for code, row in RULEBOOK.rows.items() if code != "GB"}
+    assert kept.rows == others
+    assert not kept.problems
+    spelt_out = {file: RULEBOOK.tables[file] for file in tables}
+    assert kept.digest == rulebook_of_tables(spelt_out).digest
+    assert rulebook_of_tables(tables).rows == {}, "in a shipped file the line was forgotten"
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.sampled_from(sorted(RULEBOOK.rows)))
+def test_a_duty_that_is_still_to_come_has_no_effect_and_adds_to_nothing(
+    on: date, code: str
+) -> None:
+    for row in RULEBOOK.lineage(code):
+        begun = on >= row.complaint_ack_from
+        asked = row.own.complaint_ack_days if begun else None
+        assert row.bounds_on(on).complaint_ack_days == asked
+        assert replace(row.bounds_on(on), complaint_ack_days=row.own.complaint_ack_days) == replace(
+            row.own, retention_floors=row.own.floors_on(on)
+        )
+    assert RULEBOOK.turning_days(["GB"]) >= {date(2026, 6, 19)}
+
+
 def test_the_pack_is_read_once() -> None:
     assert load_rulebook() is load_rulebook()
 
@@ -136,6 +173,7 @@ def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, key: str) -> None:
         ("DE.toml", 'evidence = "seen"', 'evidence = "sure"', "DE.toml, citations 1: evidence"),
         ("DE.toml", "\nevidence = ", "\nproof = ", "DE.toml, citations 1: evidence: this key is"),
         ("IN.toml", "retention_floor_days = 365", 'retention_floor_days = "none"', "IN.toml: rete"),
+        ("GB.toml", "complaint_ack_days = 30", 'complaint_ack_days = "none"', "complaint_ack_from"),
         ("DE.toml", 'record_keeping_basis = "guidance"', 'record_keeping_basis = "none"', "record"),
         ("US-CT.toml", 'effective_until = "none"', "effective_until = 2026-10-01", "effective_unt"),
         ("DE.toml", 'code = "DE"', "code = DE", "DE.toml: cannot be read"),
