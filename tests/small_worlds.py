@@ -92,7 +92,7 @@ class SmallWorld:
 
 
 def build(drawn: dict[str, Any]) -> SmallWorld:
-    """Build the world that was drawn; earlier purposes retire and earlier people leave."""
+    """Build the world that was drawn; what is left of an earlier one retires, leaves and ends."""
     with services.refresh_once():
         purpose, apps, notice = _published(drawn)
     people = [_person(purpose, notice, apps, one) for one in drawn["people"]]
@@ -135,6 +135,9 @@ def _clear_the_stage() -> None:
 
         retire_purpose(purpose=purpose, actor=factories.OFFICER)
     Subject.objects.filter(departed_at__isnull=True).update(departed_at=timezone.now())
+    for earlier in Agreement.objects.filter(replaced_by__isnull=True, purposes__len__gt=0):
+        # An agreement about other purposes lets nothing of this one be recorded in its place.
+        _record(jurisdictions=["SG"], valid_from=factories.LONG_AGO, replaces=earlier)
 
 
 def _app(purpose: Purpose, number: int) -> App:
@@ -177,17 +180,23 @@ def _evidence(purpose: Purpose, paper: dict[str, Any]) -> None:
 
 def _agreement(purpose: Purpose, paper: dict[str, Any]) -> None:
     since = _day(paper["since"])
+    _record(
+        jurisdictions=[paper["place"]],
+        purposes=[purpose.code],
+        signals=paper["signals"],
+        valid_from=since,
+        valid_until=since + timedelta(days=paper["lasts"]) if paper["lasts"] else None,
+    )
+
+
+def _record(**terms: Any) -> None:
     services.record_agreement(
         agreement=Agreement(
             code=f"BV-{secrets.token_hex(4)}",
             title="An agreement",
             parties="Both",
-            jurisdictions=[paper["place"]],
-            purposes=[purpose.code],
-            signals=paper["signals"],
-            valid_from=since,
-            valid_until=since + timedelta(days=paper["lasts"]) if paper["lasts"] else None,
             document_sha256=secrets.token_hex(32),
+            **terms,
         ),
         actor=factories.OFFICER,
     )

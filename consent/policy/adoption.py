@@ -90,7 +90,8 @@ def differing(adopted: Rulebook, shipped: Rulebook) -> tuple[str, ...]:
     return tuple(
         code
         for code in codes
-        if as_meant(shipped.tables[file_of(code)]) != as_meant(adopted.tables.get(file_of(code), {}))
+        if as_meant(shipped.tables[file_of(code)])
+        != as_meant(adopted.tables.get(file_of(code), {}))
     )
 
 

@@ -95,39 +95,30 @@ def cohort_document(
     day. Only `kept`, how long what is recorded may be kept, is worked out for the day of `at`.
     """
     shared = shared or published()
-    jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
-    places = with_those_above(jurisdictions, shared.rules)
-    evidenced = places | shared.elsewhere
-    works_in = cohort.facts.get("works_in", jurisdictions)
-    bound = [a for a in shared.agreements if _binds(a, places, sites)]
-    named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
-    others = [a for a in shared.agreements if a.code in named]
+    about = _about(cohort, shared)
     document: dict[str, Any] = {
         "form": FORM,
-        "jurisdictions": jurisdictions,
+        "jurisdictions": about.jurisdictions,
         "rulebook": shared.rules.digest,
         "leases": dict(shared.leases),
         "catalogue": catalogue_digest(),
         "registry": shared.registry,
         "apps": shared.apps,
         "purposes": {
-            inputs.purpose.code: _purpose(
-                inputs, _evidence_for(inputs, evidenced, sites, shared), bound, others, works_in
-            )
-            for inputs in shared.purposes
+            inputs.purpose.code: _purpose(inputs, about, shared) for inputs in shared.purposes
         },
     }
-    reached = {EVERYBODY, *places, *(SITE + site for site in sites)}
+    reached = {EVERYBODY, *about.places, *(SITE + site for site in about.sites)}
     own = [
         entry
         for whom, hours in shared.hours.items()
         if whom in reached
-        for entry in _hours(hours, works_in)
+        for entry in _hours(hours, about.works_in)
     ]
     for purpose in document["purposes"].values():
         if own:
             purpose["hours"] = own
-        purpose["kept"] = kept_days(jurisdictions, purpose, shared.rules, at.date())
+        purpose["kept"] = kept_days(about.jurisdictions, purpose, shared.rules, at.date())
     return document
 
 
@@ -135,6 +126,35 @@ def stored(document: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return a document as it is kept, and its digest: the apps by the registry's digest only."""
     kept = {name: part for name, part in document.items() if name != "apps"}
     return kept, hashlib.sha256(plain(kept).text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _About:
+    """Whom a cohort's document is about."""
+
+    jurisdictions: list[str]
+    sites: list[str]
+    works_in: list[str]
+    places: frozenset[str]
+    """The jurisdictions and those above them."""
+    bound: list[Agreement]
+    """The agreements about these people, whatever their purposes and days."""
+    others: list[Agreement]
+    """Those about colleagues whose words some app shows."""
+
+
+def _about(cohort: Cohort, shared: Published) -> _About:
+    jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
+    places = frozenset(with_those_above(jurisdictions, shared.rules))
+    named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
+    return _About(
+        jurisdictions=jurisdictions,
+        sites=sites,
+        works_in=cohort.facts.get("works_in", jurisdictions),
+        places=places,
+        bound=[row for row in shared.agreements if binds(row, places, sites)],
+        others=[row for row in shared.agreements if row.code in named],
+    )
 
 
 def made_with(rules: Rulebook) -> str:
@@ -229,29 +249,30 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
     )
 
 
-def _purpose(
-    inputs: PurposeInputs,
-    evidence: Iterable[GateEvidence],
-    agreements: Iterable[Agreement],
-    others: Iterable[Agreement],
-    works_in: Collection[str],
-) -> dict[str, Any]:
-    code = inputs.purpose.code
+def _purpose(inputs: PurposeInputs, about: _About, shared: Published) -> dict[str, Any]:
+    bound, silent = _by_speaking(about.bound, inputs.purpose.code)
+    others, silent_others = _by_speaking(about.others, inputs.purpose.code)
     return {
         **inputs.terms,
-        "gates": [_evidence(row) for row in evidence],
-        "agreements": [
-            _agreement(row, works_in)
-            for row in agreements
-            if not row.purposes or code in row.purposes
-        ],
+        "gates": [_evidence(row) for row in _evidence_for(inputs, about, shared)],
+        "agreements": [_agreement(row, about, about.places) for row in bound],
+        # Those about the same people that name other purposes only.
+        "silent_agreements": [_agreement(row, about, about.places) for row in silent],
         # Of the colleagues whose words some app shows, wherever they are.
-        "agreements_of_others": [
-            _agreement(row, works_in) for row in others if not row.purposes or code in row.purposes
-        ],
+        "agreements_of_others": [_agreement(row, about) for row in others],
+        "silent_agreements_of_others": [_agreement(row, about) for row in silent_others],
         # Of every place: in content signals the places of others count as well.
         "overrides": [_override(row) for row in inputs.overrides],
     }
+
+
+def _by_speaking(
+    agreements: Iterable[Agreement], purpose: str
+) -> tuple[list[Agreement], list[Agreement]]:
+    """Return the agreements that cover a purpose, and those that name others only."""
+    rows = list(agreements)
+    silent = [row for row in rows if not speaks_of(row, purpose)]
+    return [row for row in rows if row not in silent], silent
 
 
 def _allowlist(purpose: Purpose) -> dict[str, dict[str, int]]:
@@ -275,21 +296,20 @@ def _sites_of_papers(agreements: Iterable[Agreement]) -> dict[str, frozenset[str
     return sites
 
 
-def _evidence_for(
-    inputs: PurposeInputs, places: Collection[str], sites: Collection[str], shared: Published
-) -> list[GateEvidence]:
+def _evidence_for(inputs: PurposeInputs, about: _About, shared: Published) -> list[GateEvidence]:
     """Return the evidence that counts for people of these sites.
 
     Of the places of others, too: in content signals their gates count as well. The document of an
     agreement for some sites closes nothing for people elsewhere, whom it does not cap either.
     """
-    limited = shared.sites_of_papers
+    places, limited = about.places | shared.elsewhere, shared.sites_of_papers
     return [
         row
         for row in inputs.evidence
         if row.jurisdiction in places
         and (
-            row.document_sha256 not in limited or not limited[row.document_sha256].isdisjoint(sites)
+            row.document_sha256 not in limited
+            or not limited[row.document_sha256].isdisjoint(about.sites)
         )
     ]
 
@@ -303,11 +323,16 @@ def _evidence(row: GateEvidence) -> dict[str, Any]:
     }
 
 
-def _binds(agreement: Agreement, places: set[str], sites: Iterable[str]) -> bool:
-    """Say whether an agreement speaks about people of these places and sites at all."""
-    if not places & set(agreement.jurisdictions):
+def binds(agreement: Agreement, places: Collection[str], sites: Iterable[str]) -> bool:
+    """Say whether an agreement is about people of these places, those above them, and sites."""
+    if set(agreement.jurisdictions).isdisjoint(places):
         return False
     return not agreement.sites or not set(agreement.sites).isdisjoint(sites)
+
+
+def speaks_of(agreement: Agreement, purpose: str) -> bool:
+    """Say whether an agreement covers a purpose, as one that names none covers all."""
+    return not agreement.purposes or purpose in agreement.purposes
 
 
 def _hours(hours: WorkingHours, works_in: Collection[str]) -> list[dict[str, Any]]:
@@ -315,12 +340,16 @@ def _hours(hours: WorkingHours, works_in: Collection[str]) -> list[dict[str, Any
     return [schedule_entry(schedule) for schedule in hours.held_at(works_in)]
 
 
-def _agreement(row: Agreement, works_in: Collection[str]) -> dict[str, Any]:
+def _agreement(
+    row: Agreement, about: _About, among: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return an agreement as it holds for these people, its places only `among` those given."""
     successor = getattr(row, "replaced_by", None)
     hours = WorkingHours.read(row.working_hours) if row.working_hours else None
     return {
-        **({"hours": _hours(hours, works_in)} if hours else {}),
+        **({"hours": _hours(hours, about.works_in)} if hours else {}),
         "code": row.code,
+        "places": sorted(set(row.jurisdictions) & set(among or row.jurisdictions)),
         "apps": row.apps,
         "signals": row.signals,
         "retention_cap_days": row.retention_cap_days,

@@ -68,6 +68,7 @@ class Blocked:
     jurisdictions: tuple[str, ...]
     purpose: str
     signals: tuple[str, ...]
+    """None where it is the purpose itself, or its longer term."""
     reason: str
     agreement: str | None
 
@@ -151,7 +152,7 @@ class _Found:
             for figure in (key, *([(key[0], "", "")] if key[0] in {LOSE, GAIN} else [])):
                 self.cohorts.setdefault(figure, set()).add(cohort)
         for obstacle, signal in outcome.blocked:
-            self.blocked.setdefault(obstacle, set()).add(signal)
+            self.blocked.setdefault(obstacle, set()).update([signal] if signal else [])
         self.widens |= outcome.widens
 
     def impact(self) -> Impact:

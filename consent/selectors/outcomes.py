@@ -18,12 +18,12 @@ from consent.policy.deadlines import add_months
 from consent.policy.evaluate import Decision, evaluate_many
 from consent.policy.facts import ACTIVE
 from consent.policy.hours import Schedule, narrower
-from consent.policy.reasons import Reason
+from consent.policy.reasons import Reason, ReasonCode
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import ConsentState, Signal
 from consent.selectors.cohorts import cohort_document, published
 from consent.selectors.decisions import Standing, app_facts, person_facts
-from consent.selectors.shared import schedules_of
+from consent.selectors.shared import agreements_of, schedules_of
 
 Key = tuple[str, str, str]
 """(effect, purpose, signal): one figure of a preview."""
@@ -37,6 +37,10 @@ ASKED, UNASKED = "asked", "unasked"
 EFFECTS: Final = (LOSE, GAIN, SHORTER, LONGER, ASKED, UNASKED)
 OTHER_HOURS: Final[Key] = ("hours", "", "")
 """The figure of those for whom other working hours hold."""
+
+NOT_COVERED: Final = ReasonCode.AGREEMENT_DOES_NOT_COVER.value
+NO_LONGER: Final = "kept_no_longer"
+"""Where an agreement keeps people from a longer term; nothing of it is denied."""
 
 _ANYBODY: Final = Standing(
     cohort_policy=None,
@@ -75,7 +79,8 @@ class Outcome:
 
     figures: frozenset[Key]
     blocked: tuple[tuple[Obstacle, str], ...]
-    """What stands against a signal that the change would have allowed."""
+    """What stands against a signal that the change would have allowed; of no signal by name where
+    it stands against a purpose or its term."""
     widens: bool
 
 
@@ -127,7 +132,7 @@ class Place:
             widens |= not narrower(hours[1], hours[0])
         return Outcome(
             figures=frozenset(effects),
-            blocked=tuple(self._blocked(old, new)),
+            blocked=(*self._blocked(old, new), *((obstacle, "") for obstacle in self._agreed())),
             widens=widens or any(effect in {GAIN, LONGER} for effect, _, _ in effects),
         )
 
@@ -181,6 +186,19 @@ class Place:
                 for reason, agreement in left:
                     places = tuple(document["jurisdictions"])
                     yield (places, self.purpose, reason, agreement), signal
+
+    def _agreed(self) -> Iterator[Obstacle]:
+        """Yield the agreements that keep a new purpose, or a longer term of one, from here."""
+        old, new = (one["purposes"].get(self.purpose) for one in self._documents())
+        if new is None:
+            return
+        places, days = tuple(self._documents()[1]["jurisdictions"]), new["retention_days"]
+        longer = old is None or old["retention_days"] < days
+        for paper in agreements_of(new, self.after.at.date()):
+            if old is None and paper.signals == frozenset():
+                yield places, self.purpose, NOT_COVERED, paper.name
+            elif longer and paper.retention_days is not None and paper.retention_days < days:
+                yield places, self.purpose, NO_LONGER, paper.name
 
     def _decided(self, answer: Answer) -> tuple[Decisions, Decisions]:
         return self._decided_by(self.before, answer), self._decided_by(self.after, answer)

@@ -111,16 +111,21 @@ def _evidence(case: Case) -> list[Mapping[str, Any]]:
 
 
 def _agreement(case: Case, code: str) -> list[Mapping[str, Any]]:
-    return [item for item in _agreements(case) if item["code"] == code]
+    found = (*_agreements(case), *_agreements(case, "silent_"))
+    return [item for item in found if item["code"] == code]
 
 
-def _agreements(case: Case) -> list[Mapping[str, Any]]:
-    """Return the agreements that count here: in content, those of others whose words are seen."""
-    found = list(case.terms.get("agreements", ()))
+def _agreements(case: Case, which: str = "") -> list[Mapping[str, Any]]:
+    """Return the agreements that count here: in content, those of others whose words are seen.
+
+    `silent_`: those that name other purposes only.
+    """
+    found = list(case.terms.get(f"{which}agreements", ()))
     if case.signal in CONTENT_SIGNALS:
         named = case.shared.get("apps", {}).get(case.app, {}).get("agreements_of_others", ())
-        others = case.terms.get("agreements_of_others", ())
-        found += [item for item in others if item["code"] in named and item not in found]
+        others = case.terms.get(f"{which}agreements_of_others", ())
+        known = {item["code"] for item in found}
+        found += [item for item in others if item["code"] in named and item["code"] not in known]
     return found
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from consent.models import CouncilSeat, Proposal, ProposalVote
-from consent.selectors.impact import Impact, Line
+from consent.selectors.impact import Blocked, Impact, Line
+from consent.selectors.outcomes import NO_LONGER
 
 OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
 
@@ -98,13 +99,16 @@ def impact_lines(impact: Impact) -> list[str]:
         for line in impact.lines
         for words in _line_in_words(line)
     ]
-    told += [
-        f"{'+'.join(row.jurisdictions) or 'no place'}: blocked by "
-        f"{f'agreement {row.agreement}' if row.agreement else row.reason}"
-        f" ({', '.join(row.signals)})"
-        for row in impact.blocked
-    ]
+    told += map(_blocked_in_words, impact.blocked)
     return told or ["Nobody is concerned today"]
+
+
+def _blocked_in_words(row: Blocked) -> str:
+    where = "+".join(row.jurisdictions) or "no place"
+    by = f"by {f'agreement {row.agreement}' if row.agreement else row.reason}"
+    if row.reason == NO_LONGER:
+        return f"{where}: kept no longer, {by}"
+    return f"{where}: blocked {by} ({', '.join(row.signals) or row.purpose})"
 
 
 def _line_in_words(line: Line) -> Iterator[str]:

@@ -20,6 +20,16 @@ COUNSEL_GATE: Final = "counsel_signoff"
 """The gate by whose evidence counsel signs a jurisdiction of low confidence off."""
 
 
+AGREEMENTS: Final = (
+    "agreements",
+    "silent_agreements",
+    "agreements_of_others",
+    "silent_agreements_of_others",
+)
+"""What a purpose of a document says of agreements: those that speak of it, and those about the
+same people, or their colleagues, that name other purposes only."""
+
+
 def evidence_of(purpose: Purposed) -> frozenset[Evidence]:
     """Return the evidence for gates, whether or not it counts today, each for its own place."""
     return frozenset(
@@ -45,9 +55,10 @@ def signed_off(purpose: Purposed, today: date) -> frozenset[str]:
 def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
     """Return the agreements that bind: begun, and not replaced by one that has begun.
 
-    One whose last day is over and that nothing replaced still binds, and covers nothing.
+    One whose last day is over and that nothing replaced still binds, and covers nothing. Nor does
+    one that names other purposes only, where no agreement of its place speaks of this one.
     """
-    return _agreements(purpose["agreements"], today)
+    return _agreements(purpose["agreements"], purpose.get("silent_agreements", ()), today)
 
 
 def agreements_of_others(
@@ -55,22 +66,35 @@ def agreements_of_others(
 ) -> tuple[Agreement, ...]:
     """Return the agreements that bind for the colleagues whose words an app shows."""
     codes = app.get("agreements_of_others", ())
-    items = purpose.get("agreements_of_others", ())
-    return _agreements([item for item in items if item["code"] in codes], today)
+    speaking, silent = (
+        [item for item in purpose.get(key, ()) if item["code"] in codes]
+        for key in ("agreements_of_others", "silent_agreements_of_others")
+    )
+    return _agreements(speaking, silent, today)
 
 
-def _agreements(items: Iterable[Mapping[str, Any]], today: date) -> tuple[Agreement, ...]:
-    return tuple(
-        Agreement(
-            name=item["code"],
-            apps=frozenset(item["apps"]) or None,
-            signals=frozenset(Signal(s) for s in item["signals"]) or None,
-            retention_days=item["retention_cap_days"],
-            valid_from=day_of(item["from"]),
-            valid_until=day_of(item["until"]),
-        )
-        for item in items
-        if _binds(item, today)
+def _agreements(
+    speaking: Iterable[Mapping[str, Any]], silent: Iterable[Mapping[str, Any]], today: date
+) -> tuple[Agreement, ...]:
+    binding = [item for item in speaking if _binds(item, today)]
+    spoken = {place for item in binding for place in item.get("places", ())}
+    mute = [
+        item for item in silent if _binds(item, today) and not spoken.issuperset(item["places"])
+    ]
+    return (
+        *map(_agreement, binding),
+        *(Agreement(name=item["code"], signals=frozenset()) for item in mute),
+    )
+
+
+def _agreement(item: Mapping[str, Any]) -> Agreement:
+    return Agreement(
+        name=item["code"],
+        apps=frozenset(item["apps"]) or None,
+        signals=frozenset(Signal(s) for s in item["signals"]) or None,
+        retention_days=item["retention_cap_days"],
+        valid_from=day_of(item["from"]),
+        valid_until=day_of(item["until"]),
     )
 
 
@@ -157,8 +181,8 @@ def turning_days(document: Mapping[str, Any], rules: Rulebook) -> Iterator[date]
 
 def dated_in(purpose: Purposed) -> Iterator[date]:
     """Yield the days on which evidence, agreements and exceptions of a purpose begin or end."""
-    others = purpose.get("agreements_of_others", ())
-    for item in (*purpose["gates"], *purpose["agreements"], *others, *purpose["overrides"]):
+    lists = ("gates", "overrides", *AGREEMENTS)
+    for item in (item for name in lists for item in purpose.get(name, ())):
         for key in ("from", "until", "replaced_on"):
             if day := day_of(item.get(key)):
                 yield day

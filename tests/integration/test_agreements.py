@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from consent.policy.types import Signal
 from tests import factories
 
 TODAY = datetime.now(UTC).date()
@@ -199,13 +204,108 @@ def test_no_agreement_stands_without_its_entry(
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
+def test_an_agreement_about_other_purposes_lets_nothing_of_this_one_through(
+    world: factories.World,
+) -> None:
+    from consent import selectors
+    from consent.selectors import midnight
+
+    agree("A", purposes=["another"])
+    assert not allowed(world.subject, now())
+    found = selectors.explain(
+        world.subject, purpose="train-agents", app="tracker", signal=Signal.MOUSE_CLICK, at=now()
+    )
+    (answer,) = found.answers
+    assert answer.decision.codes == ("agreement_does_not_cover",)
+    assert [ground.code for ground in answer.steps[0].grounds] == ["A"]
+    assert "A" not in [ground.code for ground in answer.stands]
+
+    agree("B", purposes=["train-agents"], valid_from=TODAY + DAY)
+    assert not allowed(world.subject, midnight(TODAY + DAY) - SECOND)
+    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker", "sheet"}
+    elsewhere = world.another_subject("FR")
+    verdicts = selectors.verdicts_for(elsewhere, at=now())
+    assert not any("agreement_does_not_cover" in pair.decision.codes for pair in verdicts.pairs)
+
+
+PAPERS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "jurisdictions": st.sampled_from([["IE"], ["FR"], ["EU"], ["IE", "FR"], ["GB"]]),
+            "sites": st.sampled_from([[], [], ["Cork"]]),
+            "purposes": st.sampled_from([[], [], ["train-agents"], ["another"]]),
+            "apps": st.sampled_from([[], [], ["tracker"], ["sheet"]]),
+            "signals": st.sampled_from([[], ["scroll"], ["scroll", "key_meta"]]),
+        }
+    ),
+    max_size=3,
+)
+PEOPLE = {"cork": ({"IE", "EU"}, "Cork"), "dublin": ({"IE", "EU"}, ""), "paris": ({"FR", "EU"}, "")}
+
+
+def bound_by(papers: list[dict[str, Any]], whom: str, signal: str) -> bool:
+    """Say by a model of its own whether papers keep a signal in the tracker from somebody."""
+    places, site = PEOPLE[whom]
+    theirs = [
+        paper
+        for paper in papers
+        if places & set(paper["jurisdictions"]) and (not paper["sites"] or site in paper["sites"])
+    ]
+    speaking = [paper for paper in theirs if paper["purposes"] != ["another"]]
+    if any(paper["apps"] == ["sheet"] for paper in speaking):
+        return True
+    if any(paper["signals"] and signal not in paper["signals"] for paper in speaking):
+        return True
+    spoken = {place for paper in speaking for place in paper["jurisdictions"]}
+    silent = {place for paper in theirs for place in paper["jurisdictions"]} - spoken
+    return bool(silent & places)
+
+
+def test_against_a_model_whom_agreements_bind_and_what_they_refuse_for_all(database: Any) -> None:
+    """What is decided for each person, and that only what nobody may have is refused."""
+    from consent import exceptions, services
+
+    world = factories.make_world("IE")
+    people = {"cork": world.subject, "dublin": world.another_subject()}
+    people["paris"] = world.another_subject("FR")
+    work_at(people["cork"], "Cork")
+    ask = {"purpose": "train-agents", "app": "tracker", "add": ["key_meta"], "remove": []}
+    numbers = count()
+
+    @settings(max_examples=25, deadline=None)
+    @given(papers=PAPERS)
+    def agrees(papers: list[dict[str, Any]]) -> None:
+        rows = [agree(f"A-{next(numbers)}", **paper) for paper in papers]
+        for whom, subject in people.items():
+            subject.refresh_from_db()
+            decision = factories.decision_for(
+                subject, purpose="train-agents", app="tracker", signal=Signal.SCROLL, at=now()
+            )
+            assert decision
+            told = "agreement_does_not_cover" in decision.codes
+            assert told is bound_by(papers, whom, "scroll"), whom
+        refused = all(bound_by(papers, whom, "key_meta") for whom in people)
+        try:
+            proposal = services.propose(
+                kind="allowlist.change", payload=ask, proposed_by=UUID(int=5)
+            )
+        except exceptions.BeyondAgreement:
+            assert refused
+        else:
+            assert not refused
+            services.withdraw_proposal(proposal=proposal.uuid, by=UUID(int=5))
+        for row in rows:
+            agree(f"A-{next(numbers)}", jurisdictions=["SG"], replaces=row)
+
+    agrees()
+
+
 # --- agreements of colleagues ------------------------------------------------------------------
 
 
 def test_the_agreement_of_colleagues_binds_who_sees_their_words(database: Any) -> None:
     """Somebody in Ireland, an app with words of colleagues in Germany and an agreement there."""
     from consent import selectors, services
-    from consent.policy.types import Signal
     from consent.selectors.explain import as_json
 
     world = factories.make_world("IE")

@@ -19,6 +19,10 @@ LONGER = {"purpose": "train-agents", "retention_days": 90}
 SHORTER = {"purpose": "train-agents", "retention_days": 30}
 ADD = {"purpose": "train-agents", "app": "tracker", "add": ["key_meta"], "remove": []}
 REMOVE = {"purpose": "train-agents", "app": "tracker", "add": [], "remove": ["mouse_click"]}
+ANOTHER = {
+    "code": "another", "title": "Another", "description": "More.", "retention_days": 20,
+    "position": 2,
+}  # fmt: skip
 CODE = "SELECT retention_days FROM consent_purpose WHERE code = 'train-agents'"
 STATES = "SELECT state, applied_at IS NOT NULL FROM consent_proposal ORDER BY id"
 
@@ -477,6 +481,52 @@ def test_nobody_can_publish_beyond_an_agreement(
         propose(kind, payload)
 
     assert database.sql(STATES) == []
+
+
+@pytest.mark.parametrize(
+    ("caps", "kind", "payload", "line"),
+    [
+        ({"apps": ["sheet"]}, "allowlist.change", ADD, "IE: blocked by agreement BV-7 (key_meta)"),
+        ({"signals": ["scroll"]}, "allowlist.change", ADD, "IE: blocked by agreement BV-7"),
+        ({"retention_cap_days": 80}, "purpose.change", LONGER, "IE: kept no longer, by agreement"),
+        (
+            {"purposes": ["train-agents"]},
+            "purpose.publish",
+            ANOTHER,
+            "IE: blocked by agreement BV-7 (another)",
+        ),
+    ],
+)
+def test_an_agreement_of_one_country_blocks_there_alone(
+    world: Any, database: Any, caps: dict[str, Any], kind: str, payload: Any, line: str
+) -> None:
+    from consent import selectors
+
+    world.another_subject("FR")
+    agree("BV-7", **caps)
+
+    proposal = propose(kind, payload)
+
+    assert proposal.state == "open"
+    view = selectors.proposal_view(proposal)
+    assert [told for told in view["impact_lines"] if told.startswith(line)]
+    assert not [told for told in view["impact_lines"] if told.startswith("FR: blocked by agree")]
+    assert vote(proposal, OTHER).state == "applied"
+
+
+def test_where_nobody_works_yet_an_agreement_refuses_what_names_its_place(world: Any) -> None:
+    from consent import exceptions
+
+    agree("BV-DE", jurisdictions=["DE"], signals=["scroll"])
+    exception = {
+        "purpose": "train-agents", "jurisdiction": "DE", "signal": "key_timing",
+        "document_title": "Exception", "document_sha256": "c" * 64,
+        "valid_from": "2026-01-01", "valid_until": "2027-01-01",
+    }  # fmt: skip
+
+    assert propose("allowlist.change", ADD).state == "open"
+    with pytest.raises(exceptions.BeyondAgreement, match="BV-DE does not cover signal key_timing"):
+        propose("override.grant", exception)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """What agreements in force mean for a change: which councils are asked, and what goes beyond."""
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 
 from django.db.models import Q
 from django.utils import timezone
 
 from consent.exceptions import BeyondAgreement, CouncilUnknown
-from consent.models import Agreement, CouncilSeat
+from consent.models import Agreement, Cohort, CouncilSeat
 from consent.rules import rulebook
+from consent.selectors.cohorts import binds, speaks_of, with_those_above
+from consent.selectors.impact import population
 from consent.services.changes.kind import Ask, Change, Reach
 
 
@@ -44,24 +47,62 @@ def units_asked(change: Change) -> list[str]:
 
 
 def refuse_beyond(change: Change) -> None:
-    """Raise BeyondAgreement where a change would newly allow what an agreement does not cover."""
+    """Raise BeyondAgreement where agreements leave nobody for whom a change would newly allow it.
+
+    Where it is for some people only that an agreement does not cover it, it stands: what is
+    decided for those heeds the agreement, and the preview says so.
+    """
     ask = change.ask()
-    if ask is None:
+    standing = agreements_in_force(timezone.now().date()) if ask else []
+    if ask is None or not standing:
         return
-    standing = agreements_in_force(timezone.now().date())
-    for place in sorted({place for agreement in standing for place in agreement.jurisdictions}):
-        if not _place_asked(place, ask.jurisdictions):
-            continue
-        there = [agreement for agreement in standing if place in agreement.jurisdictions]
-        covering = [a for a in there if not a.purposes or ask.purpose in a.purposes]
-        if not covering:
-            raise BeyondAgreement(f"Agreement {there[0].code} does not cover {ask.purpose}")
-        for agreement in covering:
-            for what in _beyond(agreement, ask):
-                raise BeyondAgreement(f"Agreement {agreement.code} does not cover {what}")
+    found = [_beyond(standing, ask, people) for people in _reached(ask.jurisdictions)]
+    if found and all(found):
+        raise BeyondAgreement(str(found[0]))
 
 
-def _beyond(agreement: Agreement, ask: Ask) -> Iterator[str]:
+@dataclass(frozen=True)
+class _People:
+    """Some people as an agreement sees them: their places, with those above, and their sites."""
+
+    places: frozenset[str]
+    sites: tuple[str, ...] = ()
+
+
+def _reached(asked: frozenset[str] | None) -> list[_People]:
+    """Return the people there are in the places asked; where nobody is, whoever would be there."""
+    rules, here = rulebook(), population()
+    found = [
+        _People(frozenset(with_those_above(places, rules)), tuple(cohort.facts["sites"]))
+        for cohort in Cohort.objects.order_by("pk")
+        if here.get(cohort.pk) and (places := cohort.facts["jurisdictions"])
+    ]
+    if asked is None:
+        return found
+    there = [people for people in found if not people.places.isdisjoint(asked)]
+    return there or [
+        _People(frozenset(with_those_above({place}, rules))) for place in sorted(asked)
+    ]
+
+
+def _beyond(standing: Iterable[Agreement], ask: Ask, people: _People) -> str | None:
+    """Return which agreement does not cover what is asked of these people; None: all that bind do.
+
+    Each of their places that has agreements needs one that speaks of the purpose.
+    """
+    bound = [row for row in standing if binds(row, people.places, people.sites)]
+    for place in sorted(people.places):
+        there = [row for row in bound if place in row.jurisdictions]
+        if there and not any(speaks_of(row, ask.purpose) for row in there):
+            return f"Agreement {there[0].code} does not cover {ask.purpose}"
+    for agreement in bound:
+        if speaks_of(agreement, ask.purpose):
+            for what in _uncovered(agreement, ask):
+                return f"Agreement {agreement.code} does not cover {what}"
+    return None
+
+
+def _uncovered(agreement: Agreement, ask: Ask) -> Iterator[str]:
     if ask.app and agreement.apps and ask.app not in agreement.apps:
         yield f"app {ask.app}"
     if agreement.signals and (signals := sorted(ask.signals - set(agreement.signals))):

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from consent.models import Proposal
 from consent.policy.reasons import TITLES
-from consent.selectors.impact import Impact, Line
+from consent.selectors.impact import Blocked, Impact, Line
+from consent.selectors.outcomes import NO_LONGER
 from consent.selectors.proposals import DiffRow, Missing
 from portal.pages.changes.values import in_words, place_name, purpose_name
 from portal.readiness import grouped
@@ -69,19 +70,25 @@ def effect(impact: Impact | None) -> list[str]:
         found.append(
             _("Other working hours hold for %(count)s people.") % {"count": _count(impact.hours)}
         )
-    for blocked in impact.blocked:
-        signals = ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals)
-        why = blocked.agreement or TITLES.get(blocked.reason, blocked.reason).rstrip(".")
-        found.append(
-            _("%(places)s: %(signals)s stays denied for %(purpose)s: %(why)s.")
-            % {
-                "places": ", ".join(map(place_name, blocked.jurisdictions)),
-                "signals": signals,
-                "purpose": purpose_name(blocked.purpose),
-                "why": why,
-            }
-        )
+    found += map(_blocked, impact.blocked)
     return found
+
+
+def _blocked(blocked: Blocked) -> str:
+    """Return what a change does not do in some places, and why."""
+    by = blocked.agreement and _("blocked by agreement %(code)s") % {"code": blocked.agreement}
+    said = {
+        "places": ", ".join(map(place_name, blocked.jurisdictions)),
+        "signals": ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals),
+        "purpose": purpose_name(blocked.purpose),
+        "why": by or TITLES.get(blocked.reason, blocked.reason).rstrip("."),
+        "code": blocked.agreement,
+    }
+    if blocked.reason == NO_LONGER:
+        return _("%(places)s: %(purpose)s is kept no longer there: agreement %(code)s.") % said
+    if not blocked.signals:
+        return _("%(places)s: %(purpose)s stays denied: %(why)s.") % said
+    return _("%(places)s: %(signals)s stays denied for %(purpose)s: %(why)s.") % said
 
 
 def missing(lack: Missing) -> list[str]:
