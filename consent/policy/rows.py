@@ -68,6 +68,8 @@ class Row:
     as_of: date
     review_by: date
     complaint_ack_from: date
+    posting_gate: str | None
+    """The gate whose evidence shows that the notice hangs where it must."""
     confidence: str
     own: Bounds
     """What this row alone asks for, its parents left aside."""
@@ -115,6 +117,7 @@ def read_row(table: Mapping[str, Any], file: str, meta: Meta, gates: Mapping[str
         as_of=values["as_of"],
         review_by=values["review_by"],
         complaint_ack_from=values["complaint_ack_from"] or ALWAYS,
+        posting_gate=values["posting_gate"],
         confidence=values["confidence"].word,
         own=_bounds(values, meta),
         notes=tuple(
@@ -157,6 +160,10 @@ def _check_alone(
     floor = [values[f"retention_floor_{key}"] is None for key in FLOOR_KEYS]
     if len(set(floor)) > 1:
         raise RulebookError(file, "retention_floor_days", "days, scope and from go together")
+    if values["posting_gate"] and values["posting_gate"] not in values["gates"]:
+        raise RulebookError(file, "posting_gate", "must be a gate of this file")
+    if values["posting_gate"] and not values["posting_required"]:
+        raise RulebookError(file, "posting_gate", "goes together with posting_required")
     if values["complaint_ack_from"] and values["complaint_ack_days"] is None:
         raise RulebookError(file, "complaint_ack_from", "goes together with complaint_ack_days")
     if (values["record_keeping_months"] is None) != (values["record_keeping_basis"] is None):
@@ -213,6 +220,12 @@ def _answers(values: Mapping[str, Any], extension: Extension | None) -> frozense
         return frozenset()
     stops = values["dsar_clock_stops_from"] or NEVER
     return frozenset({Answer(values["dsar_days"], values["dsar_period"] or 0, extension, stops)})
+
+
+def check_provable(row: Row) -> None:
+    """Refuse a duty to post the notice that nothing would ever be asked to show."""
+    if row.own.posting_required and row.posting_gate is None:
+        raise RulebookError(row.file, "posting_gate", "must name the gate by which it is shown")
 
 
 def check_against_parent(row: Row, parent: Row | None) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from consent.policy.bounds import AnySignal, Bounds, Rank, combine, join
-from consent.policy.rows import ALWAYS, NEVER, Row, check_against_parent, read_row
+from consent.policy.rows import (
+    ALWAYS,
+    NEVER,
+    Row,
+    check_against_parent,
+    check_provable,
+    read_row,
+)
 from consent.policy.schema import (
     ADDED_LATER,
     GATE_READERS,
@@ -208,6 +215,8 @@ def rulebook_of_tables(
             continue
         try:
             row = read_row({**ADDED_LATER, **table} if kept else table, name, meta, gates)
+            if not kept:
+                check_provable(row)
         except RulebookError as problem:
             problems.append(problem)
         else:

@@ -218,7 +218,7 @@ OVERRIDE_READERS: Final[Mapping[str, Reader]] = {
 }
 
 
-ADDED_LATER: Final[Mapping[str, Any]] = {"complaint_ack_from": NONE}
+ADDED_LATER: Final[Mapping[str, Any]] = {"complaint_ack_from": NONE, "posting_gate": NONE}
 """Keys of a jurisdiction's file that older texts lack, and what it means that they do.
 
 A text adopted or recorded before the key came still counts as it was meant. Shipped files must have
@@ -251,6 +251,7 @@ def row_readers(meta: Meta, file: str) -> dict[str, Reader]:
         "notice_waivable_by_employee": flag,
         "acknowledgement_required": flag,
         "posting_required": flag,
+        "posting_gate": or_none(text),
         "policy_copy_days": or_none(whole),
         "prohibited_signals": signals,
         "restricted_signals": signals,

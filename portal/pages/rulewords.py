@@ -53,7 +53,9 @@ LABELS: Final[Mapping[str, Words]] = {
     "notice_days": gettext_lazy("Notice before the first recording"),
     "notice_waivable": gettext_lazy("The employee may agree to less notice"),
     "acknowledgement_required": gettext_lazy("The employee must confirm the notice"),
-    "posting_required": gettext_lazy("The notice must hang at the workplace (for information)"),
+    "posting_required": gettext_lazy(
+        "The notice must hang at the workplace (proof of it is asked for above)"
+    ),
     "policy_copy_days": gettext_lazy("A copy of the policy within"),
     "prohibited_signals": gettext_lazy("Never recorded here"),
     "restricted_signals": gettext_lazy("Only with a signed exception"),

@@ -198,7 +198,7 @@ def test_bounds_have_the_keys_of_a_row_and_one_more(ask: Any) -> None:
     assert status == 0
     ours = {
         "name", "status", "effective_until", "as_of", "review_by", "overrides",
-        "dsar_clock_stops_from", "complaint_ack_from",
+        "dsar_clock_stops_from", "complaint_ack_from", "posting_gate",
     }  # fmt: skip
     assert set(answer) == set(row_readers(load_rulebook().meta, "x")) - ours | {"notice_waivable"}
     assert answer["code"] == ["DE", "EU", "US", "US-NY"]

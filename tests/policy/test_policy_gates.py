@@ -52,6 +52,25 @@ def gate_reason(**changes: Any) -> Reason | None:
     return next((one for one in reasons if one.code is ReasonCode.GATES_OPEN), None)
 
 
+@pytest.mark.parametrize("code", [c for c in CODES if RULEBOOK.rows[c].own.posting_required])
+def test_a_notice_that_must_hang_is_shown_by_the_evidence_for_its_gate(code: str) -> None:
+    """Everything else is there; without the proof of posting nothing is recorded."""
+    gate = RULEBOOK.rows[code].posting_gate
+    assert gate
+    assert "posted" in RULEBOOK.gates[gate].evidence
+    assert RULEBOOK.gates[gate].condition is None, "no reason stands in for the notice"
+    papers = lineage(code)
+    facts = {"jurisdictions": frozenset({code}), "notice_on": date(2024, 1, 1)}
+    facts |= {"signal": Signal.MOUSE_CLICK, "counterparties": frozenset()}
+    without = frozenset(paper for paper in papers if paper.gate != gate)
+
+    reason = gate_reason(**facts, gates=without)
+
+    assert gate_reason(**facts, gates=papers) is None
+    assert reason
+    assert dict(reason.params)["gates"] == (gate,)
+
+
 def test_a_gate_closed_at_home_is_not_closed_for_the_place_of_others() -> None:
     reason = gate_reason(gates=lineage("IE"))
 

@@ -89,17 +89,32 @@ def test_a_text_from_before_a_key_came_counts_as_it_was_meant() -> None:
     tables = {
         file: {key: said for key, said in table.items() if key not in ADDED_LATER}
         for file, table in RULEBOOK.tables.items()
-        if file != "GB.toml"
     }
 
     kept = rulebook_of_tables(tables, kept=True)
 
-    others = {code: row for code, row in RULEBOOK.rows.items() if code != "GB"}
-    assert kept.rows == others
     assert not kept.problems
-    spelt_out = {file: RULEBOOK.tables[file] for file in tables}
-    assert kept.digest == rulebook_of_tables(spelt_out).digest
+    unchanged = {
+        code: row
+        for code, row in RULEBOOK.rows.items()
+        if all(RULEBOOK.tables[row.file][key] == none for key, none in ADDED_LATER.items())
+    }
+    assert set(RULEBOOK.rows) - set(unchanged) == {"GB", "US-CT", "US-NY"}
+    assert {code: kept.rows[code] for code in unchanged} == unchanged
+    assert kept.rows["GB"].own == RULEBOOK.rows["GB"].own
     assert rulebook_of_tables(tables).rows == {}, "in a shipped file the line was forgotten"
+
+
+def test_a_key_that_came_later_and_says_nothing_new_leaves_the_digest_as_it_was() -> None:
+    def of(*, kept: bool) -> str:
+        tables = {
+            file: {key: said for key, said in table.items() if not kept or key not in ADDED_LATER}
+            for file, table in RULEBOOK.tables.items()
+            if file not in {"GB.toml", "US-CT.toml", "US-NY.toml"}
+        }
+        return rulebook_of_tables(tables, kept=kept).digest
+
+    assert of(kept=True) == of(kept=False) != RULEBOOK.digest
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.sampled_from(sorted(RULEBOOK.rows)))
@@ -173,6 +188,19 @@ def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, key: str) -> None:
         ("DE.toml", 'evidence = "seen"', 'evidence = "sure"', "DE.toml, citations 1: evidence"),
         ("DE.toml", "\nevidence = ", "\nproof = ", "DE.toml, citations 1: evidence: this key is"),
         ("IN.toml", "retention_floor_days = 365", 'retention_floor_days = "none"', "IN.toml: rete"),
+        (
+            "US-CT.toml",
+            'posting_gate = "ct_',
+            'posting_gate = "none" # "ct_',
+            "posting_gate: must name",
+        ),
+        ("US-CT.toml", "posting_required = true", "posting_required = false", "posting_gate: goes"),
+        (
+            "US-CT.toml",
+            'posting_gate = "ct_',
+            'posting_gate = "not_',
+            "posting_gate: must be a gate",
+        ),
         ("GB.toml", "complaint_ack_days = 30", 'complaint_ack_days = "none"', "complaint_ack_from"),
         ("DE.toml", 'record_keeping_basis = "guidance"', 'record_keeping_basis = "none"', "record"),
         ("US-CT.toml", 'effective_until = "none"', "effective_until = 2026-10-01", "effective_unt"),
