@@ -16,6 +16,8 @@ class Purpose(models.Model):
     retention_days = models.PositiveIntegerField()
     position = models.PositiveSmallIntegerField(default=0)
     published_at = models.DateTimeField(null=True)
+    # Since when nobody is asked any more: some laws say how soon what is held has to go then.
+    retired_at = models.DateTimeField(null=True)
 
     class Data:
         personal: set[str] = set()
@@ -29,11 +31,16 @@ class Purpose(models.Model):
             "retention_days",
             "position",
             "published_at",
+            "retired_at",
         }
 
     class Meta:
         ordering = ["position", "code"]
         constraints = [
+            models.CheckConstraint(
+                name="purpose_asks_or_is_retired",
+                condition=models.Q(published_at__isnull=True) | models.Q(retired_at__isnull=True),
+            ),
             models.CheckConstraint(
                 name="purpose_retention_bounded",
                 condition=models.Q(retention_days__gte=1, retention_days__lte=365),

@@ -27,7 +27,7 @@ from consent.rules import rulebook
 from consent.selectors.choices import current_notice
 from consent.selectors.documents import FORM, current_cohort_policies
 from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
-from consent.selectors.shared import kept_days, schedule_entry, turning_days
+from consent.selectors.shared import ends_of, kept_days, schedule_entry, turning_days
 from consent.selectors.stops import is_stopped
 
 
@@ -40,6 +40,8 @@ class Published:
     registry: str
     """The digest of what is said of the apps."""
     purposes: tuple["PurposeInputs", ...]
+    retired: Mapping[str, datetime]
+    """Purposes that ask nobody any more, and since when."""
     agreements: tuple[Agreement, ...]
     sites_of_papers: Mapping[str, frozenset[str]]
     """The digest of an agreement for some sites -> those sites: it is evidence for no others."""
@@ -70,6 +72,7 @@ def current_cohort_policy(cohort: Cohort) -> CohortPolicy | None:
 def published() -> Published:
     """Return what is published, agreed and evidenced as it stands now."""
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
+    retired = Purpose.objects.filter(retired_at__isnull=False).order_by("pk")
     rules = rulebook()
     agreements = tuple(Agreement.objects.select_related("replaced_by").order_by("pk"))
     apps = _apps(agreements, rules)
@@ -79,6 +82,7 @@ def published() -> Published:
         registry=hashlib.sha256(plain(apps).text.encode()).hexdigest(),
         elsewhere=frozenset(with_those_above(places_of_others(), rules)),
         purposes=tuple(_inputs(purpose) for purpose in purposes),
+        retired={one.code: one.retired_at for one in retired if one.retired_at},
         agreements=agreements,
         sites_of_papers=_sites_of_papers(agreements),
         leases={key: setting(key) for key in KNOBS},
@@ -92,7 +96,8 @@ def cohort_document(
     """Return what is decided for everyone in the cohort alike, as a JSON document.
 
     Evidence, agreements and exceptions stand in it with their days; whoever reads it looks at the
-    day. Only `kept`, how long what is recorded may be kept, is worked out for the day of `at`.
+    day. Only `kept`, how long what is recorded may be kept, and `ended`, by when what is held for
+    a retired purpose must be gone, are worked out for the day of `at`.
     """
     shared = shared or published()
     about = _about(cohort, shared)
@@ -107,6 +112,7 @@ def cohort_document(
         "purposes": {
             inputs.purpose.code: _purpose(inputs, about, shared) for inputs in shared.purposes
         },
+        "ended": ends_of(about.jurisdictions, shared.retired, shared.rules, at.date()),
     }
     reached = {EVERYBODY, *about.places, *(SITE + site for site in about.sites)}
     own = [
@@ -172,6 +178,9 @@ def is_shortened(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
     Where the earlier one names no term, as while a place's rules were unknown, any term is shorter.
     """
+    ended = before.get("ended", {})
+    if any(code not in ended or by < ended[code] for code, by in after["ended"].items()):
+        return True
     return any(
         days < before["purposes"].get(code, {}).get("kept", {}).get(signal, math.inf)
         for code, purpose in after["purposes"].items()

@@ -4,7 +4,7 @@ No database: a document and its rulebook in, facts for the pure core out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from consent.policy.evaluate import retention_days
@@ -170,6 +170,20 @@ def kept_days(
     bounds = rules.law(codes, today).bounds
     found = {signal: retention_days(person, bounds, signal, rules) for signal in Signal}
     return {signal.value: days for signal, days in found.items() if days is not None}
+
+
+def ends_of(
+    jurisdictions: Iterable[str], retired: Mapping[str, datetime], rules: Rulebook, today: date
+) -> dict[str, int]:
+    """Return by when, in seconds, what is held for each retired purpose must be gone.
+
+    Empty where no rule of the places says how soon after its purpose; then its own term counts.
+    """
+    bounds = rules.law(frozenset(jurisdictions), today).bounds
+    if bounds is None or bounds.delete_after_purpose_days is None:
+        return {}
+    time = timedelta(days=bounds.delete_after_purpose_days)
+    return {code: int((since + time).timestamp()) for code, since in retired.items()}
 
 
 def turning_days(document: Mapping[str, Any], rules: Rulebook) -> Iterator[date]:

@@ -36,24 +36,30 @@ def change_purpose(
 
 @transaction.atomic
 def retire_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None) -> Purpose:
-    """Ask nobody any more and record nothing for it; answers stay on record. Repeats are quiet."""
+    """Ask nobody any more and record nothing for it; answers stay on record. Repeats are quiet.
+
+    Where a law says how soon after that what is held must be gone, it is owed in this transaction.
+    """
     retired = Purpose.objects.select_for_update().get(pk=purpose.pk)
     if retired.published_at is None:
         return retired
-    retired.published_at = None
-    retired.save(update_fields=["published_at"])
+    retired.published_at, retired.retired_at = None, at or timezone.now()
+    retired.save(update_fields=["published_at", "retired_at"])
     _say(retired, ("published",), actor=actor, at=at)
     return retired
 
 
 @transaction.atomic
 def reopen_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None) -> Purpose:
-    """Ask again for a purpose that was retired: who still says yes is recorded again."""
+    """Ask again for a purpose that was retired: who still says yes is recorded again.
+
+    What was to be gone because it had ended is gone by then all the same.
+    """
     reopened = Purpose.objects.select_for_update().get(pk=purpose.pk)
     if reopened.published_at is not None:
         return reopened
-    reopened.published_at = at or timezone.now()
-    reopened.save(update_fields=["published_at"])
+    reopened.published_at, reopened.retired_at = at or timezone.now(), None
+    reopened.save(update_fields=["published_at", "retired_at"])
     _say(reopened, ("published",), actor=actor, at=at)
     return reopened
 

@@ -61,9 +61,7 @@ LABELS: Final[Mapping[str, Words]] = {
     "restricted_signals": gettext_lazy("Only with a signed exception"),
     "retention_cap_days": gettext_lazy("Kept at most"),
     "biometric_retention_cap_days": gettext_lazy("Biometric data kept at most"),
-    "delete_after_purpose_days": gettext_lazy(
-        "Deleted after the purpose has ended, within (for information)"
-    ),
+    "delete_after_purpose_days": gettext_lazy("Deleted after the purpose has ended, within"),
     "retention_floor_days": gettext_lazy("Minimum period, never for training"),
     "retention_floor_scope": gettext_lazy("What the minimum period is about"),
     "retention_floor_from": gettext_lazy("The minimum period counts from"),

@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 class Tightening(models.Model):
     """Somebody came under other rules, or the rules of a cohort became stricter.
 
+    So they do as well when a purpose ends under a rule that says how soon after it data must go.
+
     Owed in the transaction of its cause, carried out by workers in slices, so that no move is
     slow. The terms are those of the revision it names, whatever comes later: the stricter of old
     and new holds for what is kept, and nothing ever makes a term longer.

@@ -30,7 +30,7 @@ from retention.services.judgement import (
     standing_for,
     told_to_others,
 )
-from retention.services.tightening import Terms, shortest, terms_now
+from retention.services.tightening import Terms, ended_where_captured, terms_now
 from retention.stores import store_named
 
 
@@ -199,10 +199,11 @@ def batch_of(
 
     That is the earliest by the policy it was captured under and by the rules that hold on arrival.
     """
-    allowed = policy.allow[manifest.purpose]
+    allowed, until = policy.allow[manifest.purpose], manifest.captured_until
     days = min(allowed[app][signal] for app, signal in manifest.pairs())
-    now = shortest(terms, manifest.purpose, manifest.signals)
-    days = days if now is None else min(days, now)
+    now = terms.due(purpose=manifest.purpose, signals=manifest.signals, captured_until=until)
+    ends = due_at(captured_until=until, retention_days=days)
+    named = (ends, now, ended_where_captured(policy, event.purpose))
     captured_on = manifest.captured_on()
     _ensure_partition(captured_on.replace(day=1).isoformat())
     return Batch(
@@ -222,7 +223,7 @@ def batch_of(
         key=key,
         bytes=manifest.bytes,
         sha256=manifest.sha256,
-        due_at=due_at(captured_until=manifest.captured_until, retention_days=days),
+        due_at=min(due for due in named if due),
         imported=imported,
     )
 

@@ -6,7 +6,8 @@ A move or a change of rules writes one row, however much is kept; the workers' t
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -16,15 +17,38 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors as consent
-from consent.models import Cohort, CohortMembership, CohortPolicy, Subject
+from consent.models import (
+    Cohort,
+    CohortMembership,
+    CohortPolicy,
+    IssuedPolicy,
+    Purpose,
+    Subject,
+)
 from retention.models import Batch, Hold, Tightening
 from retention.schedule import due_at
 
 SLICE = 500
 HOLD_LOOKED_AT_AGAIN = timedelta(hours=1)
 
-Terms = Mapping[str, Mapping[str, int]]
-"""Purpose code -> signal -> days it may be kept; what is not in it has no term of its own."""
+
+@dataclass(frozen=True)
+class Terms:
+    """What the rules of some people say about what is held of them; silence names no term."""
+
+    days: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Purpose -> signal -> days it may be kept."""
+    gone_by: Mapping[str, datetime] = field(default_factory=dict)
+    """Purpose that has ended -> when all that is held for it must be gone."""
+
+    def due(
+        self, *, purpose: str, signals: Iterable[str], captured_until: datetime
+    ) -> datetime | None:
+        """Return by when a batch of these signals must be gone; None where no term is named."""
+        named = self.days.get(purpose, {})
+        days = min((named[signal] for signal in signals if signal in named), default=None)
+        own = None if days is None else due_at(captured_until=captured_until, retention_days=days)
+        return min((by for by in (own, self.gone_by.get(purpose)) if by), default=None)
 
 
 def owe_after_move(subject: Subject, policy: CohortPolicy) -> None:
@@ -43,8 +67,12 @@ def owe_after_shortening(policies: Sequence[CohortPolicy]) -> None:
     Tightening.objects.bulk_create(
         Tightening(cause=Tightening.Cause.RULES, cohort_policy=policy)
         for policy in policies
-        if policy.cohort_id in concerned
+        if policy.cohort_id in concerned or _holds_ended(policy)
     )
+
+
+def _holds_ended(policy: CohortPolicy) -> bool:
+    return bool(policy.document.get("ended")) and _kept(_ended_there(policy)).exists()
 
 
 def terms_now(subject: Subject) -> Terms:
@@ -54,18 +82,28 @@ def terms_now(subject: Subject) -> Terms:
     """
     subject = Subject.objects.select_related("cohort").get(pk=subject.pk)
     policy = consent.current_cohort_policy(subject.cohort) if subject.cohort else None
-    return terms_of(policy.document) if policy else {}
+    return terms_of(policy.document) if policy else Terms()
+
+
+def ended_where_captured(policy: IssuedPolicy, purpose: Purpose) -> datetime | None:
+    """Return by when it must be gone since its purpose ended, by the rules it was captured under.
+
+    None while the purpose goes on, or where those rules say nothing about it.
+    """
+    if purpose.retired_at is None or policy.cohort_policy is None:
+        return None
+    newest = consent.current_cohort_policy(policy.cohort_policy.cohort)
+    return terms_of(newest.document).gone_by.get(purpose.code) if newest else None
 
 
 def terms_of(document: Mapping[str, Any]) -> Terms:
     """Return the terms that a cohort's document names."""
-    return {code: purpose["kept"] for code, purpose in document["purposes"].items()}
-
-
-def shortest(terms: Terms, purpose: str, signals: Iterable[str]) -> int | None:
-    """Return how long a batch of these signals may be kept; None where no term is named."""
-    named = terms.get(purpose, {})
-    return min((named[signal] for signal in signals if signal in named), default=None)
+    return Terms(
+        days={code: purpose["kept"] for code, purpose in document["purposes"].items()},
+        gone_by={
+            code: datetime.fromtimestamp(by, UTC) for code, by in document.get("ended", {}).items()
+        },
+    )
 
 
 @transaction.atomic
@@ -98,9 +136,11 @@ def _claim(now: datetime) -> Tightening | None:
 
 def _next_slice(tightening: Tightening) -> QuerySet[Batch]:
     """Return the next batches in the order of the table, locked until they are shortened."""
-    whose = Q(subject=tightening.subject)
-    if tightening.subject is None:
-        whose = Q(subject__in=_members(tightening))
+    whose = Q(subject__in=_members(tightening)) | _ended_there(tightening.cohort_policy)
+    if tightening.cause == Tightening.Cause.MOVED:
+        whose = Q(subject=tightening.subject)
+    elif tightening.subject is not None:
+        whose &= Q(subject=tightening.subject)
     after = Q()
     if tightening.after_day and tightening.after_batch:
         after = Q(captured_on__gt=tightening.after_day) | Q(
@@ -124,6 +164,17 @@ def _members(tightening: Tightening) -> QuerySet[CohortMembership, int]:
     return there.exclude(Exists(later)).values_list("subject_id", flat=True)
 
 
+def _ended_there(policy: CohortPolicy) -> Q:
+    """Return what was captured under these rules for a purpose that has ended since.
+
+    Whoever moved away meanwhile is under other rules; what was captured before is still under
+    those that say how soon after its purpose it must be gone.
+    """
+    ended = list(policy.document.get("ended", {}))
+    there = Q(issued_policy__cohort_policy__cohort=policy.cohort_id)
+    return there & Q(purpose__code__in=ended)
+
+
 def _kept(whose: Q) -> QuerySet[Batch]:
     return Batch.objects.filter(whose, state=Batch.State.KEPT)
 
@@ -142,18 +193,18 @@ def _held(batches: list[Batch]) -> list[Batch]:
 def _shorten(tightening: Tightening, batches: list[Batch]) -> None:
     """Give each batch the shorter of its term and the new one, and enter it, person by person."""
     terms = terms_of(tightening.cohort_policy.document)
-    by_days: dict[int, list[Batch]] = defaultdict(list)
+    by_delay: dict[timedelta | datetime, list[Batch]] = defaultdict(list)
     by_subject: dict[int, list[Batch]] = defaultdict(list)
     for batch in batches:
-        days = shortest(terms, batch.purpose.code, batch.signals)
-        if days is None:
-            continue
-        if due_at(captured_until=batch.captured_until, retention_days=days) < batch.due_at:
-            by_days[days].append(batch)
+        until, purpose = batch.captured_until, batch.purpose.code
+        due = terms.due(purpose=purpose, signals=batch.signals, captured_until=until)
+        if due is not None and due < batch.due_at:
+            end = due if due == terms.gone_by.get(purpose) else due - until
+            by_delay[end].append(batch)
             by_subject[batch.subject_id].append(batch)
-    for days, few in by_days.items():
-        due = F("captured_until") + timedelta(days=days)
-        Batch.objects.filter(_named(few)).update(due_at=due)
+    for end, few in by_delay.items():
+        due_then = end if isinstance(end, datetime) else F("captured_until") + end
+        Batch.objects.filter(_named(few)).update(due_at=due_then)
     refs = dict(Subject.objects.filter(pk__in=by_subject).values_list("pk", "ref"))
     for subject, few in by_subject.items():
         ledger.append(
