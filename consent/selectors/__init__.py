@@ -1,5 +1,6 @@
 """Reads only: what stands now, for whom, and why."""
 
+from consent.selectors.asking import not_asked_before
 from consent.selectors.attention import Attention, attention
 from consent.selectors.choices import (
     consent_valid_until,
@@ -87,6 +88,7 @@ __all__ = [
     "newest_event",
     "next_shared_turn",
     "next_turn",
+    "not_asked_before",
     "of_batches",
     "offered_listings",
     "offered_pairs",

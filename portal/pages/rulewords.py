@@ -79,7 +79,7 @@ LABELS: Final[Mapping[str, Words]] = {
     "limit_spi_business_days": gettext_lazy("Sensitive data limited within (business days)"),
     "complaint_ack_days": gettext_lazy("A complaint is answered within"),
     "reconsent_months": gettext_lazy("Asked anew after"),
-    "reprompt_cooldown_months": gettext_lazy("Not asked again after a no for (for information)"),
+    "reprompt_cooldown_months": gettext_lazy("Not asked again after a no for"),
     "record_keeping_months": gettext_lazy("Proof of the choices kept for"),
     "record_keeping_basis": gettext_lazy("Who asks for that"),
     "risk_assessment_keep_months": gettext_lazy("Risk assessment kept for"),

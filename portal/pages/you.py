@@ -1,5 +1,6 @@
 """The employee's own pages: what is decided, what is held, which machines, and the ways to stop."""
 
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -9,12 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from consent import exceptions, selectors, services
 from consent.models import Agent, ConsentEvent, Purpose, Subject
+from consent.policy.asking import A_NO
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
 from portal.pages.capture import capture_of
@@ -26,6 +29,7 @@ from portal.policykeys import standing
 from portal.templatetags.words import state_name
 from retention.models import Batch, Certificate, DeletionCase, Hold
 
+OPEN_STATES = {ConsentState.UNKNOWN, ConsentState.REQUESTED, ConsentState.DEFERRED}
 RECENT = 5
 FORGET_MINUTES = 10
 LONG = 50
@@ -188,8 +192,12 @@ def resume(request: HttpRequest) -> HttpResponse:
 
 
 def purposes_of(subject: Subject) -> list[dict[str, Any]]:
-    """Return each purpose that asks, with the person's answer to it."""
+    """Return each purpose that asks, with the person's answer to it.
+
+    After a no it does not ask again for a while, and says so; the answer can be changed on any day.
+    """
     standing = selectors.standing_consents(subject)
+    quiet = selectors.not_asked_before(subject, at=timezone.now())
     found = []
     for purpose in Purpose.objects.filter(published_at__isnull=False):
         if selectors.current_notice(purpose) is None:
@@ -201,11 +209,28 @@ def purposes_of(subject: Subject) -> list[dict[str, Any]]:
                 "state": event.state if event else ConsentState.UNKNOWN.value,
                 "since": event.event_time if event else None,
                 "text": purpose.description,
+                "asks": _asks(event, quiet.get(purpose.code)),
+                "quiet": _quiet(quiet.get(purpose.code)),
                 "choose_url": reverse("you-decide", args=[purpose.code]),
                 "receipt_url": reverse("you-receipt", args=[event.uuid]) if event else "",
             }
         )
     return found
+
+
+def _asks(event: ConsentEvent | None, quiet_until: date | None) -> bool:
+    """Say whether the page asks for an answer: there is none, or a no that is long ago."""
+    if event is None or event.state in OPEN_STATES:
+        return True
+    return event.state in A_NO and quiet_until is None
+
+
+def _quiet(until: date | None) -> str:
+    if until is None:
+        return ""
+    if until == date.max:
+        return _("You are not asked again.")
+    return _("You are not asked again before %(day)s.") % {"day": date_format(until, "j M Y")}
 
 
 def held_of(subject: Subject) -> dict[str, Any]:
