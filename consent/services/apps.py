@@ -99,7 +99,8 @@ def change_app(
     The service trusts its caller: this is how an app leaves a protected category, and how a mark
     that the catalogue knows as never captured comes to count as something else. A proposal reaches
     it only after two approvers and the works council agreed (`leaves_protection` says when).
-    Where it turns out to be of a protected kind, the erasure of what is held of it is owed at once.
+    Where it turns out to be of a protected kind, the erasure of what is held of it is owed at once;
+    where it is of none any more, whoever said yes to it before is asked anew.
     Raises ChangeUnfit for an unknown field or a value that cannot be.
     """
     app = App.objects.select_for_update().get(pk=app.pk)
@@ -115,7 +116,8 @@ def change_app(
     if not changed and not rows:
         return app
     app.save(update_fields=changed)
-    if app.never and AppCategory(before["category"]) not in NEVER_CATEGORIES:
+    was_never = AppCategory(before["category"]) in NEVER_CATEGORIES
+    if app.never and not was_never:
         hooks.app_protected(app)  # retention owes what is held of it here, in this transaction
         transaction.on_commit(hooks.work_owed)
     ledger.append(
@@ -129,6 +131,8 @@ def change_app(
         covers=[app, *rows],
         event_time=at,
     )
+    if was_never and not app.never:
+        _list_anew(app, actor=actor, at=at)
     refresh_cohorts(at=at or timezone.now())
     return app
 
@@ -257,6 +261,26 @@ def disallow_in_purpose(
         row.save(update_fields=["delisted_at"])
     _enter(purpose, app, rows, allowed=False, actor=actor, at=at)
     return rows
+
+
+def _list_anew(app: App, *, actor: Actor, at: datetime | None) -> None:
+    """End each listing of an app and begin another, so that no yes of before counts for it.
+
+    Also while it is still reported: then it stays blocked, and is asked anew afterwards.
+    """
+    standing = AllowlistEntry.objects.filter(app=app, delisted_at__isnull=True)
+    when = at or timezone.now()
+    for purpose in list(Purpose.objects.filter(allowlist__in=standing).distinct()):
+        ended = list(standing.filter(purpose=purpose))
+        for row in ended:
+            row.delisted_at = when
+            row.save(update_fields=["delisted_at"])
+        _enter(purpose, app, ended, allowed=False, actor=actor, at=at)
+        begun = AllowlistEntry.objects.bulk_create(
+            AllowlistEntry(purpose=purpose, app=app, signal=row.signal, listed_at=when)
+            for row in ended
+        )
+        _enter(purpose, app, begun, allowed=True, actor=actor, at=at)
 
 
 def _listed(purpose: Purpose, app: App, signals: Iterable[Signal]) -> QuerySet[AllowlistEntry]:

@@ -420,6 +420,8 @@ def test_leaving_a_protected_kind_needs_two_and_the_council(world: Any, database
     vote(back, THIRD)
     assert not any(app == "sheet" for _, app, _ in allowed(world.subject))
     assert vote(back, MUNICH, unit="munich").state == "applied"
+    assert not any(app == "sheet" for _, app, _ in allowed(world.subject)), "they are asked anew"
+    world.say_yes()
     assert any(app == "sheet" for _, app, _ in allowed(world.subject))
 
 

@@ -309,14 +309,15 @@ def test_a_case_about_an_app_names_it(world: factories.World, database: Any) -> 
 
 
 STEPS = st.lists(
-    st.sampled_from(["hand_in", "report", "unblock", "protect", "open", "work"]), max_size=8
+    st.sampled_from(["hand_in", "report", "unblock", "protect", "open", "yes", "work"]), max_size=9
 )
 
 
 def test_against_a_model_of_one_app(world: factories.World, database: Any) -> None:
     """The plainest model: a count of what is held, and whether the app is reported, or protected.
 
-    Nothing is let in while either holds; what was held goes at the next work once it is protected.
+    Nothing is let in while either holds, nor after it was protected before somebody says yes anew;
+    what was held goes at the next work once it is protected.
     """
     from consent import services
     from retention import services as retention
@@ -333,12 +334,12 @@ def test_against_a_model_of_one_app(world: factories.World, database: Any) -> No
         if app.never:
             recategorise(app, "tracker")
         unblock(app)
+        world.say_yes()
         _work(retention)
-        Batch.objects.filter(app=app, state="kept").exists()
         held = Batch.objects.filter(app=app, state="kept").count()
-        reported, protected, owed = False, False, 0
+        reported, protected, anew, owed = False, False, False, 0
         for step in steps:
-            if step == "hand_in" and (reported or protected):
+            if step == "hand_in" and (reported or protected or anew):
                 with pytest.raises(BatchRefused):
                     hand_in(world, secrets.token_bytes(16))
             elif step == "hand_in":
@@ -358,8 +359,11 @@ def test_against_a_model_of_one_app(world: factories.World, database: Any) -> No
                 services.change_app(
                     app=app, fields={"category": "tracker"}, actor=factories.OFFICER
                 )
-                protected = False
-            else:
+                protected, anew = False, anew or protected
+            elif step == "yes" and not (reported or protected):
+                world.say_yes()
+                anew = False
+            elif step == "work":
                 _work(retention)
                 held, owed = (0, 0) if owed else (held, 0)
             assert Batch.objects.filter(app=app, state="kept").count() == held

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent.policy.types import Signal
+from consent.policy.types import AppCategory, Signal
 from tests import factories
 from tests.integration.test_pages import signed_in
 
@@ -228,9 +229,66 @@ def test_the_move_to_numbers_finds_the_entry_of_each_yes(
     assert database.sql("SELECT DISTINCT rulebook FROM consent_cohort") == [("",)]
 
 
+def protect_and_release(world: factories.World, *, reported: bool = False) -> None:
+    """Move the app into a protected kind and out of it again, as four eyes would."""
+    from consent import services
+
+    tracker = world.apps["tracker"]
+    for category in ("health", "tracker"):
+        services.change_app(app=tracker, fields={"category": category}, actor=factories.OFFICER)
+        if reported and category == "health":
+            services.report_app(
+                app=tracker, suspected=AppCategory.HEALTH, reporter=uuid4(), actor=factories.OFFICER
+            )
+        if category == "health":
+            assert codes(world) == ["never_category"]
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_an_app_that_was_protected_for_a_while_is_asked_anew(
+    world: factories.World, database: Any, *, reported: bool
+) -> None:
+    from consent import services
+
+    protect_and_release(world, reported=reported)
+    if reported:
+        assert codes(world) == ["never_category"]
+        services.unblock_app(app=world.apps["tracker"], actor=factories.OFFICER)
+
+    assert codes(world) == codes(world, SCROLL) == [ANEW]
+    listed = "SELECT count(*) FROM consent_allowlistentry WHERE delisted_at IS NULL"
+    assert database.sql(listed) == [(2 * len(factories.OFFERED),)]
+    world.say_yes()
+    assert codes(world) == []
+
+
+def test_another_kind_that_is_not_protected_asks_nobody_anew(world: factories.World) -> None:
+    from consent import services
+
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": "office"}, actor=factories.OFFICER
+    )
+
+    assert codes(world) == []
+
+
+def test_a_report_that_was_mistaken_asks_nobody_anew(world: factories.World) -> None:
+    from consent import services
+
+    services.report_app(
+        app=world.apps["tracker"],
+        suspected=AppCategory.HEALTH,
+        reporter=uuid4(),
+        actor=factories.OFFICER,
+    )
+    services.unblock_app(app=world.apps["tracker"], actor=factories.OFFICER)
+
+    assert codes(world) == []
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["delist", "relist", "yes", "withdraw"]),
+        st.sampled_from(["delist", "relist", "yes", "withdraw", "protect"]),
         st.sets(st.sampled_from([CLICK, SCROLL]), min_size=1),
     ),
     max_size=9,
@@ -259,6 +317,9 @@ def test_against_a_model_of_listings(database: Any) -> None:
             elif step == "relist":
                 relist(world, *sorted(signals))
                 listed |= {one: generation for one in signals if listed[one] is None}
+            elif step == "protect":
+                protect_and_release(world)
+                listed |= {one: generation for one, by in listed.items() if by is not None}
             elif step == "withdraw":
                 services.withdraw_consent(subject=world.subject, purpose="train-agents")
                 yes = {}
