@@ -67,7 +67,7 @@ def agreement(request: HttpRequest, code: str) -> HttpResponse:
         "privacy/agreement.html",
         {
             "agreement": found,
-            "state": _state(found, timezone.now().date()),
+            "state": state_of(found, timezone.now().date()),
             "facts": _facts(found),
             "crumbs": [crumb("agreements")],
             "replace_url": f"{reverse('change-new', args=['agreement.record'])}?{query}"
@@ -86,14 +86,14 @@ def listing() -> list[dict[str, Any]]:
             "text": agreement.parties,
             "start": agreement.valid_from,
             "end": agreement.valid_until,
-            "state": _state(agreement, today),
+            "state": state_of(agreement, today),
             "url": reverse("agreement", args=[agreement.code]),
         }
         for agreement in Agreement.objects.select_related("replaced_by")
     ]
 
 
-def _state(agreement: Agreement, today: date) -> str:
+def state_of(agreement: Agreement, today: date) -> str:
     if agreement.valid_from > today:
         return "waiting"
     replacement = getattr(agreement, "replaced_by", None)

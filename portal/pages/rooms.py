@@ -14,6 +14,7 @@ ROOMS: Final[tuple[tuple[str, str, str | Promise, str | Promise], ...]] = (
     ("registry", "apps", _("Apps"), _("Which apps are known, and what purposes may ask of them")),
     ("registry", "gates", _("Required steps"), _("What must come first in each place")),
     ("registry", "agreements", _("Agreements"), _("The caps agreed with representatives")),
+    ("registry", "hours", _("Working hours"), _("When nothing is recorded, and for whom")),
     ("privacy/rules", "rules-list", _("Rules"), _("What the law of each place says, with sources")),
     ("privacy", "privacy-readiness", _("Readiness"), _("Who may be asked, and who waits for what")),
     ("privacy", "privacy-people", _("People"), _("Where somebody works, lives and travels")),

@@ -41,6 +41,7 @@ STAFF = (
     "/privacy/catalogue/",
     "/privacy/gates/",
     "/privacy/agreements/",
+    "/privacy/hours/",
     "/stop/",
     "/audit/",
     "/audit/entries/1/",

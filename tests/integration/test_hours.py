@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -453,6 +454,43 @@ def test_a_form_sets_hours_and_the_person_reads_them(world: factories.World) -> 
         "Nothing is recorded outside Mon\N{EN DASH}Fri 08:00\N{EN DASH}18:00; "
         "Sat 10:00\N{EN DASH}12:00 (Europe/Dublin time), nor on public holidays."
     ) in person.get("/you/").content.decode()
+
+
+def test_a_page_lists_whom_which_hours_bind_and_an_officer_goes_on_from_there(
+    world: factories.World,
+) -> None:
+    from html import unescape
+
+    from tests.integration.test_pages import signed_in
+
+    readers = {role: signed_in(role) for role in ("privacy_officer", "works_council", "auditor")}
+
+    def page(role: str, address: str = "/privacy/hours/") -> str:
+        answer = readers[role].get(address)
+        assert answer.status_code == 200
+        return unescape(answer.content.decode())
+
+    assert "No hours bind recording." in page("auditor")
+    bind("everybody")
+    bind("IE", "mon-thu 09:00-17:00", zone="Europe/Dublin", closed=True)
+    bind("site:Cork", "sat 10:00-12:00")
+    agree("BV-1", working_hours=hours("mon-fri 07:00-19:00").as_json())
+    agree("BV-2", working_hours=hours().as_json(), valid_from=NOON.date())
+
+    for role in readers:
+        told = page(role)
+        for text in ("Everybody", "Ireland (IE)", "Site Cork", "09:00", "Europe/Dublin", "BV-1"):
+            assert text in told
+        assert "BV-2" not in told, "one to come binds nobody yet"
+        assert ("/changes/new/hours.change/" in told) is (role == "privacy_officer")
+
+    links = re.findall(
+        r'href="(/privacy/changes/new/hours.change/\?[^"]+)"', page("privacy_officer")
+    )
+    forms = [page("privacy_officer", link) for link in links]
+    assert len(forms) == 3
+    assert sum("mon-thu 09:00-17:00</textarea>" in form for form in forms) == 1
+    assert sum('value="Cork"' in form for form in forms) == 1
 
 
 @pytest.mark.parametrize(

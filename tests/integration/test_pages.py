@@ -34,6 +34,7 @@ AREAS = {
     "/privacy/catalogue/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/gates/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/agreements/": {"privacy_officer", "works_council", "auditor"},
+    "/privacy/hours/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/tickets/": {"privacy_officer", "operator"},
     "/stop/": {"privacy_officer", "operator", "works_council"},
     "/audit/": {"privacy_officer", "auditor"},
