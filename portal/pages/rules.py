@@ -4,6 +4,7 @@ Open to the privacy team, the works council and auditors. Nothing here is about 
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ def listed(request: HttpRequest) -> HttpResponse:
             {"label": _("Review by")},
             {"label": _("Status")},
         ],
-        "rows": [_cells(pack.rows[code], pack, today) for code in sorted(pack.rows)],
+        "groups": list(_groups(pack, today)),
         "pack": pack,
         "problems": [str(problem) for problem in pack.problems],
     }
@@ -87,6 +88,34 @@ def standing(row: Row, pack: Rulebook, today: date) -> dict[str, str]:
     if today + SOON >= row.review_by:
         return {"label": _("Review due"), "tone": "warn"}
     return {"label": _("In force"), "tone": "good"}
+
+
+def _groups(pack: Rulebook, today: date) -> Iterator[dict[str, Any]]:
+    """Yield the places under the one above them all; those without any above or below come last."""
+    below: dict[str, list[Row]] = {}
+    for code in sorted(pack.rows):
+        below.setdefault(pack.lineage(code)[-1].code, []).append(pack.rows[code])
+    alone = [rows[0] for rows in below.values() if len(rows) == 1]
+    for top, rows in below.items():
+        if len(rows) > 1:
+            words = {"place": pack.rows[top].name, "code": top, "count": len(rows) - 1}
+            yield _group(_("%(place)s (%(code)s) and %(count)d below") % words, rows, pack, today)
+    if alone:
+        yield _group(_("%(count)d other places") % {"count": len(alone)}, alone, pack, today)
+
+
+def _group(title: str, rows: list[Row], pack: Rulebook, today: date) -> dict[str, Any]:
+    stands = Counter(tuple(standing(row, pack, today).values()) for row in rows)
+    return {
+        "title": title,
+        "rows": [_cells(row, pack, today) for row in rows],
+        # A fold hides nothing that somebody must see to.
+        "tags": [
+            {"label": f"{label}: {count}", "tone": tone}
+            for (label, tone), count in stands.items()
+            if tone != "good"
+        ],
+    }
 
 
 def _cells(row: Row, pack: Rulebook, today: date) -> list[dict[str, Any]]:
