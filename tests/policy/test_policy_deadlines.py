@@ -147,6 +147,21 @@ def test_a_question_stops_the_clock_in_britain_since_its_law_says_so(
     assert due(Right.ACCESS, ["IE"], received, RULEBOOK, pauses=[pause]) == add_months(received, 1)
 
 
+def test_a_question_on_the_last_day_stops_nothing_any_more() -> None:
+    received, end = date(2026, 3, 2), date(2026, 4, 2)
+
+    for asked, by in ((end, end), (end - timedelta(days=1), end + timedelta(days=4))):
+        pause = (asked, asked + timedelta(days=4))
+        assert due(Right.ACCESS, ["GB"], received, RULEBOOK, pauses=[pause]) == by
+
+
+def test_a_law_without_a_right_to_erasure_shortens_no_other_ones() -> None:
+    """Australia gives 30 days for access and knows no erasure; California gives 45 for it."""
+    assert due(Right.ERASURE, ["AU"], TODAY, RULEBOOK) is None
+    both = due(Right.ERASURE, ["AU", "US-CA"], TODAY, RULEBOOK)
+    assert both == due(Right.ERASURE, ["US-CA"], TODAY, RULEBOOK) == TODAY + timedelta(days=45)
+
+
 def test_pauses_that_overlap_count_once() -> None:
     pauses = [(date(2026, 12, 12), date(2026, 12, 16)), (date(2026, 12, 14), date(2026, 12, 18))]
 

@@ -37,6 +37,15 @@ def test_golden_mark(mark: dict[str, Any]) -> None:
     assert (found.value if found else "") == mark["misfit"]
 
 
+@pytest.mark.parametrize(("letters", "found"), [(LONGEST, None), (LONGEST + 1, Misfit.TOO_LONG)])
+def test_a_mark_may_be_as_long_as_a_host_and_no_longer(letters: int, found: Misfit | None) -> None:
+    host = ".".join(["a" * 63] * 3 + ["b" * (letters - 3 * 64 - 4), "com"])
+    assert len(host) == letters
+
+    assert misfit(WEB, DOMAIN, host) is found
+    assert misfit(Platform.LINUX, MatcherKind.EXECUTABLE, "x" * letters) is found
+
+
 def test_the_vectors_show_every_misfit_and_every_kind() -> None:
     shown = {mark["misfit"] for mark in MARKS}
 

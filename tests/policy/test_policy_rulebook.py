@@ -52,6 +52,25 @@ def test_every_file_says_that_it_is_not_legal_advice() -> None:
         assert "Not legal advice" in file.read_text(encoding="utf-8"), file.name
 
 
+def test_counsel_signs_off_where_confidence_is_below_medium_and_nowhere_else() -> None:
+    unsure = {row.code for row in RULEBOOK.rows.values() if row.confidence == "low"}
+
+    assert {row.confidence for row in RULEBOOK.rows.values()} == {"low", "medium", "high"}
+    for row in RULEBOOK.rows.values():
+        assert row.own.needs_counsel == ({row.code} & unsure)
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("IE", {"consent", "collective_agreement_plus_consent"}),
+        ("JP", set(RULEBOOK.meta.order_basis)),
+    ],
+)
+def test_what_accepts_a_weak_basis_accepts_every_stronger_one(code: str, allowed: set[str]) -> None:
+    assert RULEBOOK.rows[code].own.legal_basis_allowed == allowed
+
+
 def test_every_row_cites_a_source_and_the_law_of_its_parent() -> None:
     for row in RULEBOOK.rows.values():
         assert row.citations, row.code
@@ -172,6 +191,12 @@ def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, key: str) -> None:
         ("DE.toml", 'default = "opt_in"', 'default = "yes"', "DE.toml: default: must be one of"),
         ("DE.toml", 'default = "opt_in"', 'default = "opt_out"', "DE.toml: default: must be at le"),
         ("US.toml", 'legal_floor = "notice"', 'legal_floor = "prohibited"', "US.toml: default"),
+        (
+            "US.toml",
+            'default = "opt_in"',
+            'default = "opt_out"',
+            "default: must be at least opt_in",
+        ),
         ("DE.toml", '"key_content"', '"keyboard"', "DE.toml: prohibited_signals: 'keyboard' is"),
         ("DE.toml", '"clipboard"', '"screenshot"', "DE.toml: restricted_signals: 'screenshot' is"),
         ("DE.toml", '"clipboard"', '"key_timing"', "restricted_signals: names something twice"),
