@@ -47,6 +47,14 @@ end
 """
 
 
+SLOWLY = """
+function delay()
+  return %d
+end
+"""
+"""Each connection rests so many milliseconds after each answer."""
+
+
 @dataclass
 class Way:
     """One way to answer: how it is served, what is asked, what must come."""
@@ -237,18 +245,28 @@ def _measure(
         took = time.time() - began
         ours = _used(pids) - ours
         foreign = policy_field.busy_seconds() - busy - ours - load
+        per_second = _per_second(said)
+        # Half of what it bears: each connection asks, is answered, and rests.
+        script.write_text(WRK + SLOWLY % max(1, round(2000 * CONNECTIONS / per_second)))
+        half, _ = _run_wrk([*command, f"-d{options.seconds}s", url, str(asked)])
     answered = int(re.search(r"(\d+) requests in", said).group(1))  # type: ignore[union-attr]
     if wrong := re.search(r"(Non-2xx.*|Socket errors.*)", said):
         print("!", way.name, wrong.group(1))
     return {
-        "per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1)),  # type: ignore[union-attr]
+        "per_second": per_second,
         "per_cpu_second": answered / ours if ours else 0.0,
         "p50": _milliseconds(said, "50%"),
         "p99": _milliseconds(said, "99%"),
+        "half_per_second": _per_second(half),
+        "half_p99": _milliseconds(half, "99%"),
         "load_share": load / took,
         "server_share": ours / took,
         "foreign_share": foreign / took,
     }
+
+
+def _per_second(said: str) -> float:
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))  # type: ignore[union-attr]
 
 
 def _used(pids: list[int]) -> float:
@@ -310,16 +328,18 @@ def _report(ways: list[Way], options: argparse.Namespace) -> Iterator[str]:
     )
     yield ""
     yield (
-        "| | per second | per second of processor time | p50 ms | p99 ms | wrk's core busy |"
-        " other work, cores |"
+        "| | per second | per second of processor time | p50 ms | p99 ms | at about half load |"
+        " p99 ms then | wrk's core busy | other work, cores |"
     )
-    yield "|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for way in ways:
         columns = (
             ("per_second", 0),
             ("per_cpu_second", 0),
             ("p50", 1),
             ("p99", 1),
+            ("half_per_second", 0),
+            ("half_p99", 1),
             ("load_share", 2),
             ("foreign_share", 2),
         )
