@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from consent.models import CohortPolicy, RecordedRegistry
 
-FORM: Final = 4
+FORM: Final = 5
 """How a document says things. One in another form says nothing to us, so it denies, until it is
 written anew: workers do that after a start with another form, as with other rules."""
 NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
