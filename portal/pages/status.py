@@ -76,13 +76,11 @@ def _keys() -> dict[str, Any]:
         return _part(
             _("Policy keys"), DOWN, _("No key may sign. A new key manifest has to be loaded.")
         )
-    words = {
-        "day": f"{datetime.fromtimestamp(manifest.expires_at, UTC):%Y-%m-%d}",
-        "root": manifest.root,
-    }
-    text = _("Vouched for until %(day)s by the root key %(root)s.") % words
+    day = f"{datetime.fromtimestamp(manifest.expires_at, UTC):%Y-%m-%d}"
+    text = _("Vouched for until %(day)s by the root key") % {"day": day}
     ends_soon = manifest.expires_at - now.timestamp() < MANIFEST_IS_LATE.total_seconds()
-    return _part(_("Policy keys"), DEGRADED if ends_soon else OK, text)
+    part = _part(_("Policy keys"), DEGRADED if ends_soon else OK, text)
+    return {**part, "digest": manifest.root}
 
 
 def _ledger() -> dict[str, Any]:

@@ -43,7 +43,7 @@ class TicketForm(forms.Form):
         label=gettext_lazy("Serial number of the one machine"),
         max_length=80,
         required=False,
-        help_text=gettext_lazy("Kept as a hash only. Leave it empty for a site."),
+        help_text=gettext_lazy("Kept as a hash only. Leave it empty for a site or a group."),
     )
     site = forms.CharField(
         label=gettext_lazy("Site"),
