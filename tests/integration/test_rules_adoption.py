@@ -462,6 +462,8 @@ def test_going_back_on_an_adoption_acts_at_once_and_forth_again_waits(
 def test_going_back_to_a_text_that_permits_more_waits_for_somebody_else(
     database: Any, shipped: Shipped
 ) -> None:
+    from consent.services.changes import read_change
+
     shipped.say("GB", retention_cap_days=40)
     shipped.start()
     world = in_gb()
@@ -475,6 +477,7 @@ def test_going_back_to_a_text_that_permits_more_waits_for_somebody_else(
     back = go_back(adopted)
 
     assert back.applied_at is None
+    assert not read_change(back.kind, back.payload).tightens(), "whoever is there to gain by it"
     assert kept(world) == 30
     assert agree(back).state == "applied"
     assert kept(world) == 40
