@@ -88,6 +88,16 @@ def test_an_agreement_with_sites_caps_nobody_elsewhere(world: factories.World) -
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
+def test_an_agreement_with_several_sites_caps_people_at_each_of_them(
+    world: factories.World,
+) -> None:
+    agree("A", apps=["tracker"], sites=["Cork", "Galway"], document_sha256="a" * 64)
+
+    for site in ("Cork", "Galway"):
+        work_at(world.subject, site)
+        assert allowed(world.subject, now()) == {"tracker"}
+
+
 def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
     world: factories.World,
 ) -> None:

@@ -92,7 +92,7 @@ def work() -> int:
     return rounds
 
 
-def hold(subject: Any, *, lift: bool = False) -> None:
+def hold(subject: Any, *, lift: bool = False, purpose: Any = None) -> None:
     from django.db import transaction
 
     from audit import events, ledger
@@ -106,7 +106,10 @@ def hold(subject: Any, *, lift: bool = False) -> None:
             said: Any = events.HoldLifted(reason="litigation", hold=held.uuid)
         else:
             held = Hold.objects.create(
-                subject=subject, reason_code="litigation", placed_by=UUID(int=7)
+                subject=subject,
+                purpose=purpose,
+                reason_code="litigation",
+                placed_by=UUID(int=7),
             )
             said = events.HoldPlaced(reason="litigation", hold=held.uuid)
         ledger.append(said, actor=factories.OFFICER, subject=subject.ref, covers=[held])
@@ -145,6 +148,19 @@ def test_moving_back_gives_no_day_back(world: factories.World, database: Any) ->
     assert terms(database) == [10]
     record(agent)
     assert terms(database) == [10, 60]
+
+
+def test_what_is_short_enough_already_is_not_entered_as_shortened(
+    world: factories.World, database: Any
+) -> None:
+    record(factories.make_agent(world.subject))
+
+    for place in ("GB", "IE", "GB"):
+        move(world.subject, place)
+        work()
+
+    assert terms(database) == [10]
+    assert public(database, "batches.tightened") == [{"cause": "moved", "batches": 1}]
 
 
 def test_what_arrives_after_the_move_takes_the_shorter_term(
@@ -220,14 +236,15 @@ def test_an_agreement_that_begins_later_shortens_on_that_day(
     assert terms(database) == [7]
 
 
+@pytest.mark.parametrize("of_the_purpose", [False, True])
 def test_a_hold_keeps_batches_as_they_are_and_they_follow_when_it_is_lifted(
-    world: factories.World, database: Any
+    world: factories.World, database: Any, *, of_the_purpose: bool
 ) -> None:
     other = world.another_subject("IE")
     factories.World(world.purpose, world.notice, world.apps, other, "IE").say_yes()
     record(factories.make_agent(world.subject))
     record(factories.make_agent(other))
-    hold(world.subject)
+    hold(world.subject, purpose=world.purpose if of_the_purpose else None)
 
     agree("IE-1", "IE", 7)
     move(world.subject, "GB")
