@@ -86,6 +86,7 @@ TABLES: Final = (
     _free("consent_personalpolicy", "SELECT, INSERT, UPDATE"),
     _free("retention_deletionjob", "SELECT, INSERT, UPDATE"),
     _free("retention_tightening", "SELECT, INSERT, UPDATE"),
+    _free("retention_upload"),
     # Signing in: Django's and allauth's own tables.
     _free("portal_user", "SELECT, INSERT, UPDATE"),
     _free("portal_agenttoken", "SELECT, INSERT, UPDATE"),

@@ -40,13 +40,25 @@ def env_int(name: str, *, default: int, least: int = 1) -> int:
     return int(value)
 
 
-def env_url(name: str, *, default: str, schemes: set[str]) -> str:
+def env_url(name: str, *, default: str, schemes: set[str], needed: bool = True) -> str:
     """Read an address without a trailing slash; raises ImproperlyConfigured that names it."""
     value = os.environ.get(name, "").strip().rstrip("/") or default
+    if not value and not needed:
+        return ""
     parts = urlsplit(value)
     if parts.scheme not in schemes or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be an address starting with {sorted(schemes)}")
     return value
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address, in their one spelling."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + (
+        f":{parts.port}" if parts.port not in {None, usual} else ""
+    )
 
 
 def env_list(name: str) -> list[str]:
@@ -180,10 +192,37 @@ CACHES = {
     },
 }
 REDIS_URL = locations.redis_url()
+# The file store stays known beside a bucket: what lies there has to be found to be erased.
 STORES: dict[str, dict[str, Any]] = {
     "files": {"kind": "filesystem", "root": locations.HOME / "store"}
 }
-DEFAULT_STORE = "files"
+DEFAULT_STORE = os.environ.get("SAYSO_STORE", "").strip() or "files"
+S3_ENDPOINT = env_url("SAYSO_S3_ENDPOINT", default="", schemes={"http", "https"}, needed=False)
+if S3_ENDPOINT:
+    STORES["s3"] = {
+        "kind": "s3",
+        "endpoint": S3_ENDPOINT,
+        "bucket": os.environ.get("SAYSO_S3_BUCKET", "").strip(),
+        "region": os.environ.get("SAYSO_S3_REGION", "").strip() or "us-east-1",
+        "access_key": os.environ.get("SAYSO_S3_ACCESS_KEY", "").strip(),
+        "secret_key": os.environ.get("SAYSO_S3_SECRET_KEY", "").strip(),
+        "upload_seconds": env_int("SAYSO_S3_UPLOAD_SECONDS", default=300, least=60),
+    }
+    if STORES["s3"]["upload_seconds"] > 900:
+        raise ImproperlyConfigured("SAYSO_S3_UPLOAD_SECONDS must be 900 at most: minutes, not more")
+    if not STORES["s3"]["bucket"]:
+        raise ImproperlyConfigured("SAYSO_S3_ENDPOINT needs SAYSO_S3_BUCKET beside it")
+    if bool(STORES["s3"]["access_key"]) != bool(STORES["s3"]["secret_key"]):
+        raise ImproperlyConfigured("SAYSO_S3_ACCESS_KEY and SAYSO_S3_SECRET_KEY belong together")
+if DEFAULT_STORE not in STORES:
+    raise ImproperlyConfigured(
+        f"SAYSO_STORE must be one of {sorted(STORES)}, not {DEFAULT_STORE!r}; for s3 set"
+        " SAYSO_S3_ENDPOINT and SAYSO_S3_BUCKET"
+    )
+# Where agents may bring bytes besides the portal; named in their signed policies.
+UPLOAD_ORIGINS = (
+    [origin_of(S3_ENDPOINT)] if STORES[DEFAULT_STORE]["kind"] == "s3" and S3_ENDPOINT else []
+)
 HOME = locations.HOME
 
 # --- workers -------------------------------------------------------------------------

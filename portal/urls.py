@@ -4,7 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.agent_key import KeyView
-from portal.api.batches import BatchesView, batch_schema, upload
+from portal.api.batches import BatchesView, ReceivedView, batch_schema, upload
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.facts import FactsEndView, FactsSearchView, FactsView
@@ -124,6 +124,7 @@ api_urls = [
     path("explain", ExplainView.as_view(), name="api-explain"),
     path("batches", BatchesView.as_view(), name="api-batches"),
     path("batches/<uuid:batch>/bytes", upload, name="api-batch-bytes"),
+    path("batches/<uuid:batch>/received", ReceivedView.as_view(), name="api-batch-received"),
 ]
 
 urlpatterns = [

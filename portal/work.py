@@ -39,6 +39,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "expiry": lambda: int(retention.owe_expired(at=timezone.now()) is not None),
         "cases": retention.expand_cases,
         "deletions": retention.run_due_jobs,
+        "uploads": retention.settle_uploads,
         "reports": lambda: reports.render_due(SOURCES),
     }
 

@@ -56,3 +56,10 @@ class StoreFailed(RetentionError):
 
     code = "store_failed"
     next_step = "Look at the store; the work is tried again by itself."
+
+
+class NothingThere(StoreFailed):
+    """The store holds nothing under that key."""
+
+    code = "nothing_there"
+    next_step = "Send the bytes anew."

@@ -306,6 +306,7 @@ class Agent:
             until=stamp - policy.embargo,
             bytes_per_second=policy.limits.bytes_per_second,
             now=now.monotonic,
+            elsewhere=policy.uploads,
         )
 
     def _may_send(self) -> bool:
@@ -313,5 +314,6 @@ class Agent:
         return self.rules is not None and not self.home.paused()
 
     def close(self) -> None:
-        """Close the connection to the portal."""
+        """Close the connections to the portal and to where it has bytes put."""
         self.portal.transport.close()
+        self.uploader.close()

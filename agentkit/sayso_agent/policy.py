@@ -114,6 +114,7 @@ class Policy:
     own_session: bool  # whether the person's own sessions may be captured: no other ever
     bystanders: Mapping[str, frozenset[str]]  # situation -> signals that are off in it
     schedule: tuple[Hours, ...] = ()
+    uploads: frozenset[str] = frozenset()  # origins besides the portal's where bytes may go
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> Self:
@@ -152,6 +153,7 @@ class Policy:
             schedule=_schedule(payload),
             own_session="own" in texts(payload, "sessions"),
             bystanders=_bystanders(payload),
+            uploads=frozenset(texts(payload, "uploads")) if "uploads" in payload else frozenset(),
         )
 
     def permits(self, purpose: str, app: str, signal: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sayso_agent.errors import (
@@ -15,7 +15,7 @@ from sayso_agent.errors import (
     UnreachableError,
 )
 from sayso_agent.jws import MAX_TOKEN, strict_json
-from sayso_agent.transport import Answer, Transport
+from sayso_agent.transport import Answer, Body, Transport
 
 CLIENT: Final = "sayso-agent"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -52,6 +52,16 @@ class Refusal:
     status: int
     code: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a batch go. `received` is where to say that they are there; "" for the
+    portal itself, which sees them come."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received: str = ""
 
 
 @dataclass(slots=True)
@@ -191,29 +201,42 @@ class Portal:
 
     # --- batches -------------------------------------------------------------------------------
 
-    def announce(self, manifest: Mapping[str, Any]) -> str | Refusal:
-        """Hand in a manifest; return where its bytes go, "" if it has them, or the refusal."""
+    def announce(self, manifest: Mapping[str, Any]) -> Place | Refusal | None:
+        """Hand in a manifest; return where its bytes go, None if it has them, or the refusal."""
         answer = self._post(self._endpoints().batches, manifest)
         if answer.status in {200, 201}:
             found = _object(answer)
             state = found.get("state")
             if state == "admitted":
-                return ""
+                return None
             if state != "awaiting_bytes":
                 return Refusal(answer.status, state if isinstance(state, str) else "", ())
-            url = found.get("upload_url")
-            if isinstance(url, str) and url:
-                return urllib.parse.urljoin(self.transport.origin.url + "/", url)
-            raise UnexpectedAnswerError("manifest_answer_malformed", "no address for the bytes")
+            return self._place(found)
         return _refused(answer)
 
-    def upload(self, url: str, data: bytes) -> Refusal | None:
+    def upload(self, url: str, data: Body) -> Refusal | None:
         """Hand in a batch's bytes; return the refusal if they were not taken."""
         headers = {**self._auth(), "Content-Type": "application/octet-stream"}
         answer = self.transport.request("PUT", url, headers=headers, body=data)
         return None if answer.status in {200, 201} else _refused(answer)
 
+    def received(self, url: str) -> Refusal | None:
+        """Say that a batch's bytes lie where they belong; return the refusal if they may not."""
+        answer = self._post(url, {})
+        return None if answer.status in {200, 201} else _refused(answer)
+
     # --- inside --------------------------------------------------------------------------------
+
+    def _place(self, found: Mapping[str, Any]) -> Place:
+        """Read where bytes go: to us, or elsewhere with the headers told and a word to us after."""
+        url, received = found.get("upload_url"), found.get("received_url", "")
+        headers = found.get("upload_headers", {})
+        texts = isinstance(headers, dict) and all(isinstance(v, str) for v in headers.values())
+        if not isinstance(url, str) or not url or not isinstance(received, str) or not texts:
+            raise UnexpectedAnswerError("manifest_answer_malformed", "no address for the bytes")
+        base = self.transport.origin.url + "/"
+        told = urllib.parse.urljoin(base, received) if received else ""
+        return Place(urllib.parse.urljoin(base, url), headers, told)
 
     def _url(self, path: str) -> str:
         return self.transport.origin.url + path

@@ -20,6 +20,7 @@ from sayso_agent.files import FileLock, make_folder, random_bytes, read_secret, 
 
 SUFFIX: Final = ".spool"
 _NONCE: Final = 12
+_PIECE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,21 @@ class Segment:
     slot: Slot
     records: tuple[Record, ...]
 
+    def parts(self) -> Iterator[bytes]:
+        """Yield the batch's bytes piece by piece: NDJSON in order of capture, always the same."""
+        piece = bytearray()
+        for record in sorted(self.records, key=lambda record: record.stamp):
+            piece += record.line + b"\n"
+            if len(piece) >= _PIECE:
+                yield bytes(piece)
+                piece.clear()
+        if piece:
+            yield bytes(piece)
+
     @property
-    def payload(self) -> bytes:
-        """Return the batch's bytes: NDJSON in order of capture, always the same ones."""
-        ordered = sorted(self.records, key=lambda record: record.stamp)
-        return b"".join(record.line + b"\n" for record in ordered)
+    def size(self) -> int:
+        """Return how many bytes the batch has."""
+        return sum(len(record.line) + 1 for record in self.records)
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sayso_agent.errors import UnexpectedAnswerError, UnreachableError, UsageError
@@ -41,6 +41,14 @@ class Answer:
     def retry_after(self) -> float | None:
         """Return the seconds the portal asks us to wait, None if it does not say."""
         return retry_seconds(self.headers.get("retry-after"), wall=time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes to send in parts, so that they are never all in memory at once; made anew to repeat."""
+
+    size: int
+    parts: Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,11 @@ def parse_origin(url: str) -> Origin:
         raise UsageError("portal_url_plain", "plain http is refused beyond this machine; use https")
     port = port or _DEFAULT_PORTS[parts.scheme]
     return Origin(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL in their one spelling; UsageError like parse_origin."""
+    return replace(parse_origin(url), base="").url
 
 
 def is_loopback(host: str) -> bool:
@@ -146,7 +159,7 @@ class Transport:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         patience: float = 0.0,
         once: bool = False,
     ) -> Answer:
@@ -190,7 +203,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Body | None,
         patience: float,
     ) -> Answer:
         parts = urllib.parse.urlsplit(url)
@@ -205,7 +218,13 @@ class Transport:
             if connection.sock is not None:
                 connection.sock.settimeout(self.timeout + patience)
             sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
-            connection.request(method, target, body=body, headers=sent)
+            content: bytes | Iterator[bytes] | None
+            if isinstance(body, Body):
+                content = body.parts()
+                sent["Content-Length"] = str(body.size)
+            else:
+                content = body
+            connection.request(method, target, body=content, headers=sent)
             answer = self._read(connection.getresponse())
         finally:
             watch.cancel()

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sayso_agent.bucket import UPLOAD_REFUSED, Bucket
 from sayso_agent.portal import Portal, Refusal
 from sayso_agent.spool import Segment, Spool
+from sayso_agent.transport import Body
 from sayso_agent.version import USER_AGENT
 
 TRIES: Final = 3
@@ -37,6 +39,7 @@ class Release:
     until: float
     bytes_per_second: int
     now: float  # monotonic
+    elsewhere: frozenset[str] = frozenset()  # origins besides the portal's where bytes may go
 
 
 def rfc3339(seconds: float) -> str:
@@ -48,7 +51,9 @@ def rfc3339(seconds: float) -> str:
 def manifest(segment: Segment) -> dict[str, Any]:
     """Return the manifest of a segment. The interval is half-open and ends within the lease."""
     stamps = [record.stamp for record in segment.records]
-    data = segment.payload
+    hasher = hashlib.sha256()
+    for piece in segment.parts():
+        hasher.update(piece)
     visible = _visible(segment)
     return {
         "batch": segment.batch,
@@ -58,8 +63,8 @@ def manifest(segment: Segment) -> dict[str, Any]:
         "signals": dict(sorted(Counter(r.signal for r in segment.records).items())),
         "from": rfc3339(min(stamps)),
         "until": rfc3339(min(max(stamps) + _MILLISECOND, segment.slot.until)),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": segment.size,
+        "sha256": hasher.hexdigest(),
         "redactor": USER_AGENT,
         **({"visible": visible} if visible else {}),
     }
@@ -80,6 +85,7 @@ class Uploader:
     def __init__(self, spool: Spool, portal: Portal, may_send: Callable[[], bool]) -> None:
         self._spool = spool
         self._portal = portal
+        self._bucket = Bucket()
         self._may_send = may_send
         self._mismatches: Counter[str] = Counter()
         self._spent = 0.0  # bytes sent that the bandwidth has not yet made up for
@@ -103,8 +109,8 @@ class Uploader:
                 continue
             if max(record.stamp for record in segment.records) > release.until:
                 continue  # under embargo: the person can still have it forgotten here
-            self._spent += len(segment.payload)
-            refusal = self._send(segment)
+            self._spent += segment.size
+            refusal = self._send(segment, release.elsewhere)
             if refusal is None:
                 self._spool.remove(batch)
                 done.admitted += 1
@@ -112,6 +118,10 @@ class Uploader:
             else:
                 self._refused(segment, refusal, done)
         return done
+
+    def close(self) -> None:
+        """Close the connection to wherever bytes went besides the portal."""
+        self._bucket.close()
 
     def _over_bandwidth(self, release: Release) -> float:
         """Return how long to wait until what was sent is within the bandwidth again; 0 if it is."""
@@ -121,19 +131,24 @@ class Uploader:
         over = self._spent - AVERAGED_OVER * release.bytes_per_second
         return max(over / release.bytes_per_second, 0.0)
 
-    def _send(self, segment: Segment) -> Refusal | None:
+    def _send(self, segment: Segment, elsewhere: frozenset[str]) -> Refusal | None:
         """Hand in one segment. Crash after the manifest: the next round asks for the same place."""
-        url = self._portal.announce(manifest(segment))
-        if isinstance(url, Refusal):
-            return url
-        if not url:
+        place = self._portal.announce(manifest(segment))
+        if isinstance(place, Refusal):
+            return place
+        if place is None:
             return None  # the portal has the bytes already: only its answer was lost
         if not self._may_send() or not self._spool.exists(segment.batch):
             return Refusal(0, "dropped_here", ())
-        return self._portal.upload(url, segment.payload)
+        body = Body(segment.size, segment.parts)
+        if not place.received:
+            return self._portal.upload(place.url, body)
+        if refusal := self._bucket.upload(place, body, elsewhere):
+            return refusal
+        return self._portal.received(place.received)
 
     def _refused(self, segment: Segment, refusal: Refusal, done: Uploaded) -> None:
-        """Keep a batch whose bytes were damaged on the way, up to a limit; drop all others.
+        """Keep a batch whose bytes did not arrive as they are, up to a limit; drop all others.
 
         What the policy refused must not be kept and tried again.
         """
@@ -141,7 +156,7 @@ class Uploader:
             return
         self._mismatches[segment.batch] += 1
         tries = self._mismatches[segment.batch]
-        if refusal.code == "bytes_do_not_match" and tries < TRIES:
+        if refusal.code in {"bytes_do_not_match", UPLOAD_REFUSED} and tries < TRIES:
             return
         for reason in refusal.reasons or (refusal.code or f"status_{refusal.status}",):
             done.refused[reason] += 1

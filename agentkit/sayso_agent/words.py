@@ -151,6 +151,7 @@ PLAIN: Final = {
     "agent_unknown": "the portal does not know this agent; enrol again",
     "agent_blocked": "the portal has blocked this agent",
     "subject_erased": "the portal has erased this person's data",
+    "upload_refused": "the store did not take it",
     "portal_answer_unexpected": "the portal gave an answer this agent does not know",
 }
 

@@ -202,6 +202,7 @@ def _document(
             "bytes_per_second": terms.setting("upload_bytes_per_second"),
             "spool_seconds": terms.setting("spool_seconds"),
         },
+        **({"uploads": settings.UPLOAD_ORIGINS} if settings.UPLOAD_ORIGINS else {}),
     }
 
 

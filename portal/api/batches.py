@@ -24,6 +24,7 @@ from portal.api.policy import schema_response
 from retention import services
 from retention.exceptions import BatchRefused, RetentionError
 from retention.models import Admission
+from retention.stores import Address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,7 +115,20 @@ class BatchOut(serializers.Serializer[dict[str, Any]]):
 
     batch = serializers.UUIDField()
     state = serializers.CharField()
-    upload_url = serializers.CharField(required=False)
+    upload_url = serializers.CharField(
+        required=False, help_text="Where to PUT the bytes; on another host without the token."
+    )
+    upload_headers = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Headers to send with the bytes, exactly these; only for another host.",
+    )
+    upload_until = serializers.DateTimeField(
+        required=False, help_text="When that address ends; only for another host."
+    )
+    received_url = serializers.CharField(
+        required=False, help_text="Where to POST once the bytes are there; only for another host."
+    )
 
 
 class BatchesView(APIView):
@@ -132,11 +146,29 @@ class BatchesView(APIView):
         known = Admission.objects.filter(batch=manifest.batch).exists()
         try:
             admission = services.announce_batch(agent=agent, manifest=manifest)
+            if (refused := services.refusal_of(admission)) is not None:
+                raise refused
+            admission, address = services.offer_address(agent=agent, admission=admission)
         except RetentionError as refusal:
             raise as_problem(refusal) from refusal
-        if (refused := services.refusal_of(admission)) is not None:
-            raise as_problem(refused)
-        return Response(BatchOut(_standing(admission)).data, status=200 if known else 201)
+        answer = BatchOut(_standing(admission, address))
+        return Response(answer.data, status=200 if known else 201)
+
+
+class ReceivedView(APIView):
+    """Say that the bytes lie where the answer to the manifest said."""
+
+    @extend_schema(request=None, responses={200: BatchOut, 201: BatchOut})
+    def post(self, request: Request, batch: UUID) -> Response:
+        """Read the bytes back and judge the batch; a repeat returns what stands."""
+        agent = agent_of(request)
+        before = Admission.objects.filter(batch=batch, agent=agent).first()
+        try:
+            admission = services.receive_uploaded(agent=agent, batch=batch)
+        except RetentionError as refusal:
+            raise as_problem(refusal) from refusal
+        repeated = before is not None and before.state == Admission.State.ADMITTED
+        return Response(BatchOut(_standing(admission)).data, status=200 if repeated else 201)
 
 
 @require_safe
@@ -189,9 +221,14 @@ def as_problem(refusal: RetentionError) -> Problem:
     )
 
 
-def _standing(admission: Admission) -> dict[str, Any]:
+def _standing(admission: Admission, address: Address | None = None) -> dict[str, Any]:
     standing: dict[str, Any] = {"batch": admission.batch, "state": admission.state}
-    if admission.state == Admission.State.AWAITING_BYTES:
+    if address is not None:
+        standing["upload_url"] = address.url
+        standing["upload_headers"] = address.headers
+        standing["upload_until"] = address.until
+        standing["received_url"] = reverse("api-batch-received", args=[admission.batch])
+    elif admission.state == Admission.State.AWAITING_BYTES:
         standing["upload_url"] = reverse("api-batch-bytes", args=[admission.batch])
     return standing
 

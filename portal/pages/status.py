@@ -4,7 +4,6 @@ Anybody can open it, managers too: a number that rises with one person's act wou
 """
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_safe
 from audit import selectors
 from portal.policykeys import standing
 from retention.models import Batch, DeletionJob
+from retention.stores import store_named
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 SIGNING_IS_LATE = timedelta(seconds=60)
@@ -102,10 +102,9 @@ def _deletions() -> dict[str, Any]:
 
 
 def _store() -> dict[str, Any]:
-    root = Path(settings.STORES[settings.DEFAULT_STORE]["root"])
-    there = root.is_dir() or root.parent.is_dir()
+    works = store_named(settings.DEFAULT_STORE).works()
     return _part(
-        _("File store"), OK if there else DOWN, _("Can be read.") if there else _("Cannot be read.")
+        _("Store"), OK if works else DOWN, _("Can be read.") if works else _("Cannot be read.")
     )
 
 

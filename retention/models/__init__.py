@@ -3,5 +3,15 @@
 from retention.models.batches import Admission, Batch
 from retention.models.deletions import Certificate, DeletionCase, DeletionJob, Hold
 from retention.models.tightenings import Tightening
+from retention.models.uploads import Upload
 
-__all__ = ["Admission", "Batch", "Certificate", "DeletionCase", "DeletionJob", "Hold", "Tightening"]
+__all__ = [
+    "Admission",
+    "Batch",
+    "Certificate",
+    "DeletionCase",
+    "DeletionJob",
+    "Hold",
+    "Tightening",
+    "Upload",
+]

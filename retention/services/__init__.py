@@ -12,12 +12,14 @@ from retention.services.owing import (
     owe_struck,
 )
 from retention.services.tightening import owe_after_move, owe_after_shortening, tighten_due
+from retention.services.uploads import offer_address, receive_uploaded, settle_uploads
 
 __all__ = [
     "Manifest",
     "announce_batch",
     "expand_cases",
     "import_batches",
+    "offer_address",
     "owe_after_move",
     "owe_after_shortening",
     "owe_deletion",
@@ -25,7 +27,9 @@ __all__ = [
     "owe_protected",
     "owe_struck",
     "receive_bytes",
+    "receive_uploaded",
     "refusal_of",
     "run_due_jobs",
+    "settle_uploads",
     "tighten_due",
 ]

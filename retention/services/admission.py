@@ -80,7 +80,7 @@ def receive_bytes(
     if admission is None:
         raise BatchUnknown
     if admission.state != Admission.State.AWAITING_BYTES:
-        return _as_it_stands(admission)
+        return as_it_stands(admission)
     manifest = Manifest.of(admission.manifest)
     store = store_named(settings.DEFAULT_STORE)
     key = key_of(batch)
@@ -88,7 +88,7 @@ def receive_bytes(
     # a repeat of this request overwrites and the store's sweep finds. The reverse would leave a row
     # that promises bytes nobody has.
     store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
-    admitted = _admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
+    admitted = admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
     if refusal := refusal_of(admitted):
         store.delete(key)
         raise refusal
@@ -110,9 +110,13 @@ def refusal_of(admission: Admission) -> BatchRefused | None:
 
 
 @transaction.atomic
-def _admit(
+def admit(
     agent: Agent, batch: UUID, manifest: Manifest, *, store: str, key: str, imported: bool
 ) -> Admission:
+    """Judge anew a batch whose bytes a store holds now, and return what stands then.
+
+    What is not let in is the caller's to delete, outside of any transaction.
+    """
     no_change_meanwhile()
     Subject.objects.select_for_update().get(pk=agent.subject_id)
     admission = Admission.objects.select_for_update().get(batch=batch)
@@ -241,7 +245,8 @@ def unaltered(standing: Admission, agent: Agent, sha256: str) -> Admission:
     return standing
 
 
-def _as_it_stands(admission: Admission) -> Admission:
+def as_it_stands(admission: Admission) -> Admission:
+    """Return the admission of a batch that was let in; raises the refusal of any other."""
     if refusal := refusal_of(admission):
         raise refusal
     return admission

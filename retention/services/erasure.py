@@ -19,7 +19,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent.digests import digest
 from retention.exceptions import StoreFailed
-from retention.models import Batch, Certificate, DeletionCase, DeletionJob, Hold
+from retention.models import Batch, Certificate, DeletionCase, DeletionJob, Hold, Upload
 from retention.schedule import next_attempt
 from retention.stores import Evidence, Stored, store_named
 
@@ -81,7 +81,28 @@ def _erase(job: DeletionJob) -> None:
         # The store said yes and the bytes are still there: no certificate, and it shows.
         _fail(job, "bytes_still_there")
         return
+    if open_until := _still_open(job):
+        _look_again(job, open_until)
+        return
     _certify(job, [b.uuid for b in free], evidence, started)
+
+
+def _still_open(job: DeletionJob) -> datetime | None:
+    """Return until when somebody who was told an address could put the bytes back; None for never.
+
+    Deleted they are already. What is certified must stay so.
+    """
+    uploads = Upload.objects.filter(batch__in=job.batches).order_by("-next_at")
+    return uploads.values_list("next_at", flat=True).first()
+
+
+@transaction.atomic
+def _look_again(job: DeletionJob, at: datetime) -> None:
+    if not _still_ours(job):
+        return
+    job.lease_until, job.failure = None, ""
+    job.next_at = max(at, timezone.now()) + timedelta(seconds=settings.TICK_SECONDS)
+    job.save(update_fields=["lease_until", "failure", "next_at"])
 
 
 def _twins(job: DeletionJob, batches: list[Batch]) -> list[str]:
@@ -204,7 +225,7 @@ def _statement(
         },
         "sanitisation": {
             "category": "Clear",
-            "technique": "unlink and folder sync",
+            "technique": store_named(job.store).technique,
             "standard": "NIST SP 800-88r2",
             "tool": TOOL,
         },

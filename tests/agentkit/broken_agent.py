@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sayso_agent.agent
+import sayso_agent.bucket
 import sayso_agent.capture
 import sayso_agent.keyring
 import sayso_agent.upload
@@ -17,6 +18,7 @@ from sayso_agent.lease import Lease
 from sayso_agent.manifest import Manifest
 from sayso_agent.policy import Policy
 from sayso_agent.spool import Spool
+from sayso_agent.transport import Transport, origin_of, parse_origin
 
 
 def nothing(*_: object, **__: object) -> Any:
@@ -45,6 +47,9 @@ BREAKS: dict[str, Callable[[], Any]] = {
     "sessions": lambda: setattr(Capture, "_own_account", property(lambda _self: True,
                                                                   lambda _self, _said: None)),
     "calls": lambda: setattr(Policy, "others_object", lambda *_: ""),
+    "elsewhere": lambda: setattr(
+        sayso_agent.bucket.Bucket, "_to",
+        lambda _self, url, _allowed: Transport(parse_origin(origin_of(url)))),
     "deaf": lambda: setattr(Agent, "apply", nothing),
 }  # fmt: skip
 

@@ -35,7 +35,7 @@ def wrong(words: list[str], *names: str) -> dict[str, tuple[str, ...]]:
 
 BRIEF = (
     "allowance", "masking", "withdrawn", "struck", "restarted", "status_403", "server_error",
-    "bad_signature",
+    "bad_signature", "brought", "elsewhere",
 )  # fmt: skip
 """One scenario of each kind; documents that are wrong each have a test in this folder as well."""
 
@@ -67,6 +67,7 @@ CAUGHT_BY = {
     "root": "keys_other_root",
     "sessions": "shared_machine",
     "calls": "bystanders",
+    "elsewhere": "elsewhere",
     "deaf": "allowance",
 }
 """What is broken in the reference agent, and a scenario that must notice."""

@@ -28,7 +28,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:python3 )?(manage\.py|sayso-agent|verify\.py) +([^`\n|]*)")
 OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 READ = re.compile(
-    r"(?:environ(?:\.get|\.setdefault|\.pop)?[(\[]|env_(?:flag|int|url|list)\()\s*\"([A-Z_]+)\""
+    r"(?:environ(?:\.get|\.setdefault|\.pop)?[(\[]|env_(?:flag|int|url|list)\()\s*\"([A-Z0-9_]+)\""
 )
 WITHOUT_A_PARSER = {"test", "lint", "lock", "roles", "help"}
 NOT_FOR_READERS = re.compile(r"(?<![\w.])/(?:work|root|opt|home)/|\bTODO\b|\bTBD\b")

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+BUCKET = {"SAYSO_S3_ENDPOINT": "https://s3.example", "SAYSO_S3_BUCKET": "batches"}
+AROUND = {"SAYSO_S3_SECRET_KEY": BUCKET, "SAYSO_S3_UPLOAD_SECONDS": BUCKET}
+"""What must be set beside a setting for it to count at all."""
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
         ("SAYSO_TICK_SECONDS", "-1"),
         ("SAYSO_SMALLEST_GROUP", "one"),
         ("SAYSO_LOG_LEVEL", "LOUD"),
+        ("SAYSO_STORE", "s3"),
+        ("SAYSO_S3_ENDPOINT", "bucket.example"),
+        ("SAYSO_S3_ENDPOINT", "https://s3.example"),
+        ("SAYSO_S3_SECRET_KEY", "alone"),
+        ("SAYSO_S3_UPLOAD_SECONDS", "901"),
         ("DATABASE_URL", "not a database"),
     ],
 )
@@ -30,7 +38,7 @@ def test_a_bad_value_stops_the_start_and_is_named(name: str, value: str) -> None
     started = subprocess.run(
         [sys.executable, "-c", "import portal.settings"],
         cwd=ROOT,
-        env={**os.environ, name: value},
+        env={**os.environ, **AROUND.get(name, {}), name: value},
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,7 @@
-"""Every policy that the portal issues in these tests is held against the published schema."""
+"""Every policy that the portal issues in these tests is held against the published schema.
+
+And one S3 server for all tests that ask for it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.seaweed import Seaweed, seaweed
 from tests.schema import policy_validator
 
 EMPTY: dict[str, Any] = {
@@ -43,3 +47,10 @@ def _check_large(text: str) -> None:
     properties = whole.schema["properties"]
     for name, part in json.loads(text).items():
         whole.evolve(schema={**properties[name], "$defs": whole.schema["$defs"]}).validate(part)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """A real S3 server, started when the first test wants it."""
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server

@@ -1,8 +1,37 @@
-"""What the kit's portal holds against a batch beside its lease. Pure."""
+"""What the kit's portal holds against a batch, by the policies that it issued. Pure."""
 
+from datetime import datetime
 from typing import Any
 
 from sayso_agent.words import SHOWS_OTHER_WINDOWS
+
+
+def objections(
+    body: dict[str, Any], issued: list[dict[str, Any]] | None, now: dict[str, Any]
+) -> list[str]:
+    """Return why a batch may not come in: the one policy of that time must permit all of it.
+
+    `issued` are the documents of the version that it names, `now` is what stands today.
+    """
+    if issued is None:
+        return ["policy_version_unknown"]
+    reasons = []
+    start, end = (datetime.fromisoformat(body[k]).timestamp() for k in ("from", "until"))
+    payload = issued[-1]
+    if not any(p["iat"] <= start < end <= p["lease_until"] for p in issued):
+        reasons.append("outside_lease")
+    if end - start > payload["limits"]["batch_seconds"]:
+        reasons.append("too_long")
+    if body["bytes"] > payload["limits"]["batch_bytes"]:
+        reasons.append("too_large")
+    then, today = (pairs(p["allow"], body["purpose"]) for p in (payload, now))
+    if not {(body["app"], signal) for signal in body["signals"]} <= then & today:
+        reasons.append("signal_not_allowed")
+    reasons += windows_against(body, then & today)
+    strikes = now.get("strikes", [])
+    if any(start < s["until"] and end > s["from"] for s in strikes if "until" in s):
+        reasons.append("struck")
+    return reasons
 
 
 def pairs(allow: list[dict[str, Any]], purpose: str) -> set[tuple[str, str]]:

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sayso_agent.conformance.judging import pairs, windows_against
+from sayso_agent.conformance.bucket import FakeBucket
+from sayso_agent.conformance.judging import objections
 from sayso_agent.conformance.proofs import listed, proves, vouched
 from sayso_agent.conformance.sample import allow, policy_document
 from sayso_agent.conformance.wire import SLOW, TRUNCATED, Answer, Seen, handler, problem, reply
@@ -79,6 +80,7 @@ class FakePortal:
     pauses: int = 0
     strikes: dict[str, dict[str, Any]] = field(default_factory=dict)
     issuer: str = ""
+    bucket: FakeBucket | None = None  # agents bring their bytes there
     document: Callable[["FakePortal"], bytes] | None = None
     frozen: bool = False
     recovered: bool = False  # slow answers are broken off
@@ -117,7 +119,8 @@ class FakePortal:
             "version": self.version,
             "iat": iat,
         }
-        return {**self.policy, **moment, "lease_until": iat + self.lease, **changes}
+        policy = {"uploads": [self.bucket.url], **self.policy} if self.bucket else self.policy
+        return {**policy, **moment, "lease_until": iat + self.lease, **changes}
 
     def signed(
         self, payload: dict[str, Any], *, key: Ed25519PrivateKey | None = None, **header: str
@@ -334,6 +337,8 @@ class FakePortal:
         if batch in self.manifests:
             if self.manifests[batch] != body:
                 return problem(409, "batch_differs")
+            if self.bucket is not None and batch in self.bucket.stored:
+                return self._received(batch)
             return reply(200, self._state(batch))
         if (reasons := self._objections(body)) and not self.takes_all:
             return problem(422, "batch_refused", reasons=reasons)
@@ -344,47 +349,42 @@ class FakePortal:
         if batch in self.admitted:
             return {"batch": batch, "state": "admitted"}
         url = f"{self.url}/api/v1/batches/{batch}/bytes"
-        return {"batch": batch, "state": "awaiting_bytes", "upload_url": url}
+        place: dict[str, Any] = {"upload_url": url}
+        if self.bucket is not None:
+            said = self.manifests[batch]
+            place = self.bucket.address(batch, said["bytes"], said["sha256"])
+        return {"batch": batch, "state": "awaiting_bytes", **place}
 
     def _objections(self, body: dict[str, Any]) -> list[str]:
-        """Return what admission objects to: the one policy of that time must permit all of it."""
-        found = self.issued.get(body["policy_version"])
-        if found is None:
-            return ["policy_version_unknown"]
-        reasons = []
-        start, end = (datetime.fromisoformat(body[k]).timestamp() for k in ("from", "until"))
-        payload = found[-1]
-        if not any(p["iat"] <= start < end <= p["lease_until"] for p in found):
-            reasons.append("outside_lease")
-        if end - start > payload["limits"]["batch_seconds"]:
-            reasons.append("too_long")
-        if body["bytes"] > payload["limits"]["batch_bytes"]:
-            reasons.append("too_large")
-        then, now = (pairs(p["allow"], body["purpose"]) for p in (payload, self.policy))
-        if not {(body["app"], signal) for signal in body["signals"]} <= then & now:
-            reasons.append("signal_not_allowed")
-        reasons += windows_against(body, then & now)
-        strikes = self.policy.get("strikes", [])
-        if any(start < s["until"] and end > s["from"] for s in strikes if "until" in s):
-            reasons.append("struck")
+        """Return what admission objects to."""
+        reasons = objections(body, self.issued.get(body["policy_version"]), self.policy)
         self.refused += reasons
         return reasons
 
     def _bytes(self, batch: str, seen: Seen) -> Answer:
         if not self._known(seen) or batch not in self.manifests:
             return problem(404, "batch_unknown")
-        body = self.manifests[batch]
         if batch in self.admitted:
             return reply(200, self._state(batch))
-        wrong_size = len(seen.body) != body["bytes"]
-        if wrong_size or hashlib.sha256(seen.body).hexdigest() != body["sha256"]:
+        if seen.method == "POST":
+            return self._received(batch)
+        return self._take(batch, seen.body)
+
+    def _received(self, batch: str) -> Answer:
+        """Look into the store, as a portal does whose agents bring bytes there themselves."""
+        found = self.bucket.stored.get(batch) if self.bucket else None
+        return problem(422, "bytes_do_not_match") if found is None else self._take(batch, found)
+
+    def _take(self, batch: str, data: bytes) -> Answer:
+        body = self.manifests[batch]
+        if len(data) != body["bytes"] or hashlib.sha256(data).hexdigest() != body["sha256"]:
             return problem(422, "bytes_do_not_match")
         if (reasons := self._objections(body)) and not self.takes_all:
             return problem(422, "batch_refused", reasons=reasons)
-        lines = [json.loads(line) for line in seen.body.splitlines()]
+        lines = [json.loads(line) for line in data.splitlines()]
         start, end = (datetime.fromisoformat(body[k]).timestamp() for k in ("from", "until"))
         if not all(start - 0.0005 <= line["t"] < end for line in lines):
             self.refused.append("outside_manifest")
             return problem(422, "batch_refused", reasons=["outside_manifest"])
-        self.admitted[batch] = seen.body
+        self.admitted[batch] = data
         return reply(201, self._state(batch))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sayso_agent.conformance.bucket import FakeBucket
 from sayso_agent.conformance.documents import BAD, Made
 from sayso_agent.conformance.keys import KEYS
 from sayso_agent.conformance.portal import FakePortal, allow, problem
@@ -314,6 +315,30 @@ def _embargo(stage: Stage) -> None:
     time.sleep(1.0)
 
 
+def _brought(stage: Stage) -> None:
+    """Have the bytes brought to another host, which the policy names."""
+    with FakeBucket() as bucket:
+        stage.portal.bucket = bucket
+        stage.begin(allow=ALLOWED)
+        stage.event("a click whose bytes go to another host", allowed=None)
+        stage.program.end()
+    if not stage.portal.admitted:
+        stage.faults.append("missing: a batch, at the host that the policy names")
+    if any("authorization" in seen.headers for seen in bucket.requests):
+        stage.faults.append("arrived: the agent's token, at another host")
+
+
+def _elsewhere(stage: Stage) -> None:
+    """Have the bytes brought to another host, which the policy does not name."""
+    with FakeBucket() as bucket:
+        stage.portal.bucket = bucket
+        stage.begin(allow=ALLOWED, uploads=[])
+        stage.event("a click whose bytes go to another host", allowed=None)
+        stage.program.end()
+    if bucket.requests:
+        stage.faults.append("arrived: bytes, at a host that the policy does not name")
+
+
 def _paused(stage: Stage) -> None:
     stage.begin(allow=ALLOWED, paused=True)
     stage.event("a click while the person pauses", allowed=False)
@@ -341,6 +366,8 @@ SCENARIOS: Final = (
              _purged(never={"categories": ["tracker"], "signals": [], "matchers": []})),
     Scenario("struck", "is what the person had forgotten purged, and no batch over it?", _struck),
     Scenario("embargo", "does nothing leave before the embargo is over?", _embargo),
+    Scenario("brought", "are bytes brought to the host that the policy names?", _brought),
+    Scenario("elsewhere", "are no bytes brought to a host that it does not name?", _elsewhere),
     Scenario("paused", "does a pause deny, and resuming allow again?", _paused),
     Scenario("changed", "does capture stop until the policy is fetched, once told of a change?",
              _changed),

@@ -157,6 +157,37 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "Figures are shown for groups of this many people or more; at least 2.",
         ),
     ),
+    "Where batches lie": (
+        (
+            "SAYSO_STORE",
+            "files",
+            (
+                "Where new batches go: `files`, a folder of this installation, or `s3`. What lies"
+                " in the other stays known there, and is erased there when its time comes."
+            ),
+        ),
+        (
+            "SAYSO_S3_ENDPOINT",
+            "none",
+            (
+                "Address of an S3 service, as the portal and the machines both reach it. Its host"
+                " is named in every signed policy."
+            ),
+        ),
+        ("SAYSO_S3_BUCKET", "none", "Name of the bucket; needed with an endpoint."),
+        ("SAYSO_S3_REGION", "us-east-1", "Region that requests are signed for."),
+        (
+            "SAYSO_S3_ACCESS_KEY",
+            "what the S3 library finds by itself",
+            "Access key. It must be allowed to put, get, list and delete all versions.",
+        ),
+        ("SAYSO_S3_SECRET_KEY", "likewise", "The secret that belongs to the access key."),
+        (
+            "SAYSO_S3_UPLOAD_SECONDS",
+            "300",
+            "How long an address for one upload is good; 60 to 900.",
+        ),
+    ),
     "Processes": (
         (
             "SAYSO_DATABASE_ROLE",

@@ -1,4 +1,4 @@
-"""Places that hold captured bytes: one small protocol, and the file store that comes with Sayso.
+"""The store that comes with Sayso: batches as files.
 
 Deletion and verification take different ways: one unlinks by key, the other reads the folders.
 """
@@ -7,58 +7,16 @@ import hashlib
 import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from django.conf import settings
-
-from retention.exceptions import BytesDoNotMatch, StoreFailed
-
-CHUNK = 1 << 16
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What a store was given to keep: where, how long in bytes, and its SHA-256 in hexadecimal."""
-
-    key: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What verification found: the level reached (E1 to E3), how, and how many still remain."""
-
-    level: str
-    method: str
-    remaining: int
-
-
-class Store(Protocol):
-    """What every store can do; keys are ours, contents are opaque."""
-
-    name: str
-
-    def put(self, key: str, chunks: Iterable[bytes], *, size: int, sha256: str) -> None:
-        """Keep the bytes durably, or raise BytesDoNotMatch and keep nothing."""
-
-    def delete(self, key: str) -> None:
-        """Remove the bytes; absent already is success. Raises StoreFailed."""
-
-    def verify_gone(self, items: Iterable[Stored], *, kept: Collection[str] = ()) -> Evidence:
-        """Look for the items by another way than `delete` and say what remains.
-
-        `kept` are the keys of other objects that may rightly hold the same bytes.
-        """
-
-    def read(self, key: str) -> Iterator[bytes]:
-        """Yield the bytes of a key; raises StoreFailed when there are none."""
+from retention.exceptions import NothingThere, StoreFailed
+from retention.stores.base import CHUNK, Address, Evidence, Stored, checked
 
 
 class FileStore:
     """Batches as files: two levels of folders, names that say nothing, modes 0600 and 0700."""
+
+    technique = "unlink and folder sync"
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
@@ -71,13 +29,16 @@ class FileStore:
         target.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            self._write(draft, chunks, size=size, sha256=sha256)
+            self._write(draft, checked(chunks, size=size, sha256=sha256))
             draft.replace(target)
             _sync_folder(target.parent)
         except OSError as error:
             raise StoreFailed from error
         finally:
             draft.unlink(missing_ok=True)
+
+    def address(self, key: str, *, size: int, sha256: str) -> Address | None:
+        """Return None: files are written by the portal alone."""
 
     def delete(self, key: str) -> None:
         """Unlink and make the folder durable, so that a crash cannot bring the name back."""
@@ -116,8 +77,14 @@ class FileStore:
             with self._path(key).open("rb") as file:
                 while chunk := file.read(CHUNK):
                     yield chunk
+        except FileNotFoundError as error:
+            raise NothingThere from error
         except OSError as error:
             raise StoreFailed from error
+
+    def works(self) -> bool:
+        """Return whether the folder is there, or can be made."""
+        return self.root.is_dir() or self.root.parent.is_dir()
 
     def _path(self, key: str) -> Path:
         path = (self.root / key).resolve()
@@ -131,20 +98,13 @@ class FileStore:
                 yield Path(folder) / name
 
     @staticmethod
-    def _write(draft: Path, chunks: Iterable[bytes], *, size: int, sha256: str) -> None:
-        hasher, written = hashlib.sha256(), 0
+    def _write(draft: Path, chunks: Iterable[bytes]) -> None:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             for chunk in chunks:
-                written += len(chunk)
-                if written > size:
-                    raise BytesDoNotMatch
-                hasher.update(chunk)
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        if written != size or hasher.hexdigest() != sha256:
-            raise BytesDoNotMatch
 
 
 def _holds_one_of(path: Path, digests: set[tuple[int, str]], lengths: set[int]) -> bool:
@@ -166,11 +126,3 @@ def _sync_folder(folder: Path) -> None:
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def store_named(name: str) -> Store:
-    """Return the configured store; raises StoreFailed for a name the settings do not know."""
-    config = settings.STORES.get(name)
-    if config is None or config["kind"] != "filesystem":
-        raise StoreFailed(f"No store named {name!r} is configured.")
-    return FileStore(name, Path(config["root"]))
