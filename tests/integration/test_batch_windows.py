@@ -187,6 +187,7 @@ def test_of_a_window_that_turned_out_to_be_protected_nothing_is_said(
 def test_the_shortest_term_of_all_that_can_be_seen_holds(world: factories.World) -> None:
     from consent import selectors
     from retention.services.admission import batch_of
+    from retention.services.tightening import Terms
 
     policy = world.extra["policy"]
     policy.allow["train-agents"]["sheet"]["window_title"] = 3
@@ -199,7 +200,7 @@ def test_the_shortest_term_of_all_that_can_be_seen_holds(world: factories.World)
         )
         batch = batch_of(
             world.extra["agent"], policy, event, world.apps["tracker"], manifest,
-            terms={}, store="files", key="x", imported=False,
+            terms=Terms(), store="files", key="x", imported=False,
         )  # fmt: skip
         return batch.due_at - manifest.captured_until
 

@@ -320,7 +320,7 @@ def test_a_redis_that_comes_back_between_mark_and_commit(
         if emptied:
             (redis.folder / "kept.rdb").unlink()
         redis.start()
-        assert bool(redis.client().keys(b"sayso:*:a:*")) is not emptied
+        assert bool(redis.client().keys(b"sayso:*:h:*")) is not emptied
         field.portal.wait_for_fence(held=False, seconds=3)
         field.portal.wait_for_fence()
         for _ in range(3):
@@ -341,7 +341,7 @@ def test_a_replica_that_had_not_heard_of_the_mark_is_promoted(database: Any, set
     second.client().execute_command("REPLICAOF", *relay_of_first)
     field = Field(settings, first, url=f"unix://{way.socket}?db=0")
     try:
-        wait_until(lambda: len(second.client().keys(b"sayso:*:a:*")) == 1)
+        wait_until(lambda: len(second.client().keys(b"sayso:*:h:*")) == 1)
         second.pause()
         writer = Writer(field.world.subject)
         first.kill()
@@ -350,7 +350,7 @@ def test_a_replica_that_had_not_heard_of_the_mark_is_promoted(database: Any, set
         second.client().execute_command("REPLICAOF", "NO", "ONE")
         way._target = str(second.socket)
         way.heal()
-        assert second.client().keys(b"sayso:*:a:*")
+        assert second.client().keys(b"sayso:*:h:*")
         field.portal.wait_for_fence()
         assert field.still_allows()
 
@@ -489,6 +489,6 @@ def test_a_clock_that_jumps_moves_no_fence(field: Field, monkeypatch: pytest.Mon
 
 def _forget_record(field: Field) -> None:
     client = field.redis.client()
-    for key in client.keys(b"sayso:*:a:*"):
+    for key in client.keys(b"sayso:*:h:*"):
         client.delete(key)
     field.portal.endpoint.shared.kept.clear()

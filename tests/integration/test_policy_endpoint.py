@@ -141,7 +141,7 @@ def test_a_broken_record_in_redis_is_not_believed(
 
     first = warm(portal, token)
     client = redis.Redis.from_url(settings.REDIS_URL)
-    for key in client.keys(b"sayso:*:a:*"):
+    for key in client.keys(b"sayso:*:h:*"):
         client.set(key, b"nonsense")
 
     assert portal.poll(token, first.etag).status == 304
