@@ -18,6 +18,10 @@ AT_ONCE: Final = 200
 """Connections that are opened at the same time."""
 
 
+_there: Final[list[tuple[int, int, float]]] = []
+"""What came and was not told yet: to tell each at once would keep the next from being read."""
+
+
 class Waiting(asyncio.Protocol):
     """One agent: asks once, and notes when it is answered."""
 
@@ -32,8 +36,7 @@ class Waiting(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the answer; its body may come later, and says nothing more."""
         if data.startswith(b"HTTP/1.1 "):
-            print(self.number, data[9:12].decode(), f"{time.monotonic():.6f}", flush=False)
-            asyncio.get_running_loop().call_soon(sys.stdout.flush)
+            _there.append((self.number, int(data[9:12]), time.monotonic()))
 
 
 async def _wait(port: int, seconds: int, agents: list[list[str]]) -> None:
@@ -53,7 +56,12 @@ async def _wait(port: int, seconds: int, agents: list[list[str]]) -> None:
         )
         await asyncio.sleep(0.05)
     print("waiting", flush=True)
-    await asyncio.sleep(3600)
+    while True:
+        await asyncio.sleep(1)
+        while _there:
+            number, status, at = _there.pop()
+            print(number, status, f"{at:.6f}")
+        sys.stdout.flush()
 
 
 def _request(token: str, tag: str, seconds: int) -> bytes:

@@ -81,7 +81,7 @@ class Poll(ShortPoll):
 
     def has_changed(self, pause: int) -> None:
         """Answer that something changed while it waited."""
-        self.connection.say(self, delivered(changed(pause)))
+        self.connection.say_changed(self, pause)
 
     def in_full(self, granted: int) -> None:
         """Answer by the coroutine that answers any poll."""
@@ -120,6 +120,8 @@ class _Ready:
         """Around the tag of a 304."""
         self.whole_before = self.whole_after = b""
         """Around the tag of a 200, up to the length of its body."""
+        self.changed: dict[int, bytes] = {}
+        """Whole answers that something changed, by when to ask again: told to thousands at once."""
         self._of: Sequence[tuple[bytes, bytes]] | None = None
         self._offer = 0
 
@@ -129,6 +131,7 @@ class _Ready:
         if default_headers is self._of and shared.offer == self._offer:
             return
         self._of, self._offer = default_headers, shared.offer
+        self.changed.clear()
         said = unchanged(shared.interval, self._offer, "\0", 0)
         self.before, self.after = _rendered(said, default_headers).split(b"\0")
         said = whole(shared.interval, self._offer, "\0", 0, b"")
@@ -216,6 +219,18 @@ class PolicyProtocol(HttpToolsProtocol):
             return
         _READY.refresh(self.server_state.default_headers, endpoint)
         self._write(poll, _READY.before + named + _READY.after)
+
+    def say_changed(self, poll: Poll, pause: int) -> None:
+        """Write the answer that something changed while the poll waited."""
+        if not poll.keep_alive:
+            self.say(poll, delivered(changed(pause)))
+            return
+        _READY.refresh(self.server_state.default_headers, self.app_state[STATE])
+        said = _READY.changed.get(pause)
+        if said is None:
+            said = _rendered(delivered(changed(pause)), self.server_state.default_headers)
+            _READY.changed[pause] = said
+        self._write(poll, said)
 
     def say_whole(self, poll: Poll, etag: str, body: bytes, granted: int) -> None:
         """Write the answer that brings a signed policy."""
