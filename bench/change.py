@@ -39,7 +39,8 @@ def new_agreement(turn: int) -> None:
     """Record a works agreement of one place, with a shorter retention each time."""
     today = datetime.now(UTC).date()
     agreement = Agreement(
-        code=f"measured-{turn}-{today.isoformat()}",
+        # Another each time, also where a folder is measured twice on a day.
+        code=f"measured-{turn}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
         title="Works agreement of the measurement",
         parties="The employer and its works council",
         jurisdictions=[PLACE],

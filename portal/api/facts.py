@@ -198,19 +198,24 @@ class FactsSearchView(APIView):
         return _answer(FactsOut({"facts": facts, "turns": turns}).data)
 
 
-def _caller(request: Request) -> Actor:
-    """Return who acts: a system, or a privacy officer. Anybody else is refused."""
+def acting(request: Request, area: str) -> Actor | None:
+    """Return who acts: a system, or a login whose role opens the area; None for anybody else."""
     if isinstance(request.user, Service):
         return Actor.system(request.user.name)
     login = request._request  # noqa: SLF001  roles hang on Django's own request
-    if not roles_of(login) & AREAS["privacy"]:
+    return actor_of(login) if roles_of(login) & AREAS[area] else None
+
+
+def _caller(request: Request) -> Actor:
+    """Return who acts: a system, or a privacy officer. Anybody else is refused."""
+    if (actor := acting(request, "privacy")) is None:
         raise Problem(
             status_code=403,
             code="role_missing",
             detail="Only a privacy officer, or a system with a token for it, keeps facts.",
             next_step="Your own facts stand on your own page.",
         )
-    return actor_of(login)
+    return actor
 
 
 def _said(reader: type[PersonIn], request: Request) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from rest_framework.views import APIView
 from audit.ledger import Actor
 from consent.models import Cohort
 from portal.api.errors import Problem
-from portal.api.facts import Service, ServiceOrOfficer
+from portal.api.facts import ServiceOrOfficer, acting
 from portal.fleet import groups
 from portal.fleet.tickets import LONGEST_DAYS, TicketOfMany, TicketUnbound, make_ticket
 from portal.models import ServiceToken
-from portal.people import AREAS, actor_of, roles_of
 
 
 class ServiceOrKeeper(ServiceOrOfficer):
@@ -109,17 +108,14 @@ class TicketCohortsView(APIView):
 
 def _keeper(request: Request) -> Actor:
     """Return who acts: a system, or a login that may keep tickets. Anybody else is refused."""
-    if isinstance(request.user, Service):
-        return Actor.system(request.user.name)
-    login = request._request  # noqa: SLF001  roles hang on Django's own request
-    if not roles_of(login) & AREAS["tickets"]:
+    if (actor := acting(request, "tickets")) is None:
         raise Problem(
             status_code=403,
             code="role_missing",
             detail="Only a privacy officer, an operator or a system with a token makes tickets.",
             next_step="Ask one of them for a ticket.",
         )
-    return actor_of(login)
+    return actor
 
 
 def _cohort(digest: str) -> Cohort:

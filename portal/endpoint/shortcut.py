@@ -7,7 +7,7 @@ No coroutine, no task, no future for each: it costs a third of that way.
 """
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from hashlib import sha256
 from time import monotonic
 from typing import Final
@@ -22,7 +22,7 @@ from portal.endpoint.wire import Wire
 SCHEME: Final = b"Bearer "
 
 
-class ShortPoll(Waiter, ABC):
+class ShortPoll(Waiter):
     """A poll on the short way; whoever serves it says what to do with what comes of it.
 
     One object serves all polls of a connection, one after the other.

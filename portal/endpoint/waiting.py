@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable
 from time import monotonic
@@ -20,7 +21,7 @@ CHUNK: Final = 500
 AGAIN: Final = Wake()
 
 
-class Waiter:
+class Waiter(ABC):
     """One agent that waits: what it knows, and what to do when its wait is over."""
 
     __slots__ = ("epoch", "known", "nonces", "timer")
@@ -36,9 +37,9 @@ class Waiter:
         self.epoch = epoch
         self.nonces = nonces
 
+    @abstractmethod
     def over(self, wake: Wake) -> None:
         """Go on: the wait is over. Called once for each wait."""
-        raise NotImplementedError
 
 
 class _InCoroutine(Waiter):
