@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,3 +47,76 @@ def test_a_batch_may_be_as_large_as_the_limit(agent: Any) -> None:
     assert not objections(agent, policy, bytes=settings.BATCH_BYTES_LIMIT)
     larger = objections(agent, policy, bytes=settings.BATCH_BYTES_LIMIT + 1)
     assert larger == ["batch_too_large"]
+
+
+def test_a_batch_of_no_signals_is_refused(agent: Any) -> None:
+    policy = factories.make_policy(agent)
+
+    assert objections(agent, policy, signals={}) == ["no_signals"]
+
+
+@pytest.mark.parametrize("seconds", [5, 6])
+def test_a_clock_may_be_five_seconds_fast(agent: Any, seconds: int) -> None:
+    import time_machine
+
+    policy = factories.make_policy(agent)
+    now = policy.issued_at + timedelta(minutes=1)
+
+    with time_machine.travel(now, tick=False):
+        found = objections(agent, policy, captured_until=now + timedelta(seconds=seconds))
+
+    assert found == ([] if seconds == 5 else ["captured_in_the_future"])
+
+
+@pytest.mark.parametrize("whose", ["their own", "another person's"])
+def test_a_manifest_is_of_one_machine(agent: Any, whose: str) -> None:
+    """The very same words from another machine are another manifest, and tell it nothing."""
+    from retention import services as retention
+    from retention.exceptions import ManifestDiffers
+
+    person = agent.subject if whose == "their own" else factories.make_subject()
+    other = factories.make_agent(person)
+    manifest = factories.manifest_for(factories.make_policy(agent), b"x")
+    first = retention.announce_batch(agent=agent, manifest=manifest)
+
+    with pytest.raises(ManifestDiffers):
+        retention.announce_batch(agent=other, manifest=manifest)
+    assert retention.announce_batch(agent=agent, manifest=manifest) == first
+
+
+def test_a_machine_removed_while_its_bytes_come_in_hands_in_nothing(
+    agent: Any, store: Path, database: Any
+) -> None:
+    """Who it is was looked up when the request began; it is asked anew before anything is kept."""
+    from consent import services
+    from retention import services as retention
+    from retention.exceptions import BatchRefused
+
+    manifest = factories.manifest_for(factories.make_policy(agent), b"x")
+    retention.announce_batch(agent=agent, manifest=manifest)
+
+    def removed_meanwhile() -> Any:
+        services.revoke_agent(subject=agent.subject, ref=str(agent.ref))
+        yield b"x"
+
+    with pytest.raises(BatchRefused) as refused:
+        retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=removed_meanwhile())
+
+    assert refused.value.reasons == ["agent_not_active"]
+    assert [path for path in store.rglob("*") if path.is_file()] == []
+    assert database.sql("SELECT count(*) FROM retention_batch") == [(0,)]
+
+
+def test_two_captures_differ_in_their_bytes_alone(agent: Any, store: Path) -> None:
+    """Clicks and keys of one minute come in two batches; only the same bytes are the same."""
+    policy = factories.make_policy(agent)
+    factories.hand_in(agent, policy, b"x")
+
+    assert objections(agent, policy) == ["handed_in_before"]
+    for differs in (
+        {"sha256": "0" * 64},
+        {"app": "sheet"},
+        {"captured_from": policy.issued_at + INSTANT},
+        {"captured_until": policy.issued_at + timedelta(seconds=61)},
+    ):
+        assert objections(agent, policy, **differs) == [], differs

@@ -179,6 +179,46 @@ def test_what_arrives_after_the_move_takes_the_shorter_term(
     assert terms(database) == [10, 60]
 
 
+@pytest.mark.parametrize(("before", "after"), [("IE", "FR"), ("FR", "IE"), ("GB", "FR")])
+def test_of_two_laws_the_shorter_term_holds_whichever_came_first(
+    world: factories.World, database: Any, before: str, after: str
+) -> None:
+    move(world.subject, before)
+    agent = factories.make_agent(world.subject)
+    policy = factories.make_policy(agent)
+
+    move(world.subject, after)
+    factories.hand_in(agent, policy, b"captured under one law, handed in under another")
+
+    assert terms(database) == [min(DAYS[before], DAYS[after])]
+
+
+def test_where_nothing_is_kept_nothing_is_owed(world: factories.World, database: Any) -> None:
+    from consent import services
+    from retention import services as retention
+
+    owed = "SELECT count(*) FROM retention_tightening"
+    move(world.subject, "GB")
+    agree("GB-2", "GB", 3)
+    assert database.sql(owed) == [(0,)]
+
+    move(world.subject, "IE")
+    record(factories.make_agent(world.subject))
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    retention.expand_cases()
+    while retention.run_due_jobs():
+        pass
+    move(world.subject, "FR")
+    agree("FR-2", "FR", 3)
+    assert database.sql(owed) == [(0,)], "what was erased has no term any more"
+
+    move(world.subject, "IE")
+    world.say_yes()
+    record(factories.make_agent(world.subject))
+    move(world.subject, "FR")
+    assert database.sql(owed) == [(1,)]
+
+
 def test_an_agreement_shortens_what_its_people_have_and_nobody_elses(
     world: factories.World, database: Any
 ) -> None:

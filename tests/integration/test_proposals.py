@@ -328,6 +328,7 @@ def test_a_council_is_asked_where_its_agreement_is_touched(world: Any) -> None:
         ({}, True),
         ({"purposes": ["train-agents"]}, True),
         ({"purposes": ["another"], "jurisdictions": ["DE"]}, False),
+        ({"purposes": ["another"]}, False),
         ({"apps": ["tracker"]}, True),
         ({"jurisdictions": ["EU"]}, True),
         ({"valid_until": date(2025, 6, 1)}, False),
