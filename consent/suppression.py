@@ -52,6 +52,15 @@ def suppress(counts: Sequence[int], *, smallest: int) -> Line:
     return Line(cells=cells, total=total)
 
 
+def rounded(line: Line, *, to: int) -> Line:
+    """Return the line with each number that is shown in it rounded down; the total stays exact.
+
+    It follows from the line alone, so it tells no more than the line does.
+    """
+    cells = tuple(None if cell is None else cell - cell % to for cell in line.cells)
+    return Line(cells=cells, total=line.total)
+
+
 def _hidden(counts: Sequence[int], smallest: int) -> set[int]:
     if all(count >= smallest for count in counts):
         return set()

@@ -119,11 +119,11 @@ def todo() -> list[dict[str, Any]]:
 
 
 def answers() -> list[dict[str, Any]]:
-    """Return how many answers of each kind stand, over all purposes.
+    """Return how many answers of each kind stood when they were last told, over all purposes.
 
-    The sum of what may be told of each purpose; hidden where one of them hides it.
+    The sum of what is told of each purpose; hidden where one of them hides it.
     """
-    lines = [item.line.cells for item in consents.lines_at(timezone.now())]
+    lines = [item.line.cells for item in consents.told()]
     return [
         {"label": ANSWERS[title], "value": None if None in cells else sum(filter(None, cells))}
         for title, *cells in zip(consents.HEADS, *lines, strict=True)

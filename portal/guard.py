@@ -94,6 +94,7 @@ TABLES: Final = (
     _free("portal_pendingmachine", "SELECT, INSERT, UPDATE"),
     _free("portal_fence", "SELECT, UPDATE"),
     _free("portal_unmarked", "SELECT, INSERT, DELETE"),
+    _final("portal_publishedanswers", governed=False),
     _free("portal_cache"),
     _free("django_session"),
     _free("django_content_type", "SELECT"),

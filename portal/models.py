@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Now
 
-from consent.models import Agent
+from consent.models import Agent, Purpose
 from portal.endpoint.models import Fence, Unmarked
 from portal.fleet.models import EnrolmentTicket, PendingMachine
 from portal.policykeys.models import KeyManifest, PolicyKey
@@ -21,6 +21,7 @@ __all__ = [
     "KeyManifest",
     "PendingMachine",
     "PolicyKey",
+    "PublishedAnswers",
     "Role",
     "RoleGrant",
     "ServiceToken",
@@ -212,3 +213,31 @@ class ServiceToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.scope}"
+
+
+class PublishedAnswers(models.Model):
+    """How many people answered what to a purpose, as it is told until it is told anew (ADR 24).
+
+    Never changed afterwards. What is hidden is null.
+    """
+
+    purpose = models.ForeignKey(Purpose, on_delete=models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+    total = models.IntegerField(null=True)
+    cells = models.JSONField()
+    newest_event = models.BigIntegerField()
+    """The newest answer that was counted: who answered after it may bring the next figures."""
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "purpose", "until", "total", "cells", "newest_event", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "until"], name="answers_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose_id} until {self.until:%Y-%m-%d}"

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from audit import reports
 from consent import services as consent
+from portal.answers import publish_answers
 from portal.policykeys import rotate, standing
 from portal.reporting import SOURCES
 from retention import services as retention
@@ -40,6 +41,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "cases": retention.expand_cases,
         "deletions": retention.run_due_jobs,
         "uploads": retention.settle_uploads,
+        "answers": lambda: _at_now(publish_answers),
         "reports": lambda: reports.render_due(SOURCES),
     }
 

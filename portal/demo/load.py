@@ -16,6 +16,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent.models import Subject
+from portal.answers import publish_answers
 from portal.demo import accounts, orders, progress
 from portal.demo.company import company
 from portal.demo.plan import Order, plan
@@ -62,6 +63,7 @@ def load(*, people: int, batches: int, seed: int) -> int:
             _finish_deletions()
         finally:
             progress.clear()
+        publish_answers(at=timezone.now())
         orders.clear()
         return order.people
 

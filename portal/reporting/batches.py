@@ -10,17 +10,19 @@ from django.conf import settings
 from django.db.models import Count, F, Func, QuerySet, Sum
 
 from audit.reporting.data import Bar, Chart, Figure, Kind, Question, ReportData
+from consent.models import AllowlistEntry
 from portal.reporting.common import READER, bars_in_words, groups_only, within
 from portal.reporting.groups import Shown, Tally, shown, table_of
 from retention.models import Admission, Batch
 from retention.services.judgement import OWN_CHOICE, OWN_CHOICES
 
+LET_IN: Final = "let_in"
+NOT_LET_IN: Final = "not_let_in"
 OUTCOMES: Final = {
-    Admission.State.ADMITTED.value: "Let in",
-    Admission.State.REFUSED.value: "Refused",
-    Admission.State.QUARANTINED.value: "Set apart as an incident",
-    Admission.State.AWAITING_BYTES.value: "Announced, not sent yet",
+    LET_IN: "Let in",
+    NOT_LET_IN: "Refused, set apart as an incident, or not sent yet",
 }
+"""Two, so that both are of enough people as a rule: told apart, the rare ones would be of few."""
 REASONS: Final = {
     OWN_CHOICE: "The person does not allow it (or no longer, or not at that time)",
     "app_not_allowed": "The app was not in the policy",
@@ -35,7 +37,12 @@ REASONS: Final = {
     "batch_too_large": "Larger than allowed",
     "captured_in_the_future": "Recorded in the future, by its own clock",
     "no_signals": "Names no signals",
+    "never_category": "An app that is never captured",
+    "kill_switch": "A kill switch was pulled",
+    "outside_work_hours": "Recorded outside working hours",
+    "person_departed": "The person has left",
 }
+NAMES: Final = ("purpose__title", "app__name")
 
 
 def gather(question: Question) -> ReportData:
@@ -47,8 +54,8 @@ def gather(question: Question) -> ReportData:
     outcomes = shown(_outcomes(announced), smallest=smallest)
     # These tables add up to an outcome: where that is not shown alone, they would give it away.
     mixed = set(outcomes.together)
-    admitted = {} if "admitted" in mixed else _admitted(announced)
-    refused = {} if mixed & {"refused", "quarantined"} else _refused(announced)
+    admitted = {} if LET_IN in mixed else _admitted(announced)
+    refused = {} if NOT_LET_IN in mixed else _refused(announced)
     apps = shown(admitted, smallest=smallest)
     reasons = shown(refused, smallest=smallest)
     return ReportData(
@@ -84,21 +91,25 @@ def gather(question: Question) -> ReportData:
 
 
 def _outcomes(announced: QuerySet[Admission]) -> dict[str, Tally]:
-    found: dict[str, Tally] = {}
+    """Return both outcomes, also the one that nothing came to: none must not be told from few."""
+    found = {outcome: Tally() for outcome in OUTCOMES}
     rows = announced.values_list("state", "agent__subject_id").annotate(n=Count("batch")).order_by()
     for state, person, number in rows:
-        found.setdefault(state, Tally()).add(person, number)
-    return _in_order(found, OUTCOMES)
+        found[LET_IN if state == Admission.State.ADMITTED else NOT_LET_IN].add(person, number)
+    return found
 
 
 def _admitted(announced: QuerySet[Admission]) -> dict[tuple[str, str], Tally]:
-    found: dict[tuple[str, str], Tally] = {}
+    """Return every purpose with every app it asks for, also where nothing came in."""
+    listed = AllowlistEntry.objects.using(READER).filter(purpose__published_at__isnull=False)
+    names = listed.values_list("purpose__title", "app__name").distinct().order_by(*NAMES)
+    found = {(purpose, app): Tally() for purpose, app in names}
     rows = (
         Batch.objects.using(READER)
         .filter(uuid__in=announced.values("batch"))
         .values_list("purpose__title", "app__name", "subject_id")
         .annotate(n=Count("uuid"), size=Sum("bytes"))
-        .order_by("purpose__title", "app__name")
+        .order_by(*NAMES)
     )
     for purpose, app, person, number, size in rows:
         found.setdefault((purpose, app), Tally()).add(person, number, size)
@@ -106,7 +117,8 @@ def _admitted(announced: QuerySet[Admission]) -> dict[tuple[str, str], Tally]:
 
 
 def _refused(announced: QuerySet[Admission]) -> dict[str, Tally]:
-    found: dict[str, Tally] = {}
+    """Return every reason there is, also those that nothing was refused for."""
+    found = {reason: Tally() for reason in REASONS}
     states = [Admission.State.REFUSED, Admission.State.QUARANTINED]
     rows = (
         announced.filter(state__in=states)
@@ -117,7 +129,7 @@ def _refused(announced: QuerySet[Admission]) -> dict[str, Tally]:
     )
     for reason, person, number in rows:
         found.setdefault(_reason(reason), Tally()).add(person, number)
-    return _in_order(found, REASONS)
+    return found
 
 
 def _reason(code: str) -> str:
@@ -130,8 +142,8 @@ def _figures(outcomes: Shown[str], apps: Shown[tuple[str, str]]) -> tuple[Figure
     return (
         Figure(label="Announced", value=outcomes.total.count if outcomes.total else None),
         *(
-            Figure(label=OUTCOMES[state], value=alone[state].count if state in alone else None)
-            for state in ("admitted", "refused")
+            Figure(label=label, value=alone[outcome].count if outcome in alone else None)
+            for outcome, label in ((LET_IN, "Let in"), (NOT_LET_IN, "Not let in"))
         ),
         Figure(
             label="Data let in", value=apps.total.bytes if apps.total else None, kind=Kind.BYTES
@@ -149,7 +161,8 @@ def _notes(smallest: int) -> tuple[str, ...]:
     return (
         (
             f"A line stands for at least {smallest} people. What comes from fewer is put together "
-            "with others until it does, so that it cannot be worked out from the total."
+            "with others until it does, so that it cannot be worked out from the total; so is what "
+            "comes from nobody, which must not be told from few."
         ),
         (
             "A refused batch may name several reasons. Reasons that are a person's own choice are "
@@ -157,8 +170,3 @@ def _notes(smallest: int) -> tuple[str, ...]:
         ),
         "How much was erased since is not part of this report; see the report on deletions.",
     )
-
-
-def _in_order(found: dict[str, Tally], words: dict[str, str]) -> dict[str, Tally]:
-    known = [code for code in words if code in found]
-    return {code: found[code] for code in [*known, *sorted(set(found) - set(words))]}

@@ -1,7 +1,7 @@
 """What people answered, purpose by purpose, in groups; never anything about one person."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
@@ -20,7 +20,8 @@ from audit.reporting.data import (
 )
 from consent.models import ConsentEvent, Purpose, Subject
 from consent.policy.types import ConsentState
-from consent.suppression import Line, suppress
+from consent.suppression import Line
+from portal.models import PublishedAnswers
 from portal.reporting.common import READER, bars_in_words, groups_only
 
 ANSWERS: Final[tuple[tuple[str, frozenset[ConsentState]], ...]] = (
@@ -34,31 +35,41 @@ ANSWERS: Final[tuple[tuple[str, frozenset[ConsentState]], ...]] = (
     ),
 )
 NO_ANSWER: Final = "No answer"
+INSTANT: Final = timedelta(microseconds=1)
 HEADS: Final = (*(title for title, _ in ANSWERS), NO_ANSWER)
 """What the cells of a line count, in order."""
 
 
 @dataclass(frozen=True)
 class PurposeLine:
-    """How many people answered what to one purpose, as far as it may be told."""
+    """How many people answered what to one purpose when it was last told, as far as it may be."""
 
     title: str
     line: Line
+    until: datetime | None
+    """Of when the numbers are; None while too few people have answered to tell any."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many people stood where with one purpose, exactly: for no eyes, only to be published."""
+
+    purpose: Purpose
+    cells: tuple[int, ...]
 
 
 def gather(question: Question) -> ReportData:
     """Return who stood where at the end of the period, as counts of groups."""
     until = question.until()
-    people = _people(until)
-    count = people.count()
-    lines = _lines(people, count, until)
+    count = _people(until).count()
+    lines = told(before=question.period_until)
     smallest = settings.SMALLEST_GROUP
     bars = tuple(Bar(label=item.title, value=item.line.cells[0]) for item in lines)
     return ReportData(
         title=question.title,
-        subtitle=f"As it stood at the end of {day(until)}"
+        subtitle=f"As it was last told by the end of {day(until - INSTANT)}"
         if question.period_until and question.period_until < question.as_of
-        else f"As it stood on {day(until)}",
+        else f"As it was last told on {day(until)}",
         scope="What people answered when they were asked whether their work may be recorded, "
         "counted in groups: the newest answer of each person for each purpose.",
         handling=groups_only(),
@@ -81,10 +92,48 @@ def gather(question: Question) -> ReportData:
     )
 
 
-def lines_at(until: datetime) -> list[PurposeLine]:
-    """Return who stood where just before an instant, purpose by purpose."""
+def told(*, before: datetime | None = None) -> list[PurposeLine]:
+    """Return what is told of each published purpose: the newest figures, or those of earlier.
+
+    Of a purpose to which too few people have answered nothing is told, whoever looks.
+    """
+    published = PublishedAnswers.objects.order_by("purpose_id", "-until").distinct("purpose_id")
+    if before:
+        published = published.filter(until__lte=before)
+    newest = {row.purpose_id: row for row in published}
+    nothing = Line(cells=(None,) * len(HEADS), total=None)
+    return [
+        PurposeLine(purpose.title, Line(tuple(row.cells), row.total), row.until)
+        if (row := newest.get(purpose.pk))
+        else PurposeLine(purpose.title, nothing, None)
+        for purpose in _purposes(before)
+    ]
+
+
+def counted(until: datetime) -> list[Counted]:
+    """Return how many people stood where just before an instant, purpose by purpose."""
     people = _people(until)
-    return _lines(people, people.count(), until)
+    count, counts = people.count(), _counts(people, until)
+    found = []
+    for purpose in _purposes(until):
+        states = counts.get(purpose.pk, {})
+        answers = [sum(states.get(s.value, 0) for s in group) for _, group in ANSWERS]
+        found.append(Counted(purpose, (*answers, count - sum(answers))))
+    return found
+
+
+def answered_before(until: datetime) -> QuerySet[ConsentEvent]:
+    """Return the answers given before an instant; imported ones count when they were given."""
+    known_at = Case(When(imported=True, then=F("event_time")), default=F("recorded_at"))
+    events = ConsentEvent.objects.using(READER).annotate(known_at=known_at)
+    return events.filter(known_at__lt=until)
+
+
+def _purposes(before: datetime | None) -> QuerySet[Purpose]:
+    published = Purpose.objects.using(READER).filter(published_at__isnull=False)
+    if before:
+        published = published.filter(published_at__lt=before)
+    return published.order_by("position", "code")
 
 
 def _people(until: datetime) -> QuerySet[Subject]:
@@ -93,25 +142,11 @@ def _people(until: datetime) -> QuerySet[Subject]:
     )
 
 
-def _lines(people: QuerySet[Subject], count: int, until: datetime) -> list[PurposeLine]:
-    counts = _counts(people, until)
-    purposes = Purpose.objects.using(READER).filter(published_at__lt=until)
-    found = []
-    for purpose in purposes.order_by("position", "code"):
-        states = counts.get(purpose.pk, {})
-        answers = [sum(states.get(s.value, 0) for s in group) for _, group in ANSWERS]
-        cells = [*answers, count - sum(answers)]
-        found.append(PurposeLine(purpose.title, suppress(cells, smallest=settings.SMALLEST_GROUP)))
-    return found
-
-
 def _counts(people: QuerySet[Subject], until: datetime) -> dict[int, dict[str, int]]:
     """Return purpose id -> state -> people: a fold of the events, the newest by position stands."""
-    known_at = Case(When(imported=True, then=F("event_time")), default=F("recorded_at"))
     newest = (
-        ConsentEvent.objects.using(READER)
-        .annotate(known_at=known_at)
-        .filter(known_at__lt=until, subject__in=people)
+        answered_before(until)
+        .filter(subject__in=people)
         .order_by("subject_id", "purpose_id", "-position")
         .distinct("subject_id", "purpose_id")
     )
@@ -140,18 +175,34 @@ def _counts(people: QuerySet[Subject], until: datetime) -> dict[int, dict[str, i
 
 def _table(lines: list[PurposeLine]) -> Table:
     heads = ["People", *HEADS]
+    nothing = "not told yet"
     return Table(
         caption="Answers, by purpose",
         columns=(
             Column(title="Purpose"),
+            Column(title="As of", kind=Kind.SHORT),
             *(Column(title=title, kind=Kind.NUMBER) for title in heads),
         ),
-        rows=tuple((item.title, item.line.total, *item.line.cells) for item in lines),
+        rows=tuple(
+            (
+                item.title,
+                day(item.until - INSTANT) if item.until else nothing,
+                item.line.total,
+                *item.line.cells,
+            )
+            for item in lines
+        ),
     )
 
 
 def _notes(smallest: int) -> tuple[str, ...]:
     return (
+        (
+            "Numbers are of the end of a day, in UTC, and stay as they are until at least "
+            f"{smallest} people have answered anew; then all of a line change together. So no two "
+            "looks differ by what one person chose. Answers are rounded down to a multiple of "
+            f"{smallest}."
+        ),
         (
             f"Hidden: where a number would speak of fewer than {smallest} people, nought included, "
             f"every number below {2 * smallest} in that line is hidden too, and if need be the "
@@ -162,5 +213,5 @@ def _notes(smallest: int) -> tuple[str, ...]:
             "Ended otherwise: the time of a yes was over, or it was ended by someone other than "
             "the person."
         ),
-        "The report describes one moment. Where a period was asked for, that is its end.",
+        "Where a period was asked for, the report says what had been told by its end.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -148,6 +149,44 @@ def test_an_answer_of_whatever_kind_changes_nothing(database: Any) -> None:
     assert groups_of(world) == before
     assert before["DE"].people == 4
     assert before["DE"].blockers == ()
+
+
+def test_page_and_command_are_the_same_whatever_anybody_chose(database: Any) -> None:
+    """Byte for byte and query for query, after each choice of every kind: no blocks are needed."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from tests.integration.test_explain_to_others import shape
+    from tests.integration.test_ledger_to_others import DOES
+
+    world = factories.make_world("DE")
+    people("FI", 14)
+    chosen = [world.another_subject() for _ in range(12)]
+    officer = signed_in("privacy_officer")
+
+    def looks() -> tuple[str, str, list[str]]:
+        out = io.StringIO()
+        call_command("readiness", "--json", stdout=out)
+        with CaptureQueriesContext(connection) as caught:
+            answer = officer.get(PAGE)
+        text = re.sub(
+            r'nonce="[^"]+"|csrfmiddlewaretoken" value="[^"]+"', "", answer.content.decode()
+        )
+        said = json.loads(out.getvalue())
+        return (
+            re.sub(r"<time.*?</time>", "", text, flags=re.DOTALL),
+            str(said["purposes"]),
+            shape(caught),
+        )
+
+    looks()  # what is remembered from look to look is warm
+    before = looks()
+
+    assert "13 may be asked" in before[0]
+    assert "Finland" in before[0]
+    for does, world.subject in zip(DOES, chosen, strict=False):
+        does(world)
+        assert looks() == before, does.__name__
 
 
 def test_each_open_gate_is_named(database: Any) -> None:

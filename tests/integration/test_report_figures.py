@@ -89,6 +89,13 @@ def decide(world: factories.World, subject: Subject, answer: str) -> None:
         )
 
 
+def tell() -> None:
+    """Let the night come after which answers are told."""
+    from portal.answers import publish_answers
+
+    publish_answers(at=datetime.now(UTC) + timedelta(days=1))
+
+
 def test_answers_are_counted_in_groups_and_small_groups_stay_hidden(database: Database) -> None:
     world = factories.make_world()
     subjects = [world.subject, *(world.another_subject() for _ in range(17))]
@@ -100,14 +107,16 @@ def test_answers_are_counted_in_groups_and_small_groups_stay_hidden(database: Da
     people = database.sql("SELECT count(*) FROM consent_subject")[0][0]
     assert own == {"given": 7, "refused": 6, "deferred": 1, "withdrawn": 1}
 
+    tell()
     written = Written("consent-overview")
 
     assert written.figure("People") == str(people) == "18"
     [row] = written.rows("Answers, by purpose")
-    # People, yes, no, not now, taken back, ended otherwise, no answer
-    assert row[1:] == ["18", str(own["given"]), str(own["refused"]), *["hidden"] * 4]
+    # People, yes, no, not now, taken back, ended otherwise, no answer; rounded down to threes
+    down = [str(own[state] - own[state] % 3) for state in ("given", "refused")]
+    assert row[2:] == ["18", *down, *["hidden"] * 4]
     assert row[0] == "Train computer-use agents"
-    assert f"{row[0]} 18 7 6 hidden hidden hidden hidden" in written.text
+    assert f"{row[0]} {row[1]} 18 6 6 hidden hidden hidden hidden" in written.text
     refs = [str(ref) for (ref,) in database.sql("SELECT ref FROM consent_subject")]
     everything = written.text + str(written.lines)
     assert not [ref for ref in refs if ref in everything]
@@ -116,12 +125,13 @@ def test_answers_are_counted_in_groups_and_small_groups_stay_hidden(database: Da
 def test_a_group_too_small_to_be_spoken_of_gives_no_number_at_all(database: Database) -> None:
     world = factories.make_world()
     decide(world, world.subject, "yes")
+    tell()
 
     written = Written("consent-overview")
 
     assert written.figure("People") == "hidden"
     [row] = written.rows("Answers, by purpose")
-    assert row[1:] == ["hidden"] * 7
+    assert row[1:] == ["not told yet", *["hidden"] * 7]
 
 
 def test_a_yes_whose_time_is_over_no_longer_counts_as_a_yes(
@@ -138,9 +148,10 @@ def test_a_yes_whose_time_is_over_no_longer_counts_as_a_yes(
         " (SELECT id FROM consent_consentevent ORDER BY id LIMIT 4)"
     )
 
+    tell()
     [row] = Written("consent-overview").rows("Answers, by purpose")
 
-    assert (row[2], row[6]) == ("4", "4")
+    assert (row[3], row[7]) == ("4", "4")
 
 
 def owe(world: factories.World, answer: str, size: int = 1500) -> None:
@@ -340,9 +351,12 @@ def test_batches_are_counted_by_outcome_app_and_reason_in_groups(database: Datab
 
     assert written.figure("Announced") == "11"
     assert written.figure("Let in") == str(states["admitted"])
-    assert written.figure("Refused") == str(states["refused"])
+    assert written.figure("Not let in") == str(states["refused"])
     assert written.figure("Data let in") == str(sum(size for _, _, size in apps)) == "556"
-    assert written.rows("Batches, by outcome") == [["Let in", "7"], ["Refused", "4"]]
+    assert written.rows("Batches, by outcome") == [
+        ["Let in", "7"],
+        ["Refused, set apart as an incident, or not sent yet", "4"],
+    ]
     assert written.rows("Batches let in, by purpose and app") == [
         ["Train computer-use agents", name, str(n), str(size)] for name, n, size in apps
     ]
@@ -354,6 +368,60 @@ def test_batches_are_counted_by_outcome_app_and_reason_in_groups(database: Datab
     ]
     assert "Larger than allowed" not in written.text
     assert "All 7 556 B" in written.text
+
+
+def test_none_refused_looks_like_few_refused(database: Database) -> None:
+    """Of many who hand in, nobody, one and two have something refused, set apart or not sent."""
+    from retention import services as retention
+
+    world = factories.make_world()
+    machines = []
+    for number in range(4):
+        subject = world.another_subject()
+        decide(world, subject, "yes")
+        agent = factories.make_agent(subject)
+        machines.append((agent, factories.make_policy(agent)))
+        for part in (b"a", b"b"):
+            factories.hand_in(*machines[-1], part * (10 + number))
+    told = [figures_of(Written("batches").lines)]
+
+    for count, differs in enumerate(({"bytes": 10**9}, {"policy_version": 1}), start=1):
+        agent, policy = machines[count]
+        # As many batches in all, so that the total is the same: another that was let in is not.
+        database.sql("ALTER TABLE retention_admission DISABLE TRIGGER USER")
+        database.sql(
+            "DELETE FROM retention_admission WHERE batch = (SELECT batch FROM retention_admission"
+            " WHERE agent_id = %s AND state = 'admitted' LIMIT 1)",
+            agent.pk,
+        )
+        database.sql("ALTER TABLE retention_admission ENABLE TRIGGER USER")
+        retention.announce_batch(
+            agent=agent, manifest=factories.manifest_for(policy, b"z", **differs)
+        )
+        told.append(figures_of(Written("batches").lines))
+
+    assert ["row", "Batches, by outcome", "Several together", "8"] in [
+        [field for field in line if field] for line in told[0]
+    ]
+    assert told[0] == told[1] == told[2]
+
+
+def test_every_reason_has_its_words() -> None:
+    """Also those that somebody's own choice is: told as one."""
+    import re
+
+    from portal.reporting.batches import REASONS
+    from retention.services.judgement import OWN_CHOICES
+
+    root = Path(__file__).resolve().parents[2]
+    code = (root / "retention/services/judgement.py").read_text()
+    code += (root / "retention/manifests.py").read_text()
+    named = set(re.findall(r'found\.append\("(\w+)"\)|(?:f|return \[)"(\w+)[:"]', code))
+    reasons = {one or other for one, other in named}
+
+    assert "no_signals" in reasons
+    assert "signal_not_allowed" in reasons
+    assert reasons - OWN_CHOICES <= set(REASONS)
 
 
 def test_what_one_person_did_never_shows_among_batches(database: Database) -> None:
@@ -371,7 +439,7 @@ def test_what_one_person_did_never_shows_among_batches(database: Database) -> No
     written = Written("batches")
 
     assert {
-        written.figure(label) for label in ("Announced", "Let in", "Refused", "Data let in")
+        written.figure(label) for label in ("Announced", "Let in", "Not let in", "Data let in")
     } == {"hidden"}
     assert [line for line in written.lines if line[0] in {"row", "total", "bar"}] == []
     assert "77 B" not in written.text
