@@ -153,7 +153,7 @@ class ChangeUnfit(ConsentError):
 
 
 class BeyondAgreement(ConsentError):
-    """The change would go beyond an agreement that is in force."""
+    """The change would go beyond an agreement that binds, be its last day past or not."""
 
     code = "beyond_agreement"
     next_step = "Stay within the agreement, or record the new one that replaces it first."

@@ -18,6 +18,7 @@ MUNICH, BERLIN, BOTH = (UUID(int=n) for n in (21, 22, 23))
 LONGER = {"purpose": "train-agents", "retention_days": 90}
 SHORTER = {"purpose": "train-agents", "retention_days": 30}
 ADD = {"purpose": "train-agents", "app": "tracker", "add": ["key_meta"], "remove": []}
+OVER = {"valid_until": date(2025, 6, 1)}
 REMOVE = {"purpose": "train-agents", "app": "tracker", "add": [], "remove": ["mouse_click"]}
 ANOTHER = {
     "code": "another", "title": "Another", "description": "More.", "retention_days": 20,
@@ -331,7 +332,7 @@ def test_a_council_is_asked_where_its_agreement_is_touched(world: Any) -> None:
         ({"purposes": ["another"]}, False),
         ({"apps": ["tracker"]}, True),
         ({"jurisdictions": ["EU"]}, True),
-        ({"valid_until": date(2025, 6, 1)}, False),
+        ({"valid_until": date(2025, 6, 1)}, True),
         ({"valid_from": date(2099, 1, 1)}, False),
         ({"council_may_veto": False}, False),
     ]
@@ -471,6 +472,8 @@ def an_app(code: str, **differs: Any) -> dict[str, Any]:
         ({"signals": ["scroll"]}, "allowlist.change", ADD, "signal key_meta"),
         ({"purposes": ["another"]}, "allowlist.change", ADD, "train-agents"),
         ({"retention_cap_days": 80}, "purpose.change", LONGER, "90 days"),
+        (OVER | {"apps": ["sheet"]}, "allowlist.change", ADD, "app tracker"),
+        (OVER | {"retention_cap_days": 80}, "purpose.change", LONGER, "90 days"),
     ],
 )
 def test_nobody_can_publish_beyond_an_agreement(
@@ -536,7 +539,6 @@ def test_where_nobody_works_yet_an_agreement_refuses_what_names_its_place(world:
     "caps",
     [
         {"apps": ["tracker"], "signals": ["key_meta", "scroll"]},
-        {"apps": ["sheet"], "valid_until": date(2025, 6, 1)},
         {"apps": ["sheet"], "valid_from": date(2099, 1, 1)},
     ],
 )
@@ -558,6 +560,71 @@ def test_a_replaced_agreement_bounds_nothing(world: Any) -> None:
     agree("BV-2", signals=["scroll", "key_meta"], replaces=replaced)
 
     assert propose("allowlist.change", ADD).state == "open"
+
+
+def replacement(of: str, **differs: Any) -> dict[str, Any]:
+    """An agreement that replaces another one from today on; by default it caps nothing."""
+    return {
+        "code": f"{of}.next", "title": "Agreement", "parties": "Us and them",
+        "jurisdictions": ["IE"], "sites": [], "purposes": [], "apps": [], "signals": [],
+        "retention_cap_days": None, "working_hours": None,
+        "valid_from": datetime.now(UTC).date().isoformat(), "valid_until": None,
+        "document_sha256": "1" * 64, "council_may_veto": False, "council_units": [],
+        "replaces": of, **differs,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "term", [OVER, {}, {"valid_from": date(2099, 1, 1)}], ids=["over", "in force", "ahead"]
+)
+def test_who_signed_an_agreement_is_asked_before_another_takes_its_place(
+    world: Any, database: Any, term: dict[str, Any]
+) -> None:
+    """Whenever it is: nobody need only wait for its last day, or hurry before its first."""
+    agree(council_may_veto=True, council_units=["munich"], **term)
+    seat(MUNICH, "munich")
+    before = allowed(world.subject)
+
+    proposal = propose("agreement.record", replacement("A-1"))
+
+    assert proposal.council_units == ["munich"]
+    assert vote(proposal, OTHER).state == "open"
+    assert allowed(world.subject) == before
+    assert vote(proposal, MUNICH, "veto", "munich").state == "vetoed"
+    assert allowed(world.subject) == before
+
+
+def test_an_agreement_that_is_over_keeps_its_council_at_the_hour_of_a_change(
+    world: Any, database: Any
+) -> None:
+    """It was not yet there when the change was proposed, and is over when it would be made."""
+    hour = datetime.now(UTC) + timedelta(days=40)
+    proposal = propose("purpose.change", LONGER, effective_at=hour)
+    assert vote(proposal, OTHER).state == "approved"
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    agree(valid_until=tomorrow, council_may_veto=True, council_units=["munich"])
+
+    from consent import services
+
+    with time_machine.travel(hour + timedelta(seconds=1)):
+        assert services.apply_due_proposals() == 1
+
+    assert said(database, "proposal.failed")[0]["reason"] == "council_not_asked"
+    assert current(database) == 60
+
+
+def test_once_replaced_an_agreement_that_was_over_has_no_word_left(world: Any) -> None:
+    over = agree(council_may_veto=True, council_units=["munich"], **OVER)
+    agree("A-2", replaces=over)
+
+    assert propose("purpose.change", LONGER).council_units == []
+
+
+def test_a_protected_app_asks_the_councils_of_agreements_that_are_over(world: Any) -> None:
+    payload = reported(world)
+    agree(council_units=["berlin"], **OVER)
+
+    assert propose("app.unblock", payload).council_units == ["berlin", "munich"]
 
 
 def test_what_is_beyond_already_can_still_be_tightened(world: Any, database: Any) -> None:

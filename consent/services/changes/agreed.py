@@ -1,10 +1,9 @@
-"""What agreements in force mean for a change: which councils are asked, and what goes beyond."""
+"""What agreements mean for a change: which councils are asked, and what goes beyond."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Q
 from django.utils import timezone
 
 from consent.exceptions import BeyondAgreement, CouncilUnknown
@@ -15,14 +14,14 @@ from consent.selectors.impact import population
 from consent.services.changes.kind import Ask, Change, Reach
 
 
-def agreements_in_force(on: date) -> list[Agreement]:
-    """Return the agreements that bind on a day: begun, not over, not replaced by one that began."""
-    return list(
-        Agreement.objects.filter(valid_from__lte=on)
-        .filter(Q(valid_until__isnull=True) | Q(valid_until__gt=on))
-        .exclude(replaced_by__valid_from__lte=on)
-        .order_by("code")
-    )
+def agreements_binding(on: date) -> list[Agreement]:
+    """Return the agreements that bind on a day: begun, and not replaced by one that has begun.
+
+    Over or not: one whose last day is past covers nothing any more, but its council keeps its
+    word and its caps go on refusing. Else whoever wants more need only wait for that day.
+    """
+    begun = Agreement.objects.filter(valid_from__lte=on)
+    return list(begun.exclude(replaced_by__valid_from__lte=on).order_by("code"))
 
 
 def units_asked(change: Change) -> list[str]:
@@ -31,7 +30,10 @@ def units_asked(change: Change) -> list[str]:
     Raises CouncilUnknown where a council must agree and nobody knows which: an agreement that
     lets the council veto names no unit and no seat is held, or a protected app is let go.
     """
-    standing = agreements_in_force(timezone.now().date())
+    standing = agreements_binding(timezone.now().date())
+    # The council of an agreement ahead signed it, too: nobody takes it away before its first day.
+    if (replaced := change.replaced()) and replaced not in standing:
+        standing.append(replaced)
     seated = set(CouncilSeat.objects.filter(ended_at__isnull=True).values_list("unit", flat=True))
     units: set[str] = set()
     for agreement in standing:
@@ -53,7 +55,7 @@ def refuse_beyond(change: Change) -> None:
     decided for those heeds the agreement, and the preview says so.
     """
     ask = change.ask()
-    standing = agreements_in_force(timezone.now().date()) if ask else []
+    standing = agreements_binding(timezone.now().date()) if ask else []
     if ask is None or not standing:
         return
     found = [_beyond(standing, ask, people) for people in _reached(ask.jurisdictions)]

@@ -101,7 +101,7 @@ class AgreementRecord(Change):
         if unknown := sorted(set(self.jurisdictions) - set(rulebook().rows)):
             raise ChangeUnfit(f"jurisdictions: no rules are known for {unknown[0]}")
         if self.replaces:
-            replaced = self._replaced()
+            replaced = self.replaced()
             if replaced is None or Agreement.objects.filter(replaces=replaced).exists():
                 raise ChangeUnfit("replaces: there is no such agreement to be replaced")
 
@@ -127,9 +127,13 @@ class AgreementRecord(Change):
 
     def reach(self) -> Reach:
         """Return what the replaced agreement is about, besides what this one is."""
-        replaced = self._replaced()
+        replaced = self.replaced()
         places = set(self.jurisdictions) | set(replaced.jurisdictions if replaced else ())
         return Reach(jurisdictions=frozenset(places))
+
+    def replaced(self) -> Agreement | None:
+        """Return the agreement it replaces; None where there is none of that number."""
+        return Agreement.objects.filter(code=self.replaces).first() if self.replaces else None
 
     def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
         """Record it."""
@@ -150,7 +154,7 @@ class AgreementRecord(Change):
                 document_sha256=self.document_sha256,
                 council_may_veto=self.council_may_veto,
                 council_units=list(self.council_units),
-                replaces=self._replaced(),
+                replaces=self.replaced(),
             ),
             actor=actor,
             at=at,
@@ -163,7 +167,7 @@ class AgreementRecord(Change):
         keeps the sites, so that the document is evidence for nobody else. One that was replaced
         since, or came after one that is over, has no way back.
         """
-        old, code = self._replaced(), f"{self.code[:55]}.back"
+        old, code = self.replaced(), f"{self.code[:55]}.back"
         first = max(self.valid_from, timezone.now().date())
         over = old and old.valid_until and old.valid_until <= first
         taken = Agreement.objects.filter(Q(code=code) | Q(replaces__code=self.code))
@@ -187,9 +191,6 @@ class AgreementRecord(Change):
             "valid_from": first.isoformat(),
             "replaces": self.code,
         }
-
-    def _replaced(self) -> Agreement | None:
-        return Agreement.objects.filter(code=self.replaces).first() if self.replaces else None
 
 
 def _hours(given: Given) -> WorkingHours | None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 
 from audit.ledger import Actor
 from consent.exceptions import CannotRevert, ChangeUnfit
-from consent.models import App, Purpose
+from consent.models import Agreement, App, Purpose
 from consent.services.changes.given import Given
 
 Payload = dict[str, Any]
@@ -29,7 +29,7 @@ NOTHING: Final = Reach(frozenset(), frozenset(), frozenset())
 
 @dataclass(frozen=True)
 class Ask:
-    """What a change would newly let a purpose do; agreements in force are held against it."""
+    """What a change would newly let a purpose do; the agreements that bind are held against it."""
 
     purpose: str
     jurisdictions: frozenset[str] | None = None
@@ -71,6 +71,10 @@ class Change(ABC):
     def reach(self) -> Reach:
         """Return what it touches; that decides which councils are asked."""
         return NOTHING
+
+    def replaced(self) -> Agreement | None:
+        """Return the agreement whose place it takes; None where it takes that of none."""
+        return None
 
     def ask(self) -> Ask | None:
         """Return what it would newly allow; None where it allows nothing by itself."""
