@@ -22,6 +22,7 @@ from consent import exceptions, services
 from portal.api.authentication import agent_of, bearer_token
 from portal.api.errors import Problem
 from portal.api.signing import key_set
+from portal.api.turns import InTurn
 from portal.endpoint.view import poll
 from portal.policykeys import standing
 from portal.policykeys.manifest import TYPE as MANIFEST_TYPE
@@ -64,7 +65,7 @@ class AcknowledgeIn(serializers.Serializer[dict[str, Any]]):
     purged = serializers.BooleanField()
 
 
-class AcknowledgeView(APIView):
+class AcknowledgeView(InTurn):
     """The agent's word that a version is applied, and that what it forbids is purged."""
 
     @extend_schema(request=AcknowledgeIn, responses={204: None})

@@ -83,6 +83,8 @@ class SimulatedAgent:
     """When it last stopped capturing; 0 if it never did."""
     ended_at: float = float("inf")
     """When the answer to its person's click was there: no answer asked for later may allow."""
+    _acknowledged: int = 0
+    """The last version that the portal took an acknowledgement of."""
     _failures: int = 0
     _offered: int = 0
 
@@ -138,7 +140,6 @@ class SimulatedAgent:
     async def _obey(self, answer: Answer, asked: float) -> float:
         if answer.status == 200:
             self._apply(answer, asked)
-            await self._acknowledge()
         elif answer.status == 304 and self.etag:
             self._judge(asked)
             self.confirmed = time.monotonic()
@@ -147,6 +148,7 @@ class SimulatedAgent:
             return _retry_after(answer)
         else:
             return self._troubled(answer)
+        await self._acknowledge()
         self._failures = 0
         self._offered = offered(answer.headers.get("policy-poll", ""))
         if self._offered:
@@ -192,10 +194,12 @@ class SimulatedAgent:
         return max(self._back_off(), _retry_after(answer))
 
     async def _acknowledge(self) -> None:
-        if self.lease is None:
+        """Tell what is obeyed, once per version; where that fails, again after the next poll."""
+        if self.lease is None or self.lease.version <= self._acknowledged:
             return
+        version = self.lease.version
         body = {
-            "version": self.lease.version,
+            "version": version,
             "applied_at": datetime.now(UTC).isoformat(),
             "purged": True,
         }
@@ -206,6 +210,7 @@ class SimulatedAgent:
             self.script.counts.errors[f"ack_{nothing.kind}"] += 1
             return
         if answer.status == 204:
+            self._acknowledged = version
             self.script.counts.acknowledged += 1
         else:
             self.script.counts.errors[f"ack_status_{answer.status}"] += 1

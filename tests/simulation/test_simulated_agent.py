@@ -117,6 +117,16 @@ def test_a_policy_that_allows_is_obeyed_and_acknowledged() -> None:
     assert json.loads(portal.requests[1].partition(b"\r\n\r\n")[2])["version"] == 7
 
 
+def test_an_acknowledgement_that_was_not_taken_is_made_again_after_the_next_poll() -> None:
+    agent, portal = polled(
+        said(200, policy(version=7)), said(503), said(304), ACK, said(304), polls=3
+    )
+
+    assert agent.script.counts.acknowledged == 1
+    assert agent.script.counts.errors == {"ack_status_503": 1}
+    assert [b"POST" in request for request in portal.requests] == [0, 1, 0, 1, 0]
+
+
 def test_a_policy_that_denies_stops_capture_at_that_instant() -> None:
     before = time.monotonic()
     agent, portal = polled(
