@@ -1,85 +1,115 @@
 """Judges answers by when changes were committed; knows nothing of how the portal works. Pure.
 
-All instants are nanoseconds of the machine's monotonic clock, which every process shares.
+What may be captured of a person hangs on switches, such as a yes, a pause or the kill switch, and
+is allowed while all of them are on. All begin on. All instants are nanoseconds of the machine's
+monotonic clock, which every process shares.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 BOUND = 1_000_000_000
+FOREVER = 2**63
+Span = tuple[int, int]
+ThingT = TypeVar("ThingT", bound=Hashable)
 
 
 class Change(NamedTuple):
-    """One committed change: whether it allows, and the instants around its commit."""
+    """One switch turned by one commit, and the instants around that commit."""
 
-    person: int
-    allows: bool
+    switch: str
+    on: bool
     before: int
     after: int
-
-
-class Answer(NamedTuple):
-    """One answer: when it was asked for and when it was there, and whether it allowed."""
-
-    person: int
-    asked: int
-    there: int
-    allowed: bool
+    late: bool = False
+    """It could not be told to Redis in time: readers hear of it from PostgreSQL, within BOUND."""
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """A time during which writers could not reach Redis, or Redis lost what it knew."""
+class Fault:
+    """A time during which something was broken, and whether changes may then be seen late."""
 
+    name: str
     since: int
     until: int
+    excuses: bool = True
+    """Writers could not reach Redis, or Redis lost what it knew."""
 
 
-class Oracle:
-    """Knows for each person when an answer could truthfully allow."""
+class Oracle(Generic[ThingT]):
+    """Knows of each thing when an answer could truthfully allow it."""
 
-    def __init__(self, changes: Iterable[Change], troubles: Iterable[Trouble]) -> None:
-        """Take the changes of each person in the order of their commits; all begin allowed."""
-        self._troubles = list(troubles)
-        self._spans: dict[int, list[tuple[int, int]]] = {}
-        by_person: dict[int, list[Change]] = defaultdict(list)
+    def __init__(
+        self,
+        changes: Iterable[Change],
+        faults: Iterable[Fault],
+        things: Mapping[ThingT, Collection[str]],
+    ) -> None:
+        """Take the changes of each switch in the order of their commits; `things`: their switches.
+
+        A thing may be allowed while all its switches are on, each as long as it could be seen.
+        """
+        self._faults = [fault for fault in faults if fault.excuses]
+        by_switch: dict[str, list[Change]] = defaultdict(list)
         for change in changes:
-            by_person[change.person].append(change)
-        for person, made in by_person.items():
-            self._spans[person] = self._allowed(sorted(made, key=lambda change: change.before))
+            by_switch[change.switch].append(change)
+        on = {switch: self._on(sorted(made, key=_began)) for switch, made in by_switch.items()}
+        self._since: dict[ThingT, list[int]] = {}
+        self._until: dict[ThingT, list[int]] = {}
+        for thing, switches in things.items():
+            spans = [(0, FOREVER)]
+            for switch in switches:
+                spans = _common(spans, on.get(switch, [(0, FOREVER)]))
+            self._since[thing] = [since for since, _ in spans]
+            self._until[thing] = [until for _, until in spans]
 
-    def _allowed(self, changes: list[Change]) -> list[tuple[int, int]]:
-        """Return the spans in which a yes was in force, each as long as it could be seen."""
-        spans, since = [], 0
+    def _on(self, changes: list[Change]) -> list[Span]:
+        """Return the spans in which a switch could be seen on, those that overlap as one."""
+        spans: list[Span] = []
+        since = 0
         for change in changes:
-            if change.allows and since < 0:
+            if change.on and since < 0:
                 since = change.before
-            elif not change.allows and since >= 0:
+                if spans and since <= spans[-1][1]:
+                    since = spans.pop()[0]
+            elif not change.on and since >= 0:
                 spans.append((since, change.after + self._grace(change)))
                 since = -1
         if since >= 0:
-            spans.append((since, 2**63))
+            spans.append((since, FOREVER))
         return spans
 
     def _grace(self, change: Change) -> int:
-        in_trouble = any(
-            t.since <= change.after and change.before <= t.until for t in self._troubles
-        )
-        return BOUND if in_trouble else 0
+        return BOUND if change.late or self.is_excused(change) else 0
 
-    def is_stale(self, answer: Answer) -> bool:
-        """Return whether the answer allowed although no yes was in force while it was made."""
-        if not answer.allowed:
-            return False
-        spans = self._spans.get(answer.person)
-        if spans is None:
-            return False
-        # The last span that began before the answer was there is the only one that can reach it:
-        # earlier ones ended before it began, but for a grace that overlaps.
-        at = bisect_left(spans, (answer.there, 2**63))
-        return not any(until >= answer.asked for _, until in spans[max(0, at - 3) : at])
+    def is_excused(self, change: Change) -> bool:
+        """Return whether it was committed while something was broken that lets it be seen late."""
+        return any(f.since <= change.after and change.before <= f.until for f in self._faults)
+
+    def is_stale(self, thing: ThingT, asked: int, there: int) -> bool:
+        """Return whether an answer allowed a thing although it never was while it was made."""
+        at = bisect_right(self._since[thing], there) - 1
+        return at < 0 or self._until[thing][at] < asked
+
+
+def _began(change: Change) -> int:
+    return change.before
+
+
+def _common(one: list[Span], other: list[Span]) -> list[Span]:
+    """Return what lies in both; each comes in order and without overlaps."""
+    found, i, j = [], 0, 0
+    while i < len(one) and j < len(other):
+        since, until = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
+        if since <= until:
+            found.append((since, until))
+        if one[i][1] < other[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found

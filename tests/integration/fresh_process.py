@@ -1,226 +1,227 @@
-"""A process of the freshness tests: a reader that polls, or a writer that decides.
+"""A process of the freshness tests: a server as `up` starts it, or one who decides.
 
-python -m tests.integration.fresh_process ROLE DATABASE FOLDER NUMBER
+python -m tests.integration.fresh_process ROLE FOLDER NUMBER; ROLE: server, person or officer. For a
+server NUMBER is that of the socket that it listens at.
 """
 
 from __future__ import annotations
 
-import array
-import asyncio
-import json
+import contextlib
 import os
 import random
 import sys
 import time
+from abc import ABC, abstractmethod
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from tests.conftest import _point_everything_at
-from tests.integration.polling import ask
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-NOTHING, DENIED, ALLOWED = 0, 1, 2
-AT_ONCE = 12
+from tests.integration import fresh_breaks
+from tests.integration.fresh_plan import (
+    OPEN,
+    PAIRS,
+    PURPOSE,
+    RUNNING,
+    Plan,
+    going,
+    yes,
+)
 
-
-def reader(plan: dict[str, Any], folder: Path, number: int) -> None:
-    """Poll for one person after another, all at once, and write down every answer."""
-    import uvloop
-
-    # asked, there, person * 4 + what it said
-    events = array.array("Q")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_read(plan, folder, number, events))
-    with (folder / f"reader-{number}.events").open("wb") as file:
-        events.tofile(file)
-
-
-async def _read(plan: dict[str, Any], folder: Path, number: int, events: array.array[int]) -> None:
-    from portal.endpoint.asgi import PolicyFirst, _begin
-    from tests.integration.short_polls import ask_shortly
-
-    async def nowhere(*_: Any) -> None:
-        raise AssertionError("a poll was handed on")
-
-    app = PolicyFirst(nowhere)
-    app._endpoint = _begin()
-    tokens = plan["tokens"]
-    tags: list[str | None] = [None] * len(tokens)
-    allows: dict[str, bool] = {}
-    chance = random.Random(number)
-    stop = folder / "stop"
-    done = False
-
-    async def poll_on(first: int) -> None:
-        mine = range(first, len(tokens), AT_ONCE)  # one machine asks one thing at a time
-        while not done:
-            person = chance.choice(mine)
-            tag = tags[person]
-            asked = time.monotonic_ns()
-            if number % 2:  # as the server's protocol asks
-                said = await ask_shortly(app._endpoint, tokens[person], tag)
-            else:
-                said = await ask(app, tokens[person], tag)
-            there = time.monotonic_ns()
-            kind = NOTHING
-            if said.status == 200:
-                tags[person] = said.etag
-                if said.etag not in allows:
-                    allows[said.etag] = said.allows
-                kind = ALLOWED if allows[said.etag] else DENIED
-            elif said.status == 304 and tag:
-                kind = ALLOWED if allows[tag] else DENIED
-            elif said.status == 503:
-                await asyncio.sleep(0.02)
-            else:
-                raise AssertionError(said)
-            events.extend((asked, there, person * 4 + kind))
-            await asyncio.sleep(plan["pause"])
-
-    async def look_for_the_end() -> None:
-        nonlocal done
-        most = plan["answers"] // plan["readers"]
-        while not stop.exists() and not (most and len(events) // 3 >= most):
-            await asyncio.sleep(0.1)
-        done = True
-
-    (folder / f"reader-{number}.ready").touch()
-    while not (folder / "go").exists():
-        await asyncio.sleep(0.1)
-    for person, token in enumerate(tokens):  # so that the first seconds are not spent on issuing
-        said = await ask(app, token)
-        tags[person], allows[said.etag] = said.etag, said.allows
-    (folder / f"reader-{number}.warm").touch()
-    await asyncio.gather(look_for_the_end(), *(poll_on(first) for first in range(AT_ONCE)))
-    await app._endpoint.close()
+OFFICERS = (UUID(int=101), UUID(int=102))
+LATE = """
+SELECT EXISTS (SELECT 1 FROM portal_unmarked
+               WHERE pg_xact_status(xmin::text::xid8) = 'in progress')
+"""
+"""Whether this very transaction left a row: what others have in progress nobody else sees."""
+Turns = dict[str, bool]
 
 
-def writer(plan: dict[str, Any], folder: Path, number: int) -> None:
-    """Withdraw, agree, pause and resume; write down when each was committed."""
-    from django.db import transaction
+def serve(plan: Plan, number: int) -> None:
+    """Serve the whole portal at an open socket, but for the part that is taken out."""
+    from portal import web
 
-    from consent.models import Subject
+    import_module(web.APPLICATION.partition(":")[0])  # sets Django up
+    if plan.without in fresh_breaks.SERVERS:
+        fresh_breaks.SERVERS[plan.without]()
+    web.serve(web.APPLICATION, fd=number)
 
-    chance = random.Random(1000 + number)
-    mine = [n for n in range(len(plan["subjects"])) if n % plan["writers"] == number]
-    people = {n: Subject.objects.get(pk=plan["subjects"][n]) for n in mine}
-    allowed = dict.fromkeys(mine, True)
-    lines = []
-    (folder / f"writer-{number}.ready").touch()
-    while not (folder / "go").exists():
-        time.sleep(0.1)
-    committed: list[int] = []
-    while not (folder / "stop").exists():
-        person = chance.choice(mine)
-        committed.clear()
+
+class Writer(ABC):
+    """Decides again and again; notes which switches each commit turned, and when it was."""
+
+    def __init__(self, plan: Plan, folder: Path, name: str, seed: int) -> None:
+        import django
+
+        django.setup()
+        self.plan, self.folder, self.name = plan, folder, name
+        self.chance = random.Random(seed)
+        self.rate = plan.rate
+        if plan.without in fresh_breaks.WRITERS:
+            fresh_breaks.WRITERS[plan.without]()
+
+    @abstractmethod
+    def decide(self) -> Turns:
+        """Change something inside a transaction; return the switches it turned."""
+
+    @abstractmethod
+    def happened(self) -> None:
+        """Take the last decision for what stands: it was committed."""
+
+    def write_on(self) -> None:
+        """Decide until told to stop."""
+        from consent.exceptions import NotOffered
+
+        with (self.folder / f"{self.name}.changes").open("w", buffering=1) as file:
+            (self.folder / f"{self.name}.ready").touch()
+            while not (self.folder / "go").exists():
+                time.sleep(0.05)
+            while not (self.folder / "stop").exists():
+                with contextlib.suppress(NotOffered):  # the app is reported just now
+                    file.write(self._one())
+                time.sleep(min(self.chance.expovariate(self.rate), 10.0))
+
+    def _one(self) -> str:
+        """Make one change; return how it is noted, nothing where it was taken back."""
+        from django.db import connection, transaction
+
+        committed: list[int] = []
         with transaction.atomic():
             # The first thing after the commit, before anything else that waits for it.
             transaction.on_commit(lambda: committed.append(time.monotonic_ns()))
-            _decide(people[person], plan, allows=not allowed[person], chance=chance)
-            if chance.random() < 0.3:  # the moment between mark and commit, drawn out
-                time.sleep(chance.random() * 0.05)
-            if chance.random() < 0.1:
+            turns = self.decide()
+            with connection.cursor() as cursor:
+                cursor.execute(LATE)
+                late = cursor.fetchone()[0]
+            if self.chance.random() < 0.3:  # the moment between mark and commit, drawn out
+                time.sleep(self.chance.random() * 0.05)
+            if self.chance.random() < 0.1:
                 transaction.set_rollback(True)
-                continue
+                return ""
             before = time.monotonic_ns()
-        allowed[person] = not allowed[person]
-        lines.append(f"{person} {int(allowed[person])} {before} {committed[0]}")
-        time.sleep(chance.expovariate(plan["rate"]))
-    (folder / f"writer-{number}.changes").write_text("\n".join(lines))
+        self.happened()
+        turned = " ".join(f"{switch}={int(on)}" for switch, on in turns.items())
+        return f"{before} {committed[0]} {int(late)} {turned}\n"
 
 
-def _decide(subject: Any, plan: dict[str, Any], *, allows: bool, chance: random.Random) -> None:
-    """Change whether the person's machine may capture; a pause and a withdrawal in turn."""
-    from consent import selectors, services
-    from consent.models import Notice
-    from consent.policy.types import Signal
+class Person(Writer):
+    """Some of the people: they withdraw, agree to more or less, pause and resume."""
 
-    if not allows:
-        if chance.random() < 0.5:
-            services.pause_capture(subject=subject)
+    def __init__(self, plan: Plan, folder: Path, number: int) -> None:
+        super().__init__(plan, folder, f"person-{number}", 1000 + number)
+        from consent.models import Subject
+
+        self.mine = [n for n in range(len(plan.subjects)) if n % plan.writers == number]
+        self.people = {n: Subject.objects.get(pk=plan.subjects[n]) for n in self.mine}
+        self.agreed = {n: set(range(len(PAIRS))) for n in self.mine}
+        self.paused: set[int] = set()
+        self._then: tuple[int, set[int], bool] = (0, set(), False)
+
+    def decide(self) -> Turns:
+        person = self.chance.choice(self.mine)
+        if person in self.paused or self.chance.random() < 0.4:
+            return self._pause(person)
+        return self._answer(person)
+
+    def happened(self) -> None:
+        person, agreed, paused = self._then
+        self.agreed[person] = agreed
+        (self.paused.add if paused else self.paused.discard)(person)
+
+    def _pause(self, person: int) -> Turns:
+        from consent import services
+
+        paused = person not in self.paused
+        if paused:
+            services.pause_capture(subject=self.people[person])
         else:
-            services.withdraw_consent(subject=subject, purpose="train-agents")
-        return
-    if selectors.is_paused(subject):
-        services.resume_capture(subject=subject)
-    else:
-        services.give_consent(
-            subject=subject,
-            purpose="train-agents",
-            notice=Notice.objects.get(),
-            pairs=[services.Pair("tracker", Signal.MOUSE_CLICK)],
-            language="en",
+            services.resume_capture(subject=self.people[person])
+        self._then = person, self.agreed[person], paused
+        return {going(person): not paused}
+
+    def _answer(self, person: int) -> Turns:
+        from consent import services
+        from consent.models import Notice
+        from consent.policy.types import Signal
+
+        every = range(len(PAIRS))
+        wanted = self.chance.choice([set(), {0}, {1}, set(every)])
+        if not self.agreed[person]:
+            wanted = wanted or set(every)
+        if not wanted:
+            services.withdraw_consent(subject=self.people[person], purpose=PURPOSE)
+        else:
+            services.give_consent(
+                subject=self.people[person],
+                purpose=PURPOSE,
+                notice=Notice.objects.get(),
+                pairs=[services.Pair(PAIRS[n][0], Signal(PAIRS[n][1])) for n in wanted],
+                language="en",
+            )
+        self._then = person, wanted, person in self.paused
+        return {yes(person, pair): pair in wanted for pair in every}
+
+
+class Officer(Writer):
+    """Whoever decides for everybody: the kill switch, and a report about an app."""
+
+    def __init__(self, plan: Plan, folder: Path, number: int) -> None:
+        super().__init__(plan, folder, "officer", 2000 + number)
+        self.rate = plan.rate / 10
+        self.off: dict[str, Any] = {}
+        self._last = OPEN
+        self._then: tuple[str, Any] = ("", None)
+
+    def decide(self) -> Turns:
+        # What is off comes on again first, and soon: else nobody would be allowed anything.
+        switch = next(iter(self.off), RUNNING if self._last == OPEN else OPEN)
+        self._then = switch, (self._app if switch == OPEN else self._all)()
+        return {switch: switch in self.off}
+
+    def happened(self) -> None:
+        self._last, standing = self._then
+        if standing is None:
+            del self.off[self._last]
+        else:
+            self.off[self._last] = standing
+        self.rate = self.plan.rate if self.off else self.plan.rate / 10
+
+    def _all(self) -> Any:
+        from consent import services
+
+        if RUNNING not in self.off:
+            return services.pull_kill_switch(
+                purpose=None, by=OFFICERS[0], role="operator", reason="incident"
+            )
+        for officer in OFFICERS:
+            services.release_kill_switch(switch=self.off[RUNNING].uuid, officer=officer)
+        return None
+
+    def _app(self) -> Any:
+        from audit.ledger import Actor
+        from consent import services
+        from consent.models import App
+        from consent.policy.types import AppCategory
+
+        app, officer = App.objects.get(code=PAIRS[1][0]), Actor.staff(OFFICERS[0])
+        if OPEN in self.off:
+            services.unblock_app(app=app, actor=officer)
+            return None
+        return services.report_app(
+            app=app, suspected=AppCategory.HEALTH, reporter=OFFICERS[0], actor=officer
         )
 
 
-# --- taking a part of the fence out ---------------------------------------------------------------
-
-
-def without_mark() -> None:
-    """Let changes mark nothing in Redis, and leave no row."""
-    from consent import hooks
-
-    hooks._policy_changing.clear()
-
-
-def without_order() -> None:
-    """Let changes mark only after the commit, as is done for an ordinary cache."""
-    from django.db import transaction
-
-    from consent import hooks
-    from portal.endpoint import marks
-
-    def late(**who: Any) -> None:
-        def mark() -> None:
-            time.sleep(random.random() * 0.05)
-            with transaction.atomic():
-                marks.policy_changing(**who)
-
-        transaction.on_commit(mark)
-
-    hooks._policy_changing[:] = [late]
-
-
-def without_rows() -> None:
-    """Let what cannot be marked be forgotten."""
-    from types import SimpleNamespace
-
-    from portal.endpoint import marks
-
-    class Nothing:
-        objects = SimpleNamespace(bulk_create=list)
-
-        def __init__(self, **_: Any) -> None: ...
-
-    marks.Unmarked = Nothing  # type: ignore[assignment, misc]
-
-
-def without_bound() -> None:
-    """Let readers believe Redis for an hour after they last heard from PostgreSQL."""
-    from portal.endpoint import watch
-
-    watch.VALID = 3600.0  # type: ignore[misc]
-
-
-PARTS = {
-    "mark": without_mark,
-    "order": without_order,
-    "rows": without_rows,
-    "bound": without_bound,
-}
-
-
 def main() -> None:
-    role, database, folder, number = sys.argv[1:]
-    _point_everything_at(database)
-    plan = json.loads((Path(folder) / "plan.json").read_text())
-    from django.db import connections
-
-    connections.settings["default"]["CONN_MAX_AGE"] = None  # as good as the web process's pool
-    if relayed := os.environ.get("TEST_POSTGRES_HOST"):
-        connections.settings["default"]["HOST"] = relayed
-    if plan["without"]:
-        PARTS[plan["without"]]()
-    {"reader": reader, "writer": writer}[role](plan, Path(folder), int(number))
+    role, folder, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    plan = Plan.read(folder)
+    if role == "server":
+        serve(plan, number)
+    else:
+        writers: dict[str, type[Person] | type[Officer]] = {"person": Person, "officer": Officer}
+        writers[role](plan, folder, number).write_on()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""Takes one part out of the fence, in a process of its own: the oracle must then find something.
+
+Each part has two sides, and only one process needs to miss it: the writers' or the servers'.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def mark() -> None:
+    """Let changes mark nothing in Redis, and leave no row."""
+    from consent import hooks
+
+    hooks._policy_changing.clear()
+
+
+def order() -> None:
+    """Let changes mark only after the commit, as is done for an ordinary cache."""
+    from django.db import transaction
+
+    from consent import hooks
+    from portal.endpoint import marks
+
+    def late(**who: Any) -> None:
+        def mark() -> None:
+            time.sleep(random.random() * 0.05)
+            with transaction.atomic():
+                marks.policy_changing(**who)
+
+        transaction.on_commit(mark)
+
+    hooks._policy_changing[:] = [late]
+
+
+def lock() -> None:
+    """Let readers keep what they find while somebody is between mark and commit."""
+    from portal.endpoint import marks
+
+    marks.LOCK = "SELECT %s::int[], %s::int[]"  # type: ignore[misc]
+
+
+def rows() -> None:
+    """Let what cannot be marked be forgotten."""
+    from types import SimpleNamespace
+
+    from portal.endpoint import marks
+
+    class Nothing:
+        objects = SimpleNamespace(bulk_create=list)
+
+        def __init__(self, **_: Any) -> None: ...
+
+    marks.Unmarked = Nothing  # type: ignore[assignment, attr-defined]
+
+
+def nonce() -> None:
+    """Let readers believe what they remember, whatever stands in Redis now."""
+    from portal.endpoint.shortcut import Shortcut
+    from portal.endpoint.source import FastSource
+
+    def stands(self: Any, poll: Any, _: Any) -> bool:
+        watch = self._shared.watch
+        return watch.usable() is poll.wire and watch.epoch == poll.epoch
+
+    async def again(self: Any, wire: Any, kept: Any, known: Any) -> Any:
+        self._nonces = kept
+        return known if self._holds(wire) else None
+
+    Shortcut._stands = stands  # type: ignore[method-assign, assignment]
+    FastSource._again = again  # type: ignore[method-assign]
+
+
+def bound() -> None:
+    """Let readers believe Redis for an hour after they last heard from PostgreSQL."""
+    from portal.endpoint import watch
+
+    watch.VALID = 3600.0  # type: ignore[misc]
+
+
+def epoch() -> None:
+    """Let readers take whatever Redis there is for the one that counts."""
+    from portal.endpoint import watch
+
+    agreed = watch.Watch._agree
+
+    async def agree(self: Any, fence: Any, began: float) -> None:
+        if not fence.epoch:  # the first of all must be
+            await agreed(self, fence, began)
+            return
+
+        async def same(_: Any) -> str:
+            return str(fence.server)
+
+        watch.identity = same  # type: ignore[attr-defined, assignment]
+        await agreed(self, fence, began)
+
+    watch.Watch._agree = agree  # type: ignore[method-assign]
+
+
+WRITERS: dict[str, Callable[[], None]] = {"mark": mark, "order": order, "lock": lock, "rows": rows}
+SERVERS: dict[str, Callable[[], None]] = {"nonce": nonce, "bound": bound, "epoch": epoch}
