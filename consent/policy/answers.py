@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from consent.policy.deadlines import EXTENDABLE, PAUSABLE, Pause, Right, due
 from consent.policy.describe import describe_bounds, describe_decision, plain
@@ -15,6 +15,11 @@ from consent.policy.rulebook import Gap, Law, Rulebook
 
 OVERDUE = "review_overdue"
 """The one gap that leaves the values readable: such a rule denies, but what it says is known."""
+
+
+LONGEST: Final = 100_000
+LONGEST_YAML: Final = 20_000
+"""Characters of facts. YAML is read forty times as slowly: neither keeps anybody waiting."""
 
 
 class NoAnswerError(ValueError):
@@ -32,6 +37,8 @@ class BoundsAnswer:
 
 def read_facts(text: str) -> Any:
     """Read JSON, or else YAML in which a bare NO is a text and a key stands once only."""
+    if len(text) > LONGEST:
+        raise FactsError(f"The facts are longer than {LONGEST} characters.")
     try:
         return _read(text)
     except FactsError:
@@ -44,6 +51,9 @@ def _read(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once_each)
     except json.JSONDecodeError:
+        if len(text) > LONGEST_YAML:
+            message = f"The facts are not JSON; in YAML they may have {LONGEST_YAML} characters."
+            raise FactsError(message) from None
         from consent.policy.plainyaml import read_plain_yaml  # start-up: most facts are JSON
 
         return read_plain_yaml(text, _once_each)

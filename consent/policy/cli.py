@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from consent.policy.answers import (
+    LONGEST,
     NoAnswerError,
     bounds_answer,
     decide_answer,
@@ -16,11 +18,12 @@ from consent.policy.answers import (
     read_facts,
 )
 from consent.policy.deadlines import Pause, Right, UnknownJurisdictionError
-from consent.policy.factsfile import YEARS, FactsError
+from consent.policy.factsfile import DAY, YEARS, FactsError
 from consent.policy.rulebook import load_rulebook
 from consent.policy.schema import RulebookError
 
 REFUSED = 2
+LONGEST_REFUSAL = 1000
 
 
 class CommandError(ValueError):
@@ -38,13 +41,22 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit:  # argparse leaves this way after --help
         return 0
     except REFUSALS as problem:
-        sys.stderr.write(f"{str(problem).rstrip('.')}.\n")
+        sys.stderr.write(f"{_one_line(str(problem)).rstrip('.')}.\n")
         return REFUSED
     sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
+def _one_line(text: str) -> str:
+    """Return a sentence in which whatever was typed can neither break the line nor be endless."""
+    shown = text if len(text) <= LONGEST_REFUSAL else f"{text[:LONGEST_REFUSAL]} …"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{self.prog}: {message}.")
 
@@ -105,9 +117,11 @@ def _codes(text: str) -> frozenset[str]:
 
 def _day(text: str) -> date:
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = date.fromisoformat(text) if DAY.fullmatch(text) else None
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a day such as 2026-12-10") from None
+        day = None
+    if day is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a day such as 2026-12-10")
     if day.year not in YEARS:
         raise argparse.ArgumentTypeError(f"'{text}' is too long ago, or too far away")
     return day
@@ -123,7 +137,8 @@ def _pause(text: str) -> Pause:
 
 def _read_facts(name: str) -> Any:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        with nullcontext(sys.stdin) if name == "-" else Path(name).open(encoding="utf-8") as file:
+            text = file.read(LONGEST + 1)  # one more than may be, so that it can be refused
     except (OSError, UnicodeDecodeError) as problem:
         raise CommandError(f"The facts in '{name}' cannot be read: {problem}.") from None
     return read_facts(text)

@@ -16,8 +16,10 @@ LONG_AGO: Final = date(1, 1, 1)
 YEARS: Final = range(1970, 2200)
 """No period worked out from a day in these years runs past the end of the calendar."""
 
-DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*")
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*", re.ASCII)
+
+MOST_DAYS: Final = 100_000
 
 
 class FactsError(ValueError):
@@ -62,14 +64,14 @@ def _flag(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("must be a text of one line")
     return value
 
 
 def _days(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("must be a whole number of days, 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_DAYS:
+        raise ValueError(f"must be a whole number of days, 0 to {MOST_DAYS}")
     return value
 
 
@@ -99,6 +101,8 @@ def _names(value: Any) -> frozenset[str]:
         raise ValueError("must be a list")  # noqa: TRY004
     if not all(isinstance(item, str) and item for item in value):
         raise ValueError("must list texts only; put a code such as NO in quotes")
+    if not all(item.isprintable() for item in value):
+        raise ValueError("must list texts of one line")
     return frozenset(value)
 
 

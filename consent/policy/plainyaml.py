@@ -1,4 +1,7 @@
-"""YAML without its traps: a bare NO, on or 2026-12-10 is a text, and no key stands twice."""
+"""YAML without its traps: a bare NO, on or 2026-12-10 is a text, and no key stands twice.
+
+Of its tags it knows those of JSON's own kinds; a set, a timestamp or an object is refused.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -15,6 +18,11 @@ class _PlainLoader(yaml.SafeLoader):
     """Knows null, true, false and whole numbers (YAML 1.2's core); all else is a text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_constructors = {
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in {"null", "bool", "int", "str", "seq", "map"}
+    }
 
 
 _PlainLoader.add_implicit_resolver(
@@ -43,6 +51,6 @@ def read_plain_yaml(text: str, once_each: OnceEach) -> Any:
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     try:
         return yaml.load(text, Loader)  # noqa: S506  a subclass of SafeLoader
-    except (yaml.YAMLError, TypeError) as problem:
+    except (yaml.YAMLError, TypeError, KeyError) as problem:  # a key of no kind; `!!bool x`
         where = " ".join(str(problem).split())
         raise FactsError(f"The facts are neither JSON nor YAML: {where}.") from None

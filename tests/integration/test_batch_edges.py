@@ -120,3 +120,37 @@ def test_two_captures_differ_in_their_bytes_alone(agent: Any, store: Path) -> No
         {"captured_until": policy.issued_at + timedelta(seconds=61)},
     ):
         assert objections(agent, policy, **differs) == [], differs
+
+
+def test_a_moment_between_two_leases_is_an_incident(agent: Any) -> None:
+    """Both ends lay within a lease; what matters is every second in between: leases have those."""
+    from consent import services
+
+    first = factories.make_policy(agent, ago=timedelta(minutes=40))
+    since, until = first.issued_at + INSTANT, first.lease_until + timedelta(minutes=2)
+
+    services.issue_policy(agent=agent, at=first.lease_until + timedelta(seconds=1))
+    with_a_gap = objections(agent, first, captured_from=since, captured_until=until)
+    services.issue_policy(agent=agent, at=first.lease_until)
+    without = objections(agent, first, captured_from=since, captured_until=until)
+
+    assert with_a_gap == ["outside_the_lease", "outside_every_lease"]
+    assert without == ["outside_the_lease"]
+
+
+def test_the_same_bytes_twice_at_once_come_in_once(agent: Any, store: Path, database: Any) -> None:
+    """While they come in they come in a second time, and that is through first."""
+    from retention import services as retention
+
+    manifest = factories.manifest_for(factories.make_policy(agent), b"x")
+    retention.announce_batch(agent=agent, manifest=manifest)
+
+    def overtaken() -> Any:
+        retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=[b"x"])
+        yield b"x"
+
+    admitted = retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=overtaken())
+
+    assert admitted.state == "admitted"
+    assert database.sql("SELECT count(*) FROM retention_batch") == [(1,)]
+    assert [path.read_bytes() for path in store.rglob("*") if path.is_file()] == [b"x"]

@@ -37,17 +37,23 @@ def bucket(made: Bucket, settings: Any, tmp_path: Path) -> Iterator[Bucket]:
     made.empty()
 
 
+def token_of(agent: Any) -> str:
+    from portal.api.tokens import new_token, token_hash
+    from portal.models import AgentToken
+
+    token = new_token()
+    AgentToken.objects.create(agent=agent, sha256=token_hash(token))
+    return token
+
+
 class Machine:
     """A machine of somebody who said yes."""
 
     def __init__(self) -> None:
-        from portal.api.tokens import new_token, token_hash
-        from portal.models import AgentToken
-
         self.world = factories.make_world()
         self.world.say_yes()
-        self.agent, self.token = factories.make_agent(self.world.subject), new_token()
-        AgentToken.objects.create(agent=self.agent, sha256=token_hash(self.token))
+        self.agent = factories.make_agent(self.world.subject)
+        self.token = token_of(self.agent)
         self.policy = factories.make_policy(self.agent)
         self.batch = str(uuid4())
 
@@ -131,6 +137,18 @@ def test_the_token_is_needed_to_say_so(machine: Machine, database: Any) -> None:
     machine.token = "sat_" + "x" * 43
 
     assert machine.say_received().status_code == 401
+    assert state(database) == "awaiting_bytes"
+
+
+def test_another_machine_cannot_say_so(machine: Machine, database: Any) -> None:
+    machine.put(machine.announce().json())
+    other = Machine.__new__(Machine)
+    other.agent, other.batch = factories.make_agent(machine.world.subject), machine.batch
+    other.token = token_of(other.agent)
+
+    answer = other.say_received()
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "batch_unknown")
     assert state(database) == "awaiting_bytes"
 
 
@@ -242,6 +260,27 @@ def test_an_address_that_nobody_used_is_forgotten_and_another_given(
     assert database.sql("SELECT count(*) FROM retention_upload") == [(0,)]
     assert machine.put(machine.announce().json()) == 200
     assert machine.say_received().status_code == 201
+
+
+def test_an_address_given_while_an_older_one_is_settled_is_looked_after(
+    machine: Machine, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retention.services import uploads
+
+    machine.announce()
+    older = "UPDATE retention_upload SET until = until - interval '1 hour'"
+    database.sql(older, role="app")
+    looks = uploads.holds
+
+    def meanwhile(*args: Any, **kwargs: Any) -> bool | None:
+        monkeypatch.setattr(uploads, "holds", looks)
+        assert machine.announce().status_code == 200
+        return looks(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "holds", meanwhile)
+    assert come_true(database) == 1
+
+    assert database.sql("SELECT until > now() FROM retention_upload") == [(True,)]
 
 
 def test_a_bucket_that_fails_while_it_is_settled_is_looked_at_again(
