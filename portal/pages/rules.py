@@ -62,7 +62,9 @@ def place(request: HttpRequest, code: str) -> HttpResponse:
         "confidence": WORDS.get(row.confidence, row.confidence),
         "above": [_link(above) for above in pack.lineage(code)[1:]],
         "below": [_link(below) for below in pack.rows.values() if below.parent == code],
-        "sections": sections(table, pack, SetBy()),
+        "sections": sections(table, pack, SetBy(), _ahead(row, today)),
+        "not_yet": row.effective_from if row.in_statute and today < row.effective_from else None,
+        "others_count": any(above.in_force(today) for above in pack.lineage(code)[1:]),
         "gates": [pack.gates[gate] for gate in sorted(row.own.gates)],
         "sources": sources(row.citations),
         "effective_from": None if row.effective_from == ALWAYS else row.effective_from,
@@ -70,6 +72,14 @@ def place(request: HttpRequest, code: str) -> HttpResponse:
         "crumbs": [{"label": _("Rules"), "url": reverse("rules-list")}],
     }
     return render(request, "privacy/rules_place.html", context)
+
+
+def _ahead(row: Row, today: date) -> dict[str, date]:
+    """Return the keys whose values do not count yet on a day -> from when on they do."""
+    days = {"complaint_ack_days": row.complaint_ack_from}
+    for floor in row.own.retention_floors:
+        days["retention_floor_days"] = floor.since
+    return {key: day for key, day in days.items() if today < day}
 
 
 def standing(row: Row, pack: Rulebook, today: date) -> dict[str, str]:

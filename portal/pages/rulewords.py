@@ -1,8 +1,9 @@
 """The rules of a place, or of several together, in words that a lawyer and a council can read."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.utils.formats import date_format
@@ -184,19 +185,34 @@ class SetBy:
     entries: Mapping[str, Mapping[str, Codes]] = field(default_factory=dict)
 
 
-def sections(table: Mapping[str, Any], rulebook: Rulebook, by: SetBy) -> list[Section]:
-    """Return what the table of `describe_bounds` says, in words; what no law sets is left out."""
+def sections(
+    table: Mapping[str, Any],
+    rulebook: Rulebook,
+    by: SetBy,
+    ahead: Mapping[str, date] = MappingProxyType({}),
+) -> list[Section]:
+    """Return what the table of `describe_bounds` says, in words; what no law sets is left out.
+
+    A value whose day in `ahead` is still to come says so, and that nothing is asked for until then.
+    """
     found = []
     idle = _idle(table)
     for title, keys in SECTIONS:
         values = tuple(
-            _value(key, table[key], rulebook, by)
+            _dated(_value(key, table[key], rulebook, by), ahead.get(key))
             for key in keys
             if key not in idle and table[key] is not None and table[key] != [] and table[key] != {}
         )
         if values:
             found.append(Section(str(title), values))
     return found
+
+
+def _dated(value: Value, since: date | None) -> Value:
+    if since is None:
+        return value
+    words = {"value": value.text, "day": day_words(since)}
+    return replace(value, text=_("%(value)s, from %(day)s; until then nothing") % words)
 
 
 def _idle(table: Mapping[str, Any]) -> set[str]:

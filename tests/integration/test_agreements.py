@@ -238,10 +238,24 @@ def test_an_agreement_about_other_purposes_lets_nothing_of_this_one_through(
     assert not any("agreement_does_not_cover" in pair.decision.codes for pair in verdicts.pairs)
 
 
+def test_an_agreement_that_speaks_for_one_place_does_not_speak_for_the_other(
+    world: factories.World,
+) -> None:
+    """One about Ireland and the Union names other purposes; only for Ireland there is another."""
+    agree("A", jurisdictions=["IE", "EU"], purposes=["another"])
+    agree("B", jurisdictions=["IE"], purposes=["train-agents"])
+    assert not allowed(world.subject, now())
+
+    agree("C", jurisdictions=["EU"], purposes=["train-agents"])
+    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
 PAPERS = st.lists(
     st.fixed_dictionaries(
         {
-            "jurisdictions": st.sampled_from([["IE"], ["FR"], ["EU"], ["IE", "FR"], ["GB"]]),
+            "jurisdictions": st.sampled_from(
+                [["IE"], ["FR"], ["EU"], ["IE", "FR"], ["IE", "EU"], ["GB"]]
+            ),
             "sites": st.sampled_from([[], [], ["Cork"]]),
             "purposes": st.sampled_from([[], [], ["train-agents"], ["another"]]),
             "apps": st.sampled_from([[], [], ["tracker"], ["sheet"]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tomllib
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +283,29 @@ def test_every_place_of_the_pack_can_be_read(database: Any, role: str) -> None:
         assert "Not legal advice" in text
         assert text.count("<li>") >= len(row.citations)
     assert reader.get("/privacy/rules/XX/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("code", "last_day", "says"),
+    [
+        ("IN", date(2027, 5, 12), "365 days, from 13 May 2027; until then nothing"),
+        ("GB", date(2026, 6, 18), "30 days, from 19 Jun 2026; until then nothing"),
+        ("US-CT", date(2026, 9, 30), "until then the rules above it count alone"),
+    ],
+)
+def test_what_counts_from_a_later_day_says_so_until_then(
+    database: Any, code: str, last_day: date, says: str
+) -> None:
+    import time_machine
+
+    found = []
+    for role, days in (("works_council", 0), ("auditor", 1)):
+        day = last_day + timedelta(days=days)
+        with time_machine.travel(datetime.combine(day, time(12), tzinfo=UTC), tick=False):
+            text = signed_in(role).get(f"/privacy/rules/{code}/").content.decode()
+        found.append(says in text)
+
+    assert found == [True, False]
 
 
 def test_a_place_says_what_its_file_says(database: Any) -> None:
