@@ -1,6 +1,7 @@
 """The bytes of an entry: what stands in the leaf, and what opens it. Pure."""
 
 import base64
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
@@ -14,6 +15,8 @@ from audit.tree import leaf_hash
 
 VERSION: Final = 1
 MAX_BODY: Final = 16_384
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 ActorKind = Literal["subject", "staff", "agent", "system", "works_council"]
 
@@ -72,9 +75,9 @@ def compose(event: Event, *, actor: Actor, subject: UUID | None, at: datetime) -
     """Return the draft of an entry. The leaf says the hour only: exact times single people out."""
     actor_salt, detail_salt = seal.new_salt(), seal.new_salt()
     subject_salt = seal.new_salt() if subject else None
-    detail = canonical(event.sealed_data())
+    detail = quick(event.sealed_data()).encode()
     hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    body = canonical(
+    body = quick(
         {
             "v": VERSION,
             "type": event.type,
@@ -84,7 +87,7 @@ def compose(event: Event, *, actor: Actor, subject: UUID | None, at: datetime) -
             "subject": commit_subject(subject_salt, subject) if subject and subject_salt else None,
             "detail": commit_detail(detail_salt, detail),
         }
-    )
+    ).encode()
     if len(body) > MAX_BODY:
         raise ValueError(f"an entry of type {event.type} is longer than {MAX_BODY} bytes")
     return Draft(event.type, body, actor_salt, subject_salt, detail_salt + detail)
@@ -108,6 +111,15 @@ def commit_detail(salt: bytes, detail: bytes) -> str:
 def canonical(value: Any) -> bytes:
     """Return the one byte form of a JSON value (RFC 8785)."""
     return rfc8785.dumps(value)
+
+
+def quick(value: Any) -> str:
+    """Return the canonical form of what we made ourselves, several times faster than `canonical`.
+
+    The same text as long as keys are ASCII and numbers are whole and below 2**53 (RFC 8785
+    section 3.2): only for values that are so by how they come about, as those of events are.
+    """
+    return _ENCODER.encode(value)
 
 
 def stamp(at: datetime) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 from uuid import UUID
 
@@ -68,11 +69,17 @@ class Event:
         return {name: _plain(value) for name, value in values.items() if value is not None}
 
     def _values(self, *, sealed_ones: bool) -> Mapping[str, object]:
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]  # each event is one
-            if bool(field.metadata.get(_SEALED)) is sealed_ones
-        }
+        names = _names(type(self), sealed_ones=sealed_ones)  # type: ignore[arg-type]  # a class
+        return {name: getattr(self, name) for name in names}
+
+
+@cache
+def _names(kind: type[Any], *, sealed_ones: bool) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in dataclasses.fields(kind)
+        if bool(field.metadata.get(_SEALED)) is sealed_ones
+    )
 
 
 def _check_public(name: str, value: object) -> None:

@@ -21,24 +21,36 @@ __all__ = ["Actor", "Entry", "append", "append_all", "destroy_detail"]
 Cover = models.Model | tuple[str, object]
 """A row an entry accounts for: an instance, or (table, key) where none is at hand."""
 
-# One statement, so that an append costs one round trip. It writes nothing where the key, which
-# may be remembered from before, is not in this database.
+# One statement for all entries, so that they cost one round trip and are planned once. It writes
+# nothing of an entry whose key, which may be remembered from before, is not in this database.
+# Numbers are given in the order in which rows come to be inserted: by it entries are told apart.
 _APPEND: Final = """
-WITH k AS (
-  SELECT id FROM audit_sealkey WHERE id = %(key)s
+WITH given AS (
+  SELECT g.*, row_number() OVER (ORDER BY g.place) AS nth FROM unnest(
+    %(type)s::text[], %(body)s::bytea[], %(event_time)s::timestamptz[], %(imported)s::bool[],
+    %(actor_kind)s::text[], %(actor_ref)s::text[], %(actor_salt)s::bytea[], %(subject)s::uuid[],
+    %(subject_salt)s::bytea[], %(sealed)s::bytea[], %(key)s::uuid[]
+  ) WITH ORDINALITY AS g (type, body, event_time, imported, actor_kind, actor_ref, actor_salt,
+    subject, subject_salt, sealed, key, place)
+  WHERE EXISTS (SELECT FROM audit_sealkey k WHERE k.id = g.key)
 ), e AS (
   INSERT INTO audit_entry (type, body, event_time, imported)
-  SELECT %(type)s, %(body)s, %(event_time)s, %(imported)s FROM k RETURNING id
+  SELECT type, body, event_time, imported FROM given ORDER BY place RETURNING id
+), numbered AS (
+  SELECT n.id, given.* FROM given
+  JOIN (SELECT id, row_number() OVER (ORDER BY id) AS nth FROM e) AS n USING (nth)
 ), c AS (
   INSERT INTO audit_coverage (entry_id, table_name, row_pk)
-  SELECT e.id, t, p FROM e, unnest(%(tables)s::text[], %(pks)s::text[]) AS covered (t, p)
+  SELECT n.id, covered.name, covered.pk FROM numbered AS n
+  JOIN unnest(%(covering)s::bigint[], %(tables)s::text[], %(pks)s::text[])
+    WITH ORDINALITY AS covered (place, name, pk, nth) ON covered.place = n.place
+  ORDER BY covered.nth
 ), p AS (
   INSERT INTO audit_private
     (entry_id, actor_kind, actor_ref, actor_salt, subject_ref, subject_salt, sealed, key_id)
-  SELECT id, %(actor_kind)s, %(actor_ref)s, %(actor_salt)s, %(subject)s::uuid,
-    %(subject_salt)s::bytea, %(sealed)s::bytea, %(key)s FROM e
+  SELECT id, actor_kind, actor_ref, actor_salt, subject, subject_salt, sealed, key FROM numbered
 )
-SELECT id FROM e
+SELECT place, id FROM numbered
 """
 
 
@@ -78,14 +90,16 @@ def append_all(entries: Sequence[Entry]) -> list[int]:
         types = {entry.event.type for entry in entries}
         raise OutsideTransactionError(f"{types} was to be recorded outside a transaction")
     now = timezone.now()
+    if not entries:
+        return []
     keys = keys_for([Owner.of(entry.subject, now) for entry in entries])
-    numbers = _write([_values(entry, key, now) for entry, key in zip(entries, keys, strict=True)])
+    numbers = _write(entries, keys, now)
     for place, entry in enumerate(entries):
         if numbers[place] is None:
             # Remembered from a database that was since replaced; look, and write once more.
             owner = Owner.of(entry.subject, now)
             forget(owner)
-            numbers[place] = _write([_values(entry, key_for(owner), now)])[0]
+            numbers[place] = _write([entry], [key_for(owner)], now)[0]
     written = [number for number in numbers if number is not None]
     if len(written) < len(entries):
         raise RuntimeError("the key of an entry vanished while it was written")
@@ -113,38 +127,44 @@ def destroy_detail(subject: UUID, *, reason: str, actor: Actor) -> int:
 
 def _values(entry: Entry, key: Key, now: datetime) -> dict[str, Any]:
     draft = compose(entry.event, actor=entry.actor, subject=entry.subject, at=now)
-    rows = [_row_of(cover) for cover in entry.covers]
     sealed = None if key.key is None else seal.seal(key.key, draft.detail, place=draft.place)
     return {
         "type": draft.type,
         "body": draft.body,
         "event_time": entry.event_time,
         "imported": entry.imported,
-        "tables": [table for table, _ in rows],
-        "pks": [pk for _, pk in rows],
         "actor_kind": entry.actor.kind,
         "actor_ref": entry.actor.ref,
         "actor_salt": draft.actor_salt,
         "subject": entry.subject,
         "subject_salt": draft.subject_salt,
-        "key": key.id,
         "sealed": sealed,
+        "key": key.id,
     }
 
 
-def _write(entries: Sequence[dict[str, Any]]) -> list[int | None]:
+def _write(entries: Sequence[Entry], keys: Sequence[Key], now: datetime) -> list[int | None]:
     """Write each entry whose key is there; return their numbers, None for one that was not."""
+    values = [_values(entry, key, now) for entry, key in zip(entries, keys, strict=True)]
+    covers = [
+        (place, *_row_of(cover))
+        for place, entry in enumerate(entries, start=1)
+        for cover in entry.covers
+    ]
+    found: list[int | None] = [None] * len(entries)
     with connection.cursor() as cursor:
-        if len(entries) == 1:
-            cursor.execute(_APPEND, entries[0])
-            return [row[0] if (row := cursor.fetchone()) else None]
-        found: list[int | None] = []
-        # psycopg sends them all before it waits for the first answer.
-        cursor.cursor.executemany(_APPEND, entries, returning=True)
-        for _ in entries:
-            found.append(row[0] if (row := cursor.cursor.fetchone()) else None)
-            cursor.cursor.nextset()
-        return found
+        cursor.execute(
+            _APPEND,
+            {
+                **{name: [each[name] for each in values] for name in values[0]},
+                "covering": [place for place, _, _ in covers],
+                "tables": [table for _, table, _ in covers],
+                "pks": [pk for _, _, pk in covers],
+            },
+        )
+        for place, number in cursor.fetchall():
+            found[place - 1] = number
+    return found
 
 
 def _row_of(cover: Cover) -> tuple[str, str]:

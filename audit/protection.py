@@ -46,7 +46,9 @@ LANGUAGE plpgsql {_DEFINER} AS $$
 DECLARE
   row_key text;
 BEGIN
-  IF TG_OP = 'DELETE' THEN
+  IF TG_ARGV[0] = 'id' AND TG_OP <> 'DELETE' THEN
+    row_key := NEW.id::text;  -- nearly always so, and planned once a session, not once a row
+  ELSIF TG_OP = 'DELETE' THEN
     EXECUTE format('SELECT ($1).%I::text', TG_ARGV[0]) INTO row_key USING OLD;
   ELSE
     EXECUTE format('SELECT ($1).%I::text', TG_ARGV[0]) INTO row_key USING NEW;

@@ -237,3 +237,40 @@ def test_an_hour_of_margin_between_clocks_is_kept(database: Any) -> None:
     )
     hour = datetime.fromisoformat(json.loads(body)["at"])
     assert abs(recorded_at - hour) <= timedelta(hours=1, minutes=1)
+
+
+def test_many_entries_are_each_their_own_whatever_became_of_a_key(database: Any) -> None:
+    from audit import selectors
+
+    people = [uuid4() for _ in range(5)]
+    say(people[3])  # has a key already
+    for lost in (people[0], people[2]):
+        keys._memory.put(keys.Owner.of(lost, datetime.now(UTC)), keys.Key(uuid4(), bytes(32)))
+    said = [
+        events.ConsentWithdrawn(purpose=f"purpose-{number}", notice_version=number + 1)
+        for number in range(5)
+    ]
+
+    with transaction.atomic():
+        numbers = ledger.append_all(
+            [
+                ledger.Entry(event, Actor.subject(who), who, [("a", place), ("b", place)])
+                for place, (event, who) in enumerate(zip(said, people, strict=True))
+            ]
+        )
+
+    assert len(set(numbers)) == 5
+    for place, (number, who) in enumerate(zip(numbers, people, strict=True)):
+        detail = selectors.entry_detail(number)
+        assert detail is not None
+        assert detail.opening == "open"
+        assert detail.subject_ref == who
+        assert detail.body["data"]["purpose"] == f"purpose-{place}"
+        assert detail.covers == (("a", str(place)), ("b", str(place)))
+
+
+def test_nothing_to_enter_is_no_statement(database: Any) -> None:
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        assert ledger.append_all([]) == []
+
+    assert not [query for query in queries if "audit_" in query["sql"]]
