@@ -6,7 +6,7 @@ where pages may be. Of the registry everything is told. Reads no database: a coh
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from consent import catalogue
@@ -27,7 +27,7 @@ def is_closed(app: Shared) -> bool:
 def never_matchers(
     apps: Mapping[str, Shared], *, allowed: Collection[str], platform: str | None
 ) -> list[dict[str, Any]]:
-    """Return the entries of a policy's `never.matchers`; `app` says which belong together.
+    """Return the entries of a policy's `never.matchers`, all marks of a kind in one.
 
     A signer is no part of them: by itself it would close everything its vendor ever made, and
     beside a program it could only open what the program's own mark closes.
@@ -37,14 +37,20 @@ def never_matchers(
 
 def never_on(apps: Mapping[str, Shared], platforms: frozenset[Platform]) -> list[dict[str, Any]]:
     """Return the entries for an agent that may record windows on these platforms."""
-    listed = [
-        {"app": code, **mark}
-        for code, app in apps.items()
+    registered = (
+        (Platform(mark["platform"]), MatcherKind(mark["kind"]), mark["value"])
+        for app in apps.values()
         if is_closed(app)
         for mark in app["matchers"]
         if mark["kind"] != MatcherKind.SIGNER
+    )
+    found: dict[tuple[Platform, MatcherKind], dict[str, None]] = {}
+    for platform, kind, value in chain(registered, _catalogued(platforms, _let_out(apps.values()))):
+        found.setdefault((platform, kind), {})[value] = None
+    return [
+        {"platform": platform.value, "kind": kind.value, "values": list(values)}
+        for (platform, kind), values in sorted(found.items())
     ]
-    return listed + list(_catalogued(platforms, _let_out(apps.values())))
 
 
 def reachable(
@@ -83,16 +89,10 @@ def _wider(kind: str, value: str) -> Iterator[tuple[MatcherKind, str]]:
         yield known, same(known, value)
 
 
-@cache
 def _catalogued(
     platforms: frozenset[Platform], let_out: frozenset[tuple[MatcherKind, str]]
-) -> tuple[dict[str, Any], ...]:
-    """Return the catalogue's marks on these platforms, all of one kind in one entry."""
-    found: dict[tuple[Platform, MatcherKind], list[str]] = {}
+) -> Iterator[tuple[Platform, MatcherKind, str]]:
+    """Yield the catalogue's marks on these platforms."""
     for platform, kind, value in catalogue.never_matchers():
         if platform in platforms and (kind, same(kind, value)) not in let_out:
-            found.setdefault((platform, kind), []).append(value)
-    return tuple(
-        {"platform": platform.value, "kind": kind.value, "values": values}
-        for (platform, kind), values in sorted(found.items())
-    )
+            yield platform, kind, value

@@ -26,12 +26,13 @@ from consent.selectors.decisions import (
     questions,
 )
 from consent.selectors.documents import registry_of, said_by
-from consent.selectors.never import is_closed, never_on, reachable
+from consent.selectors.never import never_on, reachable
+from consent.selectors.recognised import asked_for, recognised
 from consent.selectors.settings import setting
 from consent.selectors.verdicts import allow_of, allowed_of, denied_of, schedule_of
 
 T = TypeVar("T")
-KEPT: Final = {"piece": 4096, "facts": 512, "purpose": 4096, "apps": 16, "never": 64}
+KEPT: Final = {"piece": 4096, "facts": 512, "purpose": 4096, "apps": 64, "reach": 4096, "never": 64}
 """So much is remembered of each kind before it is begun anew: some ten megabytes in all."""
 
 
@@ -84,12 +85,19 @@ class Terms:
 
     def apps(self) -> Fragment:
         """Return the apps an agent must recognise, with their matchers."""
-        return _remembered(("apps", self._registry), lambda: plain(_open_apps(self.shared)))
+        asked = asked_for(self.shared)
+        return _remembered(
+            ("apps", self._registry, asked),
+            lambda: plain(recognised(self.shared["apps"], asked=asked)),
+        )
 
     def never(self, platform: str) -> Fragment:
         """Return what is never captured; of the catalogue, what an agent here could meet."""
-        allowed = {app for piece in self.pieces.values() for app in piece.allow}
-        here = reachable(self.shared["apps"], allowed=allowed, platform=platform)
+        allowed = frozenset(app for piece in self.pieces.values() for app in piece.allow)
+        here = _remembered(
+            ("reach", self._registry, allowed, platform),
+            lambda: reachable(self.shared["apps"], allowed=allowed, platform=platform),
+        )
         return _remembered(
             ("never", self._registry, here),
             lambda: plain(
@@ -164,14 +172,6 @@ def _apps(
         ("facts", *said, asked.code, today),
         lambda: app_facts(said_by(policy), asked.purpose, today, listed_only=True),
     )
-
-
-def _open_apps(shared: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        code: {"name": app["name"], "category": app["category"], "matchers": app["matchers"]}
-        for code, app in shared["apps"].items()
-        if not is_closed(app)
-    }
 
 
 def _list(parts: Any) -> Fragment:

@@ -12,7 +12,8 @@ from consent.policy.hours import Schedule, State
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import Signal
 from consent.selectors.documents import said_by
-from consent.selectors.never import is_closed, never_matchers
+from consent.selectors.never import never_matchers
+from consent.selectors.recognised import asked_for, recognised
 
 if TYPE_CHECKING:
     from consent.selectors.decisions import Standing
@@ -68,11 +69,7 @@ class Verdicts:
 
     def apps(self) -> dict[str, Any]:
         """Return the apps an agent must recognise, with their matchers."""
-        return {
-            code: {"name": app["name"], "category": app["category"], "matchers": app["matchers"]}
-            for code, app in self.shared.get("apps", {}).items()
-            if not is_closed(app)
-        }
+        return recognised(self.shared.get("apps", {}), asked=asked_for(self.shared))
 
     def never_matchers(self, platform: str | None = None) -> list[dict[str, Any]]:
         """Return the marks of what is never captured; an agent drops it unseen.

@@ -270,8 +270,7 @@ def test_a_report_blocks_at_once_and_agents_are_told(database: Any) -> None:
     assert after["version"] > before["version"]
     assert [line["app"] for line in after["allow"]] == ["sheet"]
     assert "tracker" not in after["apps"]
-    mark = {"app": "tracker", "platform": "web", "kind": "domain", "value": "tracker.example"}
-    assert mark in after["never"]["matchers"]
+    assert ("web", "domain", "tracker.example") in never_of(after)
     told = [line for line in after["deny"] if "tracker" in line["apps"]]
     assert {reason for line in told for reason in line["reasons"]} == {"never_category"}
 
@@ -598,6 +597,23 @@ def test_the_document_stays_small(database: Any) -> None:
 
     assert len(canonical(after["never"]["matchers"])) < 15_000
     assert len(canonical(after)) < before + 16_000
+
+
+def test_an_app_that_nobody_asks_for_is_told_only_where_it_may_take_a_page_away(
+    database: Any,
+) -> None:
+    world = factories.make_world()
+    allow_more(world, ("web", "domain", "*.more.example"), ("linux", "executable", "more"))
+    agent = factories.make_agent(world.subject)
+    before = policy_of(agent)
+    for number in range(3):
+        list_app(f"other-{number}", ("web", "domain", f"other-{number}.example"))
+    list_app("inside", ("web", "domain", "pay.more.example"))
+
+    after = policy_of(agent)
+
+    assert after["apps"].keys() == before["apps"].keys() | {"inside"}
+    assert after["allow"] == before["allow"]
 
 
 def test_the_agent_reads_all_of_it_and_turns_away_from_each_mark(database: Any) -> None:
