@@ -22,20 +22,11 @@ from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
 from consent.selectors.choices import listings_of, standing_consents_of
+from consent.selectors.days import day_in
 from consent.selectors.documents import current_cohort_policies, said_by
-from consent.selectors.facts import cohort_of, midnight, next_turns
+from consent.selectors.facts import cohort_key_of, midnight, next_turns
 from consent.selectors.pauses import paused_at, paused_now
-from consent.selectors.shared import (
-    agreements_of,
-    agreements_of_others,
-    dated_in,
-    day_of,
-    evidence_of,
-    lifted_signals,
-    overridden,
-    schedules_of,
-    signed_off,
-)
+from consent.selectors.shared import agreements_of_others, dated_in, day_of, lifted_signals
 from consent.selectors.verdicts import PairDecision, Verdicts
 
 
@@ -107,8 +98,8 @@ def standings_for(
 ) -> list[Standing]:
     """Return what stands for each subject and machine, in as many queries as for one."""
     keys = [subject.pk for subject in subjects]
-    cohorts = [cohort_of(subject, at=at) for subject in subjects]
-    policies = current_cohort_policies({cohort.pk for cohort in cohorts if cohort})
+    cohorts = [cohort_key_of(subject, at=at) for subject in subjects]
+    policies = current_cohort_policies({cohort for cohort in cohorts if cohort})
     events = standing_consents_of(keys)
     listings = listings_of(event for found in events.values() for event in found.values())
     acknowledged = acknowledged_by(keys)
@@ -116,7 +107,7 @@ def standings_for(
     turns = next_turns(keys, at=at)
     return [
         Standing(
-            cohort_policy=policies.get(cohort.pk) if cohort else None,
+            cohort_policy=policies.get(cohort) if cohort else None,
             events=events[subject.pk],
             listings=listings,
             acknowledged=acknowledged[subject.pk],
@@ -182,7 +173,8 @@ def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[
         listings = listings_of(standing.events.values())
     for code, purpose in shared["purposes"].items():
         event = standing.events.get(code)
-        bound = schedules_of(purpose, at.date()) if standing.in_hours is None else frozenset()
+        said = day_in(purpose, at.date())
+        bound = said.schedules if standing.in_hours is None else frozenset()
         hours = _state_at(bound, at) if bound else None
         person = person_facts(shared, code, event, standing, rules, at=at, hours=hours)
         chosen, lapsed = _still_asked(listings[event.pk] if event else {}, purpose)
@@ -259,7 +251,7 @@ def person_facts(
     """
     purpose, places, today = shared["purposes"][code], shared["jurisdictions"], at.date()
     version = purpose["notice_version"]
-    exceptions = overridden(purpose, today)
+    said = day_in(purpose, today)
     stopped = purpose["stopped"] if standing.stopped is None else code in standing.stopped
     return PersonFacts(
         jurisdictions=frozenset(places),
@@ -270,17 +262,17 @@ def person_facts(
         notice_waived=False,
         notice_version_ok=_answered_newest(event, version),
         ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
-        gates=evidence_of(purpose),
-        overrides=lifted_signals(places, exceptions, rules),
-        exceptions=exceptions,
+        gates=said.evidence,
+        overrides=lifted_signals(places, said.exceptions, rules),
+        exceptions=said.exceptions,
         departed=standing.departs_at is not None and standing.departs_at <= at,
         in_hours=hours.on if hours else True,
         hours_turn=hours.turns_at if hours else None,
         paused=standing.paused,
         killed=stopped,
         agent_standing=standing.agent,
-        agreements=agreements_of(purpose, today),
-        counsel_signed_off=signed_off(purpose, today),
+        agreements=said.agreements,
+        counsel_signed_off=said.signed_off,
         own_retention_days=purpose["retention_days"],
     )
 

@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from consent.models import CohortPolicy, RecordedRegistry
+from django.db.models import OuterRef, Subquery
+
+from consent.models import Cohort, CohortPolicy, RecordedRegistry
 
 FORM: Final = 5
 """How a document says things. One in another form says nothing to us, so it denies, until it is
@@ -52,13 +54,13 @@ _registries: Final = _Memory(REGISTRIES)
 
 def current_cohort_policies(cohorts: Collection[int]) -> dict[int, CohortPolicy]:
     """Return the newest revision of each cohort; one without any is not there, which denies."""
-    newest = (
-        CohortPolicy.objects.filter(cohort__in=cohorts)
-        .defer("document")
-        .order_by("cohort_id", "-revision")
-        .distinct("cohort_id")
+    # One look-up a cohort, however many revisions it has had.
+    revisions = CohortPolicy.objects.filter(cohort=OuterRef("pk")).order_by("-revision")
+    newest = Cohort.objects.filter(pk__in=cohorts).values(
+        newest=Subquery(revisions.values("pk")[:1])
     )
-    found = {policy.cohort_id: policy for policy in newest}
+    policies = CohortPolicy.objects.filter(pk__in=newest).defer("document")
+    found = {policy.cohort_id: policy for policy in policies}
     missing = []
     for policy in found.values():
         if (document := _documents.get(policy.sha256)) is None:

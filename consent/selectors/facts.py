@@ -63,6 +63,14 @@ def cohort_of(subject: Subject, *, at: datetime) -> Cohort | None:
     return Cohort.objects.filter(digest=digest(cohort_facts(subject, at=at))).first()
 
 
+def cohort_key_of(subject: Subject, *, at: datetime) -> int | None:
+    """Return the key of that cohort, which for nearly everybody is at hand."""
+    if not has_turned(subject, at=at):
+        return subject.cohort_id
+    cohort = cohort_of(subject, at=at)
+    return cohort.pk if cohort else None
+
+
 def still_here() -> QuerySet[Subject]:
     """Return everybody who is of the organisation now; a departure ahead changes nothing yet."""
     return Subject.objects.exclude(departed_at__lte=Now())

@@ -7,19 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil, floor
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors
-from consent.digests import assembled
+from consent.digests import assembled, plain
 from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
 from consent.services.cohorts import place_if_turned
 from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
+
+_DEFAULT: Final = plain({"decision": "deny", "reasons": ["app_not_allowlisted"]})
+_PROTECTIONS: Final = {
+    "sessions": plain(SESSIONS),
+    "windows": plain(WINDOWS),
+    "bystanders": plain(BYSTANDERS),
+    "redaction": plain(REDACTION),
+}
+"""What every policy says, ready-made."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +121,11 @@ def _drafts(
     revisions = dict(halves.values_list("subject_id", "revision"))
     locked = list(
         Agent.objects.select_for_update(of=("self",))
-        .select_related("subject__cohort")
+        .select_related("subject")
         .filter(pk__in=[agent.pk for agent in agents], subject__in=revisions)
         .order_by("pk")
     )
-    newest = IssuedPolicy.objects.filter(agent__in=locked).order_by("agent_id", "-version")
-    before = {
-        agent: (version, allow)
-        for agent, version, allow in newest.distinct("agent_id").values_list(
-            "agent_id", "version", "allow"
-        )
-    }
+    before = _newest([agent.pk for agent in locked])
     standings = selectors.standings_for(
         [agent.subject for agent in locked], at=now, agents=locked, past=imported
     )
@@ -158,6 +162,17 @@ def _drafts(
     return drafts
 
 
+def _newest(agents: Collection[int]) -> dict[int, tuple[int, dict[str, Any]]]:
+    """Return the version and the table of each agent's newest policy; one look-up an agent."""
+    policies = IssuedPolicy.objects.filter(agent=OuterRef("pk")).order_by("-version")
+    newest = Agent.objects.filter(pk__in=agents).values(newest=Subquery(policies.values("pk")[:1]))
+    rows = IssuedPolicy.objects.filter(pk__in=newest)
+    return {
+        agent: (version, allow)
+        for agent, version, allow in rows.values_list("agent_id", "version", "allow")
+    }
+
+
 def _lease_end(at: datetime, terms: selectors.Terms) -> datetime:
     """A lease never outlives the next instant at which an answer changes by itself."""
     next_change = terms.next_change
@@ -183,7 +198,7 @@ def _document(
         "iat": int(at.timestamp()),
         "lease_until": int(lease_until.timestamp()),
         "poll_after": terms.setting("poll_seconds"),
-        "default": {"decision": "deny", "reasons": ["app_not_allowlisted"]},
+        "default": _DEFAULT,
         "apps": terms.apps(),
         "allow": terms.allowed(),
         "deny": terms.denied(),
@@ -191,10 +206,7 @@ def _document(
         "paused": terms.paused,
         "strikes": _strikes(strikes),
         "schedule": terms.schedule,
-        "sessions": SESSIONS,
-        "windows": WINDOWS,
-        "bystanders": BYSTANDERS,
-        "redaction": REDACTION,
+        **_PROTECTIONS,
         "embargo_seconds": terms.setting("embargo_seconds"),
         "limits": {
             "batch_bytes": settings.BATCH_BYTES_LIMIT,

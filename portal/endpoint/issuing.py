@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from portal.endpoint.answer import Issued, Known
 
-MOST: Final = 48
+MOST: Final = 96
 """Agents in one transaction, which holds what their people's decisions need: some milliseconds."""
 AT_ONCE: Final = 2
 """Transactions at once: while one waits for PostgreSQL another can be worked out."""

@@ -128,7 +128,7 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
             strict=True,
         )
     )
-    agents = Agent.objects.select_related("subject").in_bulk(list(quiet))
+    agents = Agent.objects.only("subject_id").in_bulk(list(quiet))
     leases: dict[int, services.Lease] = {}
     if len(agents) > 1:
         leases = services.issue_policies(agents=agents.values(), at=_instant(now), unless_busy=True)
