@@ -15,7 +15,7 @@ from consent.digests import Fragment, plain
 from consent.models import CohortPolicy
 from consent.policy.facts import AppFacts
 from consent.policy.rulebook import Rulebook
-from consent.policy.types import NEVER_CATEGORIES, NeverSignal
+from consent.policy.types import NEVER_CATEGORIES, NeverSignal, Signal
 from consent.rules import rulebook_of
 from consent.selectors.decisions import (
     Question,
@@ -32,6 +32,8 @@ from consent.selectors.settings import setting
 from consent.selectors.verdicts import allow_of, allowed_of, denied_of, schedule_of
 
 T = TypeVar("T")
+_Shaped = tuple[AppFacts, int]
+"""An app, and a number that it shares with those that differ from it in nothing but their code."""
 KEPT: Final = {"piece": 4096, "facts": 512, "purpose": 4096, "apps": 64, "reach": 4096, "never": 64}
 """So much is remembered of each kind before it is begun anew: some ten megabytes in all."""
 
@@ -151,27 +153,63 @@ def _digest_of(policy: CohortPolicy, asked: Question) -> str:
     )
 
 
-def _worked_out(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> Piece:
-    pairs, changes = answered(asked, apps, rules)
-    allowed = allowed_of(pairs)
+def _worked_out(asked: Question, apps: tuple[_Shaped, ...], rules: Rulebook) -> Piece:
+    """Decide about one app of all that are alike, and say the same of the others."""
+    alike = {str(same[0].app): [str(app.app) for app in same] for same in _alike(apps, asked)}
+    firsts = tuple(app for app, _ in apps if app.app in alike)
+    pairs, changes = answered(asked, firsts, rules)
+    allow = allow_of(pairs).get(asked.code, {})
+    allowed = [{**e, "app": app} for e in allowed_of(pairs) for app in alike[e["app"]]]
+    allowed.sort(key=lambda e: (e["app"], e["retention_days"]))
+    denied = [
+        {**e, "apps": sorted(app for first in e["apps"] for app in alike[first])}
+        for e in denied_of(pairs)
+    ]
     return Piece(
-        allow=allow_of(pairs).get(asked.code, {}),
+        allow={app: days for first, days in allow.items() for app in alike[first]},
         allowed=plain(allowed).text[1:-1],
-        denied=plain(denied_of(pairs)).text[1:-1],
+        denied=plain(denied).text[1:-1],
         allows=len(allowed),
         changes=tuple(changes),
     )
 
 
+def _alike(apps: tuple[_Shaped, ...], asked: Question) -> list[list[AppFacts]]:
+    """Group the apps of which the core hears the same but their code, which it only looks up.
+
+    It looks for it in what the person chose and in the apps that agreements name.
+    """
+    chosen, lapsed = _by_app(asked.chosen), _by_app(asked.lapsed)
+    groups: dict[Hashable, list[AppFacts]] = {}
+    for app, shape in apps:
+        papers = (*asked.person.agreements, *app.agreements_of_others)
+        named = tuple(app.app in paper.apps for paper in papers if paper.apps is not None)
+        key = shape, chosen.get(app.app), lapsed.get(app.app), named
+        groups.setdefault(key, []).append(app)
+    return list(groups.values())
+
+
+def _by_app(pairs: frozenset[tuple[str, Signal]]) -> dict[str | None, frozenset[Signal]]:
+    found: dict[str | None, set[Signal]] = {}
+    for app, signal in pairs:
+        found.setdefault(app, set()).add(signal)
+    return {app: frozenset(signals) for app, signals in found.items()}
+
+
 def _apps(
     policy: CohortPolicy | None, said: tuple[str, ...], asked: Question, today: date
-) -> tuple[AppFacts, ...]:
+) -> tuple[_Shaped, ...]:
     if policy is None:
         return ()
     return _remembered(
         ("facts", *said, asked.code, today),
-        lambda: app_facts(said_by(policy), asked.purpose, today, listed_only=True),
+        lambda: _shaped(app_facts(said_by(policy), asked.purpose, today, listed_only=True)),
     )
+
+
+def _shaped(apps: tuple[AppFacts, ...]) -> tuple[_Shaped, ...]:
+    shapes: dict[AppFacts, int] = {}
+    return tuple((app, shapes.setdefault(replace(app, app=None), len(shapes))) for app in apps)
 
 
 def _list(parts: Any) -> Fragment:

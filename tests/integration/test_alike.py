@@ -1,0 +1,82 @@
+"""Apps that are alike are decided together, and each is told what it would be told by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.policy import policy_factories
+
+CODES = ["one", "two", "three", "four", "five"]
+SIGNALS = ["app_focus", "mouse_click", "window_title", "screenshot"]
+PAIRS = st.sets(st.tuples(st.sampled_from(CODES), st.sampled_from(SIGNALS)))
+
+
+@st.composite
+def papers(draw: st.DrawFn, most: int) -> tuple[Any, ...]:
+    from consent.policy.facts import Agreement
+    from consent.policy.types import Signal
+
+    some = st.none() | st.frozensets(st.sampled_from(CODES))
+    signals = st.none() | st.frozensets(st.sampled_from(SIGNALS).map(Signal), min_size=2)
+    return tuple(
+        Agreement(name=f"paper-{n}", apps=draw(some), signals=draw(signals), retention_days=20 + n)
+        for n in range(draw(st.integers(0, most)))
+    )
+
+
+@st.composite
+def some_apps(draw: st.DrawFn) -> tuple[Any, ...]:
+    """Few shapes, so that apps are often alike, and never quite sure to be."""
+    from consent.policy.types import AppCategory, Signal
+
+    of_others = draw(papers(1))
+    return tuple(
+        policy_factories.an_app(
+            app=code,
+            listed_signals=frozenset(map(Signal, draw(st.sampled_from([SIGNALS, SIGNALS[:2]])))),
+            app_category=draw(st.sampled_from([AppCategory.OFFICE] * 3 + [AppCategory.UNKNOWN])),
+            app_reported=draw(st.sampled_from([False] * 4 + [True])),
+            counterparties=draw(st.sampled_from([frozenset(), frozenset({"GB"}), None])),
+            counterparty_masked=draw(st.booleans()),
+            agreements_of_others=draw(st.sampled_from([(), of_others])),
+        )
+        for code in CODES
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_each_app_is_told_what_it_would_be_told_by_itself(data: st.DataObject) -> None:
+    from consent.policy.types import Signal
+    from consent.rules import shipped
+    from consent.selectors import terms
+    from consent.selectors.decisions import Question, answered
+    from consent.selectors.verdicts import allow_of, allowed_of, denied_of
+
+    apps = data.draw(some_apps())
+    chosen, lapsed = (
+        frozenset((app, Signal(signal)) for app, signal in data.draw(PAIRS)) for _ in "12"
+    )
+    paused = data.draw(st.sampled_from([False, False, True]))
+    asked = Question(
+        code="purpose",
+        purpose={"gates": [], "overrides": []},
+        person=policy_factories.person(agreements=data.draw(papers(2)), paused=paused),
+        chosen=chosen - lapsed,
+        lapsed=lapsed,
+        schedules=frozenset(),
+        hours=None,
+    )
+
+    piece = terms._worked_out(asked, terms._shaped(apps), shipped())
+
+    pairs, changes = answered(asked, apps, shipped())
+    assert piece.allow == allow_of(pairs).get("purpose", {})
+    assert json.loads(f"[{piece.allowed}]") == allowed_of(pairs)
+    assert json.loads(f"[{piece.denied}]") == denied_of(pairs)
+    assert piece.allows == len(allowed_of(pairs))
+    assert list(piece.changes) == changes
