@@ -191,9 +191,8 @@ def _do(client: redis.Redis, job: _Job) -> bool:
     together = client.pipeline(transaction=True)
     together.info("server")
     together.info("replication")
-    for name in job.names:
-        key = record.key(job.epoch.encode(), name)
-        together.set(key, record.new_nonce(), ex=record.NONCE_SECONDS)
+    keys, values = record.mark_keys_and_values(job.epoch.encode(), job.names)
+    together.eval(record.MARK.decode(), len(keys), *keys, *values)
     server, replication, *_ = together.execute()
     return identity(server, replication) == job.server
 

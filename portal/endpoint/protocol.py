@@ -1,5 +1,6 @@
 """The fastest way: polls answered inside uvicorn's own protocol object, all else as ever.
 
+A plain poll is read from its bytes; any other, and whatever else comes, by uvicorn's parser.
 Switchable (SAYSO_POLICY_FAST) and no way of its own to decide: it offers each poll to the shortcut,
 and drives the same coroutine as the ASGI application for those that do not fit, only without a
 task, a scope and two messages for each. What is not plainly a poll, and whatever comes while one
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from portal.endpoint.answer import Answer, Refusal, changed, unchanged, whole
+from portal.endpoint.answer import Answer, Headers, Refusal, changed, unchanged, whole
 from portal.endpoint.asgi import PATH, STATE
+from portal.endpoint.plain import OTHERS, headers_of, recognised, said_in
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
 
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _PATH: Final = PATH.encode("ascii")
-_OTHERS: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
-"""With one of these a request has, or may have, a body or another course."""
-
 NOTHING: Final = b"0\r\n\r\n"
 """How the head of an answer ends whose body is empty: its length comes last."""
 
@@ -50,7 +49,9 @@ class Poll(ShortPoll):
         "body",
         "connection",
         "course",
+        "data",
         "disconnected",
+        "headers",
         "keep_alive",
         "more_body",
         "response_complete",
@@ -66,6 +67,9 @@ class Poll(ShortPoll):
         self.disconnected = False
         self.more_body = True
         self.body = b""
+        self.headers: Headers | None = None
+        self.data = b""
+        """The poll itself, where it was recognised; its headers are then read when needed."""
 
     def is_over(self) -> bool:
         """Return whether nobody wants the answer any more."""
@@ -148,12 +152,49 @@ class PolicyProtocol(HttpToolsProtocol):
     poll: Poll | None = None
     """The poll under way; what was queued behind it is then uvicorn's `cycle`."""
     _own: Poll | None = None
+    _within = False
+    """Whether the parser has begun a request and not ended it."""
     _sleeper: asyncio.TimerHandle | None = None
     _rested = 0.0
     """Since when nothing was asked after a poll; 0 while something is."""
 
+    def data_received(self, data: bytes) -> None:
+        """Take a plain poll as it is; give everything else to uvicorn's parser."""
+        if not self._within and (said := recognised(data)) and self._took(data, *said):
+            return
+        super().data_received(data)
+
+    def _is_free(self) -> bool:
+        """Return whether nothing is under way, and nothing keeps an answer from being written."""
+        before = cast("Poll | None", self.cycle)  # or uvicorn's own, with the same word for it
+        return (
+            (before is None or before.response_complete)
+            and not self.flow.write_paused
+            and self.limit_concurrency is None
+        )
+
+    def _took(
+        self, data: bytes, token: bytes | None, named: bytes | None, prefer: bytes | None
+    ) -> bool:
+        """Return whether the shortcut takes a poll whose bytes the parser has not seen."""
+        endpoint: Endpoint | None = self.app_state.get(STATE)
+        if endpoint is None or token is None or not self._is_free():
+            return False
+        poll = self._own
+        if poll is None:
+            poll = self._own = Poll(self)
+        if not endpoint.shortcut.take(poll, token, named, prefer):
+            return False
+        poll.response_complete, poll.keep_alive = False, True
+        poll.headers, poll.data = None, data
+        self.poll = self.cycle = poll  # type: ignore[assignment]
+        self._rested = 0.0
+        self._unset_keepalive_if_required()
+        return True
+
     def on_message_begin(self) -> None:
         """Begin a request; most of what uvicorn prepares a poll does not need."""
+        self._within = True
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -174,17 +215,14 @@ class PolicyProtocol(HttpToolsProtocol):
 
     def _is_plain(self) -> bool:
         """Return whether the request may be answered here: alone on its connection, no body."""
-        before = cast("Poll | None", self.cycle)  # or uvicorn's own, with the same word for it
         if (
-            (before is not None and not before.response_complete)
-            or self.flow.write_paused
-            or self.limit_concurrency is not None
+            not self._is_free()
             or self.parser.get_method() != b"GET"
             or self.parser.get_http_version() != "1.1"
         ):
             return False
         for name, _ in self.headers:  # noqa: SIM110  every poll comes by here
-            if name in _OTHERS:
+            if name in OTHERS:
                 return False
         return True
 
@@ -194,18 +232,22 @@ class PolicyProtocol(HttpToolsProtocol):
             poll = self._own = Poll(self)
         poll.response_complete = False
         poll.keep_alive = self.parser.should_keep_alive()
+        poll.headers = self.headers
         self.poll = self.cycle = poll  # type: ignore[assignment]
-        if not endpoint.shortcut.take(poll, self.headers):
+        said = said_in(self.headers)
+        if said is None or not endpoint.shortcut.take(poll, *said):
             self.answer_in_full(poll)
 
     def answer_in_full(self, poll: Poll, *, is_counted: bool = False, granted: int = 0) -> None:
         """Answer a poll by the coroutine that answers any."""
         endpoint: Endpoint = self.app_state[STATE]
-        poll.course = endpoint.answered(self.headers, is_counted=is_counted, waited=granted)
+        headers = headers_of(poll.data) if poll.headers is None else poll.headers
+        poll.course = endpoint.answered(headers, is_counted=is_counted, waited=granted)
         poll.go_on()
 
     def on_message_complete(self) -> None:
         """End a request; a poll has no body to wait for."""
+        self._within = False
         if self.poll is None or cast("Poll", self.cycle) is not self.poll:
             super().on_message_complete()
 

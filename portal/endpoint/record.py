@@ -2,6 +2,7 @@
 
 import secrets
 import struct
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from portal.endpoint.answer import Known
@@ -10,6 +11,8 @@ CHANNEL: Final = b"sayso:changed"
 SEQUENCE: Final = b"sayso:sequence"
 NONCE_BYTES: Final = 8
 NONCE_SECONDS: Final = 86_400
+MOST_MARKS: Final = 64
+"""Marks that can be read back: who has missed more verifies everything anew."""
 BODY_SECONDS: Final = 60
 _HEAD: Final = struct.Struct(">8s8sQQQQQQQ")
 _VERSION: Final = struct.Struct(">Q")
@@ -54,6 +57,16 @@ def record_key(epoch: bytes, digest: bytes) -> bytes:
 def body_key(epoch: bytes, digest: bytes) -> bytes:
     """Return the key of the signed policy of a token's holder."""
     return b"sayso:%b:b:%b" % (epoch, digest)
+
+
+def tally_key(epoch: bytes) -> bytes:
+    """Return the key of the tally: another random value after each mark."""
+    return b"sayso:%b:tally" % epoch
+
+
+def marks_key(epoch: bytes) -> bytes:
+    """Return the key of the list of the last marks, the newest first."""
+    return b"sayso:%b:marks" % epoch
 
 
 def new_nonce() -> bytes:
@@ -105,6 +118,46 @@ def signed(raw: bytes | None, version: int) -> bytes | None:
     is_it = raw is not None and raw[: _VERSION.size] == _VERSION.pack(version)
     return raw[_VERSION.size :] if raw is not None and is_it else None
 
+
+class Mark(NamedTuple):
+    """The names that one mark outdated, and the tally before and after it."""
+
+    before: bytes
+    after: bytes
+    names: Sequence[str]
+
+
+def mark_keys_and_values(epoch: bytes, names: Collection[str]) -> tuple[list[bytes], list[bytes]]:
+    """Return KEYS and ARGV of the `MARK` that gives each name another nonce."""
+    keys = [key(epoch, name) for name in names]
+    nonces = [new_nonce() for _ in names]
+    told = " ".join(names).encode("ascii")
+    fixed = [new_nonce(), told, b"%d" % NONCE_SECONDS, b"%d" % MOST_MARKS]
+    return [tally_key(epoch), marks_key(epoch), *keys], [*fixed, *nonces]
+
+
+def unpack_mark(raw: bytes) -> Mark:
+    """Return a mark as it lies in the list."""
+    before, after, names = (
+        raw[:NONCE_BYTES],
+        raw[NONCE_BYTES : 2 * NONCE_BYTES],
+        raw[2 * NONCE_BYTES :],
+    )
+    return Mark(before, after, names.decode("ascii").split(" "))
+
+
+MARK: Final = b"""
+-- Outdates what is kept under some names, and leaves a trace of it.
+local before = redis.call('GET', KEYS[1]) or string.rep('0', #ARGV[1])
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+redis.call('LPUSH', KEYS[2], before .. ARGV[1] .. ARGV[2])
+redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+for n = 3, #KEYS do redis.call('SET', KEYS[n], ARGV[n + 2], 'EX', ARGV[3]) end
+return #KEYS
+"""
+"""KEYS: tally, list of marks, the nonces. ARGV: the next tally, the names, seconds to keep it all,
+marks to keep, the next nonces."""
 
 FILL: Final = b"""
 -- Keeps a record only under the nonces it was made from, and never in place of a newer one.

@@ -10,16 +10,15 @@ import time
 from abc import abstractmethod
 from hashlib import sha256
 from time import monotonic
-from typing import Final
 
 from portal.endpoint import record
-from portal.endpoint.answer import Headers, Known, Wake, wished
+from portal.endpoint.answer import Known, Wake, wished
 from portal.endpoint.source import Shared
+from portal.endpoint.standing import Kept
 from portal.endpoint.together import Values
+from portal.endpoint.turns import Turn, Turns
 from portal.endpoint.waiting import Waiter
 from portal.endpoint.wire import Wire
-
-SCHEME: Final = b"Bearer "
 
 
 class ShortPoll(Waiter):
@@ -28,13 +27,24 @@ class ShortPoll(Waiter):
     One object serves all polls of a connection, one after the other.
     """
 
-    __slots__ = ("asked", "digest", "granted", "named", "places", "shortcut", "wanted", "wire")
+    __slots__ = (
+        "asked",
+        "digest",
+        "granted",
+        "kept",
+        "named",
+        "places",
+        "shortcut",
+        "wanted",
+        "wire",
+    )
 
     def __init__(self) -> None:
         super().__init__()
         self.places: tuple[int, ...] = ()
         self.shortcut: Shortcut | None = None
         self.wire: Wire | None = None
+        self.kept: Kept | None = None
         self.asked = 0.0
         self.digest = b""
         self.named: bytes | None = None
@@ -82,52 +92,37 @@ class Shortcut:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
+        self._turns = Turns(shared.standing, self.settle_all)
 
-    def take(self, poll: ShortPoll, headers: Headers) -> bool:
+    def take(
+        self, poll: ShortPoll, token: bytes, named: bytes | None, prefer: bytes | None
+    ) -> bool:
         """Return whether the poll goes this way; if not, it is as if it had not been offered."""
-        credentials = named = prefer = None
-        for name, value in headers:
-            if name == b"authorization":
-                if credentials is not None:
-                    return False
-                credentials = value
-            elif name == b"if-none-match":
-                if named is not None:
-                    return False
-                named = value
-            elif name == b"prefer":
-                if prefer is not None:
-                    return False
-                prefer = value
-        if credentials is None or not credentials.startswith(SCHEME):
-            return False
         shared = self._shared
-        digest = sha256(credentials[7:]).digest()
+        digest = sha256(token).digest()
         kept = shared.kept.get(digest)
-        if kept is None or kept[0] is None:
-            return False
-        known = kept[1]
-        if named is not None and named != known.etag.encode("ascii"):
+        if kept is None or kept.nonces is None or (named is not None and named != kept.tag):
             return False
         wire = shared.watch.usable()
         now = monotonic()
         if wire is None or shared.buckets.take(digest, now):
             return False  # one too many is counted by nobody, and refused by the long way
-        poll.knows(known, shared.watch.epoch, kept[0])
-        poll.shortcut, poll.wire, poll.asked = self, wire, now
+        poll.known, poll.epoch, poll.nonces = kept.known, shared.watch.epoch, kept.nonces
+        poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now
         poll.digest, poll.named, poll.granted = digest, named, 0
         poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
-        self._ask(poll, wire)
+        self._ask(poll, kept, wire)
         return True
 
     def ask_again(self, poll: ShortPoll) -> None:
         """Ask once more what stands, after a wait."""
         wire = self._shared.watch.usable()
-        if wire is None or self._shared.watch.epoch != poll.epoch:
+        kept = poll.kept
+        if wire is None or kept is None or self._shared.watch.epoch != poll.epoch:
             poll.in_full(poll.granted)
             return
         poll.wire, poll.asked = wire, monotonic()
-        self._ask(poll, wire)
+        self._ask(poll, kept, wire)
 
     def leave(self, poll: ShortPoll) -> None:
         """Forget a poll that nobody waits for any more."""
@@ -144,25 +139,55 @@ class Shortcut:
         elif not (poll.wanted and self._hold(poll, known, now)):
             poll.stands(poll.named, poll.granted)
 
-    def _ask(self, poll: ShortPoll, wire: Wire) -> None:
-        known, epoch = poll.known, poll.epoch
-        names = record.nonce_keys(epoch, known.subject, known.cohort)
-        if poll.named is not None:
-            self._shared.together.ask(poll, wire, epoch, names)
+    def settle_all(self, turn: Turn[ShortPoll], has_heard: bool) -> None:  # noqa: FBT001
+        """Answer the polls of which what was remembered stands; leave the others to the long way.
+
+        `has_heard`: whether all that was marked before they came in is heard.
+        """
+        watch, standing, now = self._shared.watch, self._shared.standing, time.time()
+        is_good = has_heard and watch.usable() is turn.wire and watch.epoch == turn.epoch
+        for poll in turn.polls:
+            kept = poll.kept
+            if poll.is_over() or kept is None:
+                continue
+            if not (is_good and standing.holds(kept) and kept.known.is_in_force(now)):
+                poll.in_full(poll.granted)
+            elif not (poll.wanted and self._hold(poll, kept.known, now)):
+                poll.stands(kept.tag, poll.granted)
+
+    def _ask(self, poll: ShortPoll, kept: Kept, wire: Wire) -> None:
+        """Ask for no more than is needed: who has what was verified, only whether that stands."""
+        shared, known, epoch = self._shared, kept.known, poll.epoch
+        if poll.named is not None and shared.standing.holds(kept):
+            self._turns.ask(poll, wire, epoch)
             return
-        whole = record.record_key(epoch, poll.digest), record.body_key(epoch, poll.digest)
-        self._shared.together.ask(poll, wire, epoch, (*names, *whole))
+        wanted = [*record.nonce_keys(epoch, known.subject, known.cohort), record.tally_key(epoch)]
+        if poll.named is None:
+            wanted += record.record_key(epoch, poll.digest), record.body_key(epoch, poll.digest)
+        shared.together.ask(poll, wire, epoch, wanted)
 
     def _stands(self, poll: ShortPoll, values: Values) -> bool:
         """Return whether both nonces are those it was kept under, and Redis may be believed now."""
-        places, nonces, watch = poll.places, poll.nonces, self._shared.watch
-        return (
-            nonces is not None
-            and values[places[0]] == nonces.subject
-            and values[places[1]] == nonces.cohort
-            and watch.usable() is poll.wire
-            and watch.epoch == poll.epoch
-        )
+        (subject, cohort, tally, *_), watch = poll.places, self._shared.watch
+        kept, wire = poll.kept, poll.wire
+        if (
+            kept is None
+            or wire is None
+            or kept.nonces != (values[subject], values[cohort])
+            or watch.usable() is not wire
+            or watch.epoch != poll.epoch
+        ):
+            return False
+        self._verify(wire, poll.epoch, kept, values[tally])
+        return True
+
+    def _verify(self, wire: Wire, epoch: bytes, kept: Kept, tally: bytes | None) -> None:
+        """Note that it stands, so that from now on the tally alone is asked for."""
+        standing = self._shared.standing
+        if standing.is_up_to(tally):
+            standing.verify(kept)
+        else:
+            standing.catch_up(wire, epoch, _nobody_waits)
 
     def _hold(self, poll: ShortPoll, known: Known, now: float) -> bool:
         """Let it wait for a change; False where there is no space."""
@@ -175,9 +200,13 @@ class Shortcut:
 
     def _bring(self, poll: ShortPoll, known: Known, values: Values) -> None:
         """Answer with the signed policy, where Redis has it and it is still the newest."""
-        of_record, of_body = poll.places[2:]
+        of_record, of_body = poll.places[3:]
         body = record.signed(values[of_body], known.version)
         if body is None or not record.is_of(values[of_record], known.etag):
             poll.in_full(poll.granted)
         else:
             poll.brings(known.etag, body, poll.granted)
+
+
+def _nobody_waits(_: bool) -> None:  # noqa: FBT001
+    """Go on with nothing."""

@@ -13,6 +13,7 @@ from portal.endpoint import answer, postgres, record
 from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable, Wake
 from portal.endpoint.issuing import Issuer, Made
 from portal.endpoint.record import Nonces
+from portal.endpoint.standing import Kept, Standing
 from portal.endpoint.together import Together
 from portal.endpoint.waiting import Room
 from portal.endpoint.watch import Watch
@@ -37,7 +38,8 @@ class Shared:
         self.longest_wait: int = settings.POLICY_WAIT_SECONDS
         self.together = Together()
         # What Redis said of a holder, and under which nonces: good again while those two stand.
-        self.kept: dict[bytes, tuple[Nonces | None, Known]] = {}
+        self.kept: dict[bytes, Kept] = {}
+        self.standing = Standing()
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
@@ -65,7 +67,7 @@ class Shared:
         """
         if len(self.kept) >= MOST_KEPT:
             self.kept.clear()
-        self.kept[digest] = nonces, known
+        self.kept[digest] = Kept(known, nonces)
 
     @property
     def offer(self) -> int:
@@ -115,11 +117,13 @@ class FastSource:
         try:
             kept = self._shared.kept.get(digest)
             # Only for who has this very policy: another process may have issued a newer one.
-            if kept and (nonces := kept[0]) and kept[1].etag == named:
-                known = await self._again(wire, nonces, kept[1])
+            if kept and kept.nonces and kept.known.etag == named:
+                known = await self._again(wire, kept.nonces, kept.known)
                 if known and known.is_in_force(now):
                     return known
-            hint = (kept[1].subject, kept[1].cohort) if kept else await self._find(wire, digest)
+            hint = (
+                (kept.known.subject, kept.known.cohort) if kept else await self._find(wire, digest)
+            )
             if hint is None:
                 return await self._first(wire, digest)
             known = await self._read(wire, digest, hint, whole=not named)

@@ -164,18 +164,8 @@ class Watch:
         if not fence.ids or self._postgres is None:
             return
         epoch = fence.epoch.encode("ascii")
-        await asyncio.gather(
-            *(
-                wire.call(
-                    b"SET",
-                    record.key(epoch, name),
-                    record.new_nonce(),
-                    b"EX",
-                    record.NONCE_SECONDS,
-                )
-                for name in set(fence.names)
-            )
-        )
+        keys, values = record.mark_keys_and_values(epoch, sorted(set(fence.names)))
+        await wire.call(b"EVAL", record.MARK, len(keys), *keys, *values)
         await self._postgres.execute(FORGET, [fence.ids, fence.epoch])
 
     async def _turn(self, wire: Wire, fence: Fence, server: str) -> None:

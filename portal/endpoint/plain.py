@@ -1,0 +1,71 @@
+"""A poll as agents send it, read from its bytes ahead of the server's parser.
+
+Takes what leaves no room for two readings: one GET of the policy, whole and alone in what arrived,
+of visible characters, with headers from a short list and each that matters once. All else is not
+recognised, and the server's own parser reads it as if this way did not exist.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from portal.endpoint.answer import Headers
+from portal.endpoint.asgi import PATH
+
+
+class Said(NamedTuple):
+    """What a poll says: the bearer token, If-None-Match and Prefer."""
+
+    token: bytes
+    named: bytes | None
+    prefer: bytes | None
+
+
+SCHEME: Final = b"Bearer "
+OTHERS: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
+"""With one of these a request has, or may have, a body or another course."""
+LONGEST: Final = 4096
+
+_START: Final = b"GET %b HTTP/1.1\r\n" % PATH.encode("ascii")
+_END: Final = b"\r\n\r\n"
+_POLL: Final = re.compile(
+    rb"%b(?:"
+    # What says nothing about the policy, nor about where the request ends.
+    rb"(?:[Hh]ost|[Uu]ser-[Aa]gent|[Aa]ccept(?:-[Ee]ncoding|-[Ll]anguage)?"
+    rb"|[Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)|[Xx]-[Rr]eal-I[Pp]): [ -~]*\r\n"
+    rb"|[Cc]onnection: keep-alive\r\n"
+    # What does: once each.
+    rb"|(?(1)(?!)|[Aa]uthorization: Bearer ([!-~]+)\r\n)"
+    rb"|(?(2)(?!)|[Ii]f-[Nn]one-[Mm]atch: ([!-~]+)\r\n)"
+    rb"|(?(3)(?!)|[Pp]refer: ([!-~]+)\r\n)"
+    rb")+\r\n" % re.escape(_START)
+)
+
+
+def recognised(data: bytes) -> tuple[bytes | None, bytes | None, bytes | None] | None:
+    """Return the token and what is named and preferred; None for anything but one plain poll.
+
+    The three parts of `Said`, bare: every poll comes by here.
+    """
+    if len(data) > LONGEST or (found := _POLL.fullmatch(data)) is None:
+        return None
+    return found.groups()  # type: ignore[return-value]
+
+
+def headers_of(data: bytes) -> Headers:
+    """Return the headers of a poll that was recognised, as the server's parser would."""
+    lines = (line.partition(b":") for line in data[len(_START) : -len(_END)].split(b"\r\n"))
+    return [(name.lower(), value.strip(b" ")) for name, _, value in lines]
+
+
+def said_in(headers: Headers) -> Said | None:
+    """Return what a poll with these headers says; None where it brings no one bearer token."""
+    said: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in {b"authorization", b"if-none-match", b"prefer"}:
+            if name in said:
+                return None
+            said[name] = value
+    credentials = said.get(b"authorization", b"")
+    if not credentials.startswith(SCHEME):
+        return None
+    return Said(credentials[len(SCHEME) :], said.get(b"if-none-match"), said.get(b"prefer"))
