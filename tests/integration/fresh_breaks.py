@@ -74,6 +74,20 @@ def nonce() -> None:
     FastSource._again = again  # type: ignore[method-assign]
 
 
+def tally() -> None:
+    """Let readers think that they heard of every mark."""
+    from portal.endpoint.standing import Standing
+
+    Standing.is_up_to = lambda *_: True  # type: ignore[method-assign]
+
+
+def trace() -> None:
+    """Let marks leave no trace of the names they outdate."""
+    from portal.endpoint.standing import Standing
+
+    Standing._note = lambda *_: None  # type: ignore[method-assign]
+
+
 def bound() -> None:
     """Let readers believe Redis for an hour after they last heard from PostgreSQL."""
     from portal.endpoint import watch
@@ -102,4 +116,10 @@ def epoch() -> None:
 
 
 WRITERS: dict[str, Callable[[], None]] = {"mark": mark, "order": order, "lock": lock, "rows": rows}
-SERVERS: dict[str, Callable[[], None]] = {"nonce": nonce, "bound": bound, "epoch": epoch}
+SERVERS: dict[str, Callable[[], None]] = {
+    "nonce": nonce,
+    "tally": tally,
+    "trace": trace,
+    "bound": bound,
+    "epoch": epoch,
+}

@@ -99,6 +99,8 @@ def nothing(run: Run) -> None:
         ("mark", nothing),
         ("lock", nothing),
         ("nonce", nothing),
+        ("tally", nothing),
+        pytest.param("trace", nothing, marks=pytest.mark.deep),
         pytest.param("order", nothing, marks=pytest.mark.deep),
         pytest.param("rows", Run.cut_writers, marks=pytest.mark.deep),
         pytest.param("bound", Run.cut_both, marks=pytest.mark.deep),
