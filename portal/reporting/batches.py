@@ -25,6 +25,7 @@ OUTCOMES: Final = {
 """Two, so that both are of enough people as a rule: told apart, the rare ones would be of few."""
 REASONS: Final = {
     OWN_CHOICE: "The person does not allow it (or no longer, or not at that time)",
+    "policy_superseded": "A newer policy allowed less",
     "app_not_allowed": "The app was not in the policy",
     "signal_not_allowed": "A signal was not in the policy",
     "visible_unknown": "It is not said which other windows could be seen",

@@ -26,7 +26,9 @@ from retention.schedule import due_at
 from retention.services.judgement import (
     INCIDENT,
     NEVER,
+    Allowed,
     objections,
+    shortest_term,
     standing_for,
     told_to_others,
 )
@@ -146,6 +148,7 @@ def admit(
         event,
         app,
         manifest,
+        newer=standing.newer,
         terms=terms_now(agent.subject),
         store=store,
         key=key,
@@ -194,6 +197,7 @@ def batch_of(
     app: App,
     manifest: Manifest,
     *,
+    newer: Iterable[Allowed],
     terms: Terms,
     store: str,
     key: str,
@@ -201,10 +205,10 @@ def batch_of(
 ) -> Batch:
     """Return the batch to be stored, with the instant by which it must be gone; not saved yet.
 
-    That is the earliest by the policy it was captured under and by the rules that hold on arrival.
+    That is the earliest by the policies it was captured under and by the rules that hold on
+    arrival.
     """
-    allowed, until = policy.allow[manifest.purpose], manifest.captured_until
-    days = min(allowed[app][signal] for app, signal in manifest.pairs())
+    until, days = manifest.captured_until, shortest_term(policy, newer, manifest)
     now = terms.due(purpose=manifest.purpose, signals=manifest.signals, captured_until=until)
     ends = due_at(captured_until=until, retention_days=days)
     named = (ends, now, ended_where_captured(policy, event.purpose))

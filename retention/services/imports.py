@@ -25,7 +25,7 @@ from retention.services.admission import (
     say_refused,
     unaltered,
 )
-from retention.services.judgement import NEVER, Standing, objections
+from retention.services.judgement import NEVER, Allowed, Standing, begins_within, objections
 from retention.services.tightening import terms_now
 from retention.stores import Store, store_named
 
@@ -40,7 +40,7 @@ class Judged:
 
     manifest: Manifest
     policy: IssuedPolicy | None
-    event: ConsentEvent | None
+    standing: Standing
     admission: Admission
 
 
@@ -75,10 +75,8 @@ def _take_in(
     # Serialise per subject: a withdrawal comes wholly before all of these or after them.
     no_change_meanwhile()
     subject = Subject.objects.select_for_update().get(pk=agent.subject_id)
-    decisions = _Decisions(subject)
-    versions = {manifest.policy_version for manifest in manifests}
-    issued = IssuedPolicy.objects.filter(agent=agent, version__in=versions)
-    policies = {policy.version: policy for policy in issued}
+    policies = _policies_of(agent, manifests)
+    decisions = _Decisions(subject, list(policies.values()))
     judged = [_judge(agent, one, policies.get(one.policy_version), decisions) for one in manifests]
     Admission.objects.bulk_create(one.admission for one in judged)
     kept = _keep(agent, judged, store=store)
@@ -89,6 +87,18 @@ def _take_in(
         else:
             say_refused(agent, one.admission, at=at)
     return judged
+
+
+def _policies_of(agent: Agent, manifests: list[Manifest]) -> dict[int, IssuedPolicy]:
+    """Return by version what the batches name, and what took its place until they all ended."""
+    if not manifests:
+        return {}
+    issued = IssuedPolicy.objects.filter(
+        agent=agent,
+        version__gte=min(manifest.policy_version for manifest in manifests),
+        issued_at__lte=max(manifest.captured_until for manifest in manifests),
+    )
+    return {policy.version: policy for policy in issued}
 
 
 def _judge(
@@ -107,7 +117,7 @@ def _judge(
         reasons=reasons,
         decided_at=timezone.now(),
     )
-    return Judged(manifest, policy, standing.event, admission)
+    return Judged(manifest, policy, standing, admission)
 
 
 def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Batch]:
@@ -117,16 +127,17 @@ def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Bat
         one.manifest.batch: batch_of(
             agent,
             one.policy,
-            one.event,
+            one.standing.event,
             apps[one.manifest.app],
             one.manifest,
+            newer=one.standing.newer,
             terms=terms,
             store=store.name,
             key=key_of(one.manifest.batch),
             imported=True,
         )
         for one in judged
-        if one.policy and one.event and one.admission.state == Admission.State.ADMITTED
+        if one.policy and one.standing.event and one.admission.state == Admission.State.ADMITTED
     }
 
 
@@ -135,6 +146,7 @@ class _Decisions:
     """The person's decisions as they stand in this transaction, looked up once for many batches."""
 
     subject: Subject
+    policies: Sequence[IssuedPolicy]
     _yes: dict[tuple[str, int | None], Yes] = field(default_factory=dict)
     _apps: dict[str, bool] = field(default_factory=dict)
     _known: set[tuple[str, str, datetime, datetime, str]] | None = None
@@ -160,6 +172,14 @@ class _Decisions:
             departed=self._departed(),
             protected=any(self._is_protected(app) for app in manifest.apps()),
             repeated=self._repeated(manifest),
+            newer=self._newer(policy, manifest) if policy else (),
+        )
+
+    def _newer(self, policy: IssuedPolicy, manifest: Manifest) -> tuple[Allowed, ...]:
+        return tuple(
+            later.allow
+            for later in self.policies
+            if later.version > policy.version and begins_within(later.issued_at, manifest)
         )
 
     def _repeated(self, manifest: Manifest) -> bool:

@@ -1,8 +1,8 @@
 """The judgement on a batch: every reason, as a stable code, why it may not be let in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
@@ -29,10 +29,17 @@ OWN_CHOICES: Final = frozenset(
 
 OWN_CHOICE: Final = "person_does_not_allow"
 
+Allowed = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""What a policy allows: purpose -> app -> signal -> days."""
+
 
 @dataclass(frozen=True)
 class Standing:
-    """What bears on one batch: the yes that stands, what stops the person, a switch, the app."""
+    """What bears on one batch: the yes that stands, what stops the person, a switch, the app.
+
+    `newer` is what the policies allowed that were issued to the agent after the one that the batch
+    names, and before its capture ended.
+    """
 
     event: ConsentEvent | None
     covered: set[tuple[str, Signal]]
@@ -42,11 +49,15 @@ class Standing:
     departed: bool
     protected: bool
     repeated: bool
+    newer: tuple[Allowed, ...] = ()
 
 
 def told_to_others(reasons: Iterable[str]) -> tuple[str, ...]:
     """Return reasons as others may read them: without a signal, a person's own choices as one."""
     plain = {reason.partition(":")[0] for reason in reasons}
+    if plain & OWN_CHOICES:
+        # The newer policy said no more than the choice: beside it, it would tell when that was.
+        plain.discard("policy_superseded")
     return tuple(sorted({OWN_CHOICE if code in OWN_CHOICES else code for code in plain}))
 
 
@@ -71,6 +82,8 @@ def objections(
         found.append("policy_never_issued")
     else:
         found += outside_policy(policy, manifest)
+        if not all(_allows(allowed, manifest) for allowed in standing.newer):
+            found.append("policy_superseded")
     if {"policy_never_issued", "outside_the_lease"} & {*found} and not _leased(agent, manifest):
         found.append("outside_every_lease")
     if manifest.captured_until > timezone.now() + timedelta(seconds=5):
@@ -105,6 +118,21 @@ def outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
     if not manifest.signals:
         found.append("no_signals")
     return found
+
+
+def _allows(allowed: Allowed, manifest: Manifest) -> bool:
+    apps = allowed.get(manifest.purpose, {})
+    return all(signal in apps.get(app, {}) for app, signal in manifest.pairs())
+
+
+def shortest_term(policy: IssuedPolicy, newer: Iterable[Allowed], manifest: Manifest) -> int:
+    """Return the days for which an admitted batch may be kept: the fewest that any policy says."""
+    policies: tuple[Allowed, ...] = (policy.allow, *newer)
+    return min(
+        allowed[manifest.purpose][app][signal]
+        for allowed in policies
+        for app, signal in manifest.pairs()
+    )
 
 
 def _leased(agent: Agent, manifest: Manifest) -> bool:
@@ -147,7 +175,25 @@ def standing_for(subject: Subject, policy: IssuedPolicy | None, manifest: Manife
         departed=consent.has_departed(subject),
         protected=any(consent.is_protected(app) for app in manifest.apps()),
         repeated=_repeated(subject, manifest),
+        newer=_newer(policy, manifest) if policy else (),
     )
+
+
+def _newer(policy: IssuedPolicy, manifest: Manifest) -> tuple[Allowed, ...]:
+    """Return what those policies allowed that took the place of this one before capture ended.
+
+    A lease outlives the policy that takes its place, so without them the agent that names the most
+    generous of its policies would get it. An answer may have got lost on the way: a plain renewal
+    therefore changes nothing, and a narrower one is no incident.
+    """
+    later = IssuedPolicy.objects.filter(agent=policy.agent_id, version__gt=policy.version)
+    rows = later.filter(issued_at__lte=manifest.captured_until).values_list("issued_at", "allow")
+    return tuple(allow for issued_at, allow in rows if begins_within(issued_at, manifest))
+
+
+def begins_within(issued_at: datetime, manifest: Manifest) -> bool:
+    """Say whether a policy came before the end of a capture; one without length is an instant."""
+    return issued_at < manifest.captured_until or issued_at <= manifest.captured_from
 
 
 def _repeated(subject: Subject, manifest: Manifest) -> bool:

@@ -283,6 +283,81 @@ def before_it_enrolled(scene: Scene) -> Any:
     return scene.hand_in(policy, **scene.over(begins=90, ends=89))
 
 
+def narrower(scene: Scene, *, ago: float) -> Any:
+    """A policy for a place whose works council has not agreed: it allows nothing."""
+    from consent import services
+
+    services.record_fact(
+        subject=scene.world.subject,
+        kind="work_location",
+        value="DE",
+        valid_from=scene.now.date() - timedelta(days=1),
+        source="test",
+        actor=factories.OFFICER,
+    )
+    policy = scene.mine.issue(ago=ago * MINUTE)
+    assert policy.allow.get("train-agents", {}) == {}
+    return policy
+
+
+def superseded(scene: Scene) -> Any:
+    """Under the lease of the version before, which still runs."""
+    policy = scene.mine.issue(ago=8 * MINUTE)
+    narrower(scene, ago=3)
+    return scene.hand_in(policy, **scene.over(begins=2, ends=1))
+
+
+def superseded_half_way(scene: Scene) -> Any:
+    policy = scene.mine.issue(ago=8 * MINUTE)
+    narrower(scene, ago=3)
+    return scene.hand_in(policy, **scene.over(begins=4, ends=2))
+
+
+def superseded_before_the_bytes(scene: Scene) -> Any:
+    policy = scene.mine.issue(ago=8 * MINUTE)
+    announced = scene.announce(policy, **scene.over(begins=4, ends=2))
+    narrower(scene, ago=3)
+    return scene.send(announced)
+
+
+def superseded_for_a_while(scene: Scene) -> Any:
+    """Narrower, and wide again: what was captured meanwhile was never allowed."""
+    from consent import services
+
+    policy = scene.mine.issue(ago=12 * MINUTE)
+    services.pause_capture(subject=scene.world.subject)
+    scene.mine.issue(ago=8 * MINUTE)
+    services.resume_capture(subject=scene.world.subject)
+    scene.mine.issue(ago=4 * MINUTE)
+    return scene.hand_in(policy, **scene.over(begins=7, ends=6))
+
+
+def before_it_was_superseded(scene: Scene) -> Any:
+    """Up to the very second in which the narrower policy was issued."""
+    policy = scene.mine.issue(ago=8 * MINUTE)
+    ends = narrower(scene, ago=3).issued_at
+    since = (ends - MINUTE).isoformat()
+    return scene.hand_in(policy, **{"from": since, "until": ends.isoformat()})
+
+
+def renewed_meanwhile(scene: Scene) -> Any:
+    """The answer with the renewal got lost: the machine goes on under the version before."""
+    policy = scene.mine.issue(ago=8 * MINUTE)
+    scene.mine.issue(ago=3 * MINUTE)
+    return scene.hand_in(policy, **scene.over(begins=2, ends=1))
+
+
+def superseded_on_another_machine(scene: Scene) -> Any:
+    """What another machine was told does not bear on this one."""
+    from consent import services
+
+    policy, other = scene.mine.issue(ago=8 * MINUTE), enrolled(scene.world.subject)
+    services.pause_capture(subject=scene.world.subject)
+    other.issue(ago=3 * MINUTE)
+    services.resume_capture(subject=scene.world.subject)
+    return scene.hand_in(policy, **scene.over(begins=2, ends=1))
+
+
 def app_not_allowed(scene: Scene) -> Any:
     return scene.hand_in(scene.mine.issue(ago=5 * MINUTE), app="elsewhere")
 
@@ -524,6 +599,20 @@ TABLE = (
         "manifest_differs"),
     refused("larger than the policy allows", too_large, "batch_too_large"),
     refused("across two policies", across_two_policies, "outside_the_lease"),
+    refused("under the version before, after a narrower one was issued", superseded,
+            "policy_superseded"),
+    refused("under the version before, half before a narrower one and half after",
+            superseded_half_way, "policy_superseded"),
+    refused("a narrower version was issued between manifest and bytes",
+            superseded_before_the_bytes, "policy_superseded"),
+    refused("under the version before, while a narrower one stood that is over",
+            superseded_for_a_while, "policy_superseded"),
+    Row("under the version before, until a narrower one was issued", before_it_was_superseded,
+        201, "admitted", kept=1),
+    Row("under the version before, after an equal renewal", renewed_meanwhile,
+        201, "admitted", kept=1),
+    Row("after a narrower version was issued to another machine", superseded_on_another_machine,
+        201, "admitted", kept=1),
     incident("outside any lease", outside_any_lease, "outside_the_lease", "outside_every_lease"),
     incident("begun under a lease, ended when none ran", beyond_its_lease,
              "outside_the_lease", "outside_every_lease"),

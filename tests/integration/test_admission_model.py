@@ -93,6 +93,10 @@ class Oracle:
             return "refused"
         if capture.ends > now + 5 or not capture.pairs() <= named.allows:
             return "refused"
+        newer = [lease for lease in own if lease.version > named.version]
+        meanwhile = [one for one in newer if any(one.begins <= s for s in capture.seconds())]
+        if not all(capture.pairs() <= one.allows for one in meanwhile):
+            return "refused"
         since = self.decisions[max(named.decisions - 1, 0) :]
         if not since or not all(said and capture.pairs() <= said for said in since):
             return "refused"
@@ -325,5 +329,10 @@ def test_the_oracle_knows_right_from_wrong() -> None:
     oracle.strikes.append((1199, 1200))
     assert oracle.answer(click, 1300) == "refused"
     oracle.strikes.clear()
+    oracle.leases.append(Lease(2, 0, 1200, frozenset(), 1))
+    assert oracle.answer(click, 1300) == "awaiting_bytes"
+    assert oracle.answer(moved(1100, 1201), 1300) == "refused"
+    oracle.leases.append(Lease(3, 0, 1100, yes, 1))
+    assert oracle.answer(click, 1300) == "awaiting_bytes"
     oracle.decisions += [frozenset(), yes]
     assert oracle.answer(click, 1300) == "refused"

@@ -154,3 +154,63 @@ def test_the_same_bytes_twice_at_once_come_in_once(agent: Any, store: Path, data
     assert admitted.state == "admitted"
     assert database.sql("SELECT count(*) FROM retention_batch") == [(1,)]
     assert [path.read_bytes() for path in store.rglob("*") if path.is_file()] == [b"x"]
+
+
+def test_the_shortest_term_of_all_policies_since_holds(database: Any, store: Path) -> None:
+    """A term that was shorter for a while still holds for what was captured meanwhile."""
+    from consent.services.purposes import change_purpose
+    from retention import services as retention
+    from retention.models import Batch
+
+    world = factories.make_world()
+    world.say_yes()
+    agent = factories.make_agent(world.subject)
+    days = []
+    for ago, kept in ((9, 40), (6, 3), (1, 40)):
+        change_purpose(
+            purpose=world.purpose, fields={"retention_days": kept}, actor=factories.OFFICER
+        )
+        days.append(factories.make_policy(agent, ago=timedelta(minutes=ago)))
+    ends = days[1].issued_at + timedelta(minutes=3)
+    meanwhile = {"captured_from": ends - timedelta(minutes=1), "captured_until": ends}
+    first = factories.manifest_for(days[0], b"first", **meanwhile)
+    second = factories.manifest_for(days[0], b"second", **meanwhile)
+
+    retention.announce_batch(agent=agent, manifest=first)
+    retention.receive_bytes(agent=agent, batch=first.batch, chunks=[b"first"])
+    retention.import_batches(agent=agent, batches=[(second, b"second")], at=ends)
+
+    assert set(Batch.objects.values_list("due_at", flat=True)) == {ends + timedelta(days=3)}
+
+
+def test_an_import_under_a_superseded_policy_is_refused(
+    agent: Any, store: Path, database: Any
+) -> None:
+    from consent import services
+    from retention import services as retention
+
+    policy = factories.make_policy(agent, ago=timedelta(minutes=9))
+    services.pause_capture(subject=agent.subject)
+    narrower = factories.make_policy(agent, ago=timedelta(minutes=6))
+    services.resume_capture(subject=agent.subject)
+    since = narrower.issued_at
+    minute = timedelta(minutes=1)
+    batches = [
+        (factories.manifest_for(policy, b"x", captured_from=begin, captured_until=end), b"x")
+        for begin, end in (
+            (since - minute, since),
+            (since, since),
+            (since - minute, since + minute),
+        )
+    ]
+
+    judged = retention.import_batches(agent=agent, batches=batches, at=policy.lease_until)
+
+    assert [one.reasons for one in judged] == [[], ["policy_superseded"], ["policy_superseded"]]
+
+
+def test_a_choice_hides_from_others_that_a_newer_policy_said_the_same() -> None:
+    from retention.services.judgement import told_to_others
+
+    assert told_to_others(["policy_superseded"]) == ("policy_superseded",)
+    assert told_to_others(["paused", "policy_superseded"]) == ("person_does_not_allow",)

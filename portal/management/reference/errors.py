@@ -32,6 +32,10 @@ BATCH_REASONS: Final = {
     "agent_not_active": "The agent is no longer in good standing.",
     "batch_too_large": "The batch has more bytes than `limits` in the policy allows.",
     "policy_never_issued": "No policy of that version was issued to this agent.",
+    "policy_superseded": (
+        "A policy that was issued to this agent later, and before the interval ended, did not allow"
+        " all of it."
+    ),
     "app_not_allowed": "The policy of that version did not allow the app for the purpose.",
     "signal_not_allowed": "The policy did not allow this signal there; it is named after a colon.",
     "visible_unknown": (
