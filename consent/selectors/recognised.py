@@ -42,15 +42,15 @@ class _Hosts:
     """Which hosts the domain marks of some apps fit."""
 
     def __init__(self, apps: Iterable[Marks]) -> None:
-        patterns = {mark["value"] for marks in apps for mark in marks if mark["kind"] == _DOMAIN}
-        self._patterns = patterns
-        # Every mark that takes in all of one of them, or more.
-        self._around = {wider for pattern in patterns for wider in parents(pattern)}
+        self._patterns = {m["value"] for marks in apps for m in marks if m["kind"] == _DOMAIN}
 
     def may_be(self, marks: Marks) -> bool:
-        """Return whether some host fits one of these marks and one of the apps'."""
+        """Return whether one of these marks fits some of the apps' hosts, and more closely.
+
+        One that fits more hosts than theirs never takes any away: the closest mark counts.
+        """
         return any(
-            mark["value"] in self._around or not self._patterns.isdisjoint(parents(mark["value"]))
+            not self._patterns.isdisjoint(parents(mark["value"]))
             for mark in marks
             if mark["kind"] == _DOMAIN
         )
