@@ -133,9 +133,8 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
         if asked.hours:
             schedules[asked.code], hours[asked.code] = asked.schedules, asked.hours
         apps = app_facts(shared, asked.purpose, at.date())
-        found, turns = answered(asked, apps, rules)
-        pairs += found
-        changes += turns
+        pairs += answered(asked, apps, rules)
+        changes += changes_of(asked, apps, rules)
     return Verdicts(
         pairs=tuple(pairs),
         cohort_policy=policy,
@@ -187,15 +186,12 @@ _state_at = lru_cache(maxsize=512)(state_at)
 """Policies are issued to many at the same instant."""
 
 
-def answered(
-    asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook
-) -> tuple[list[PairDecision], list[datetime]]:
-    """Return the decisions about these apps, and when one of them may change by itself."""
-    pairs = [
+def answered(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> list[PairDecision]:
+    """Return the decisions about these apps."""
+    return [
         PairDecision(asked.code, str(app), Signal(signal), decision)
         for (app, signal), decision in decided(asked, apps, rules).items()
     ]
-    return pairs, list(_changes(asked.person, asked.purpose, apps, rules))
 
 
 def decided(
@@ -365,10 +361,9 @@ def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]
     return found
 
 
-def _changes(
-    person: PersonFacts, purpose: Mapping[str, Any], apps: tuple[AppFacts, ...], rules: Rulebook
-) -> Iterator[datetime]:
-    if isinstance(change := next_change(person, rules, apps), datetime):
+def changes_of(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> Iterator[datetime]:
+    """Yield when one of the decisions about these apps may change by itself."""
+    if isinstance(change := next_change(asked.person, rules, apps), datetime):
         yield change
     # Evidence, agreements and exceptions count from the first instant of a day, and until it.
-    yield from (midnight(day) for day in dated_in(purpose) if day > person.today)
+    yield from (midnight(d) for d in dated_in(asked.purpose) if d > asked.person.today)

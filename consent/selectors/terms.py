@@ -9,19 +9,21 @@ import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import count
 from typing import Any, Final, TypeVar
 
 from consent.digests import Fragment, plain
 from consent.models import CohortPolicy
-from consent.policy.facts import AppFacts
+from consent.policy.facts import AppFacts, PersonFacts
 from consent.policy.rulebook import Rulebook
-from consent.policy.types import NEVER_CATEGORIES, NeverSignal, Signal
+from consent.policy.types import NEVER_CATEGORIES, AppCategory, NeverSignal, Signal
 from consent.rules import rulebook_of
 from consent.selectors.decisions import (
     Question,
     Standing,
     answered,
     app_facts,
+    changes_of,
     changes_of_person,
     questions,
 )
@@ -29,12 +31,32 @@ from consent.selectors.documents import registry_of, said_by
 from consent.selectors.never import never_on, reachable
 from consent.selectors.recognised import asked_for, recognised
 from consent.selectors.settings import setting
-from consent.selectors.verdicts import allow_of, allowed_of, denied_of, schedule_of
+from consent.selectors.verdicts import (
+    PairDecision,
+    allow_of,
+    allowed_of,
+    denied_of,
+    schedule_of,
+)
 
 T = TypeVar("T")
 _Shaped = tuple[AppFacts, int]
-"""An app, and a number that it shares with those that differ from it in nothing but their code."""
-KEPT: Final = {"piece": 4096, "facts": 512, "purpose": 4096, "apps": 64, "reach": 4096, "never": 64}
+"""An app, and a number for what the core hears of it apart from its code."""
+_Signals = frozenset[Signal] | None
+_Alike = tuple[int, _Signals, _Signals, tuple[bool, ...]]
+_Denied = tuple[tuple[str, ...], tuple[str, ...]]
+"""Reasons, and the signals denied for them."""
+_RECORDED: Final = frozenset(AppCategory) - NEVER_CATEGORIES - {AppCategory.UNKNOWN}
+KEPT: Final = {
+    "piece": 4096,
+    "told": 1024,
+    "shape": 1024,
+    "facts": 512,
+    "purpose": 4096,
+    "apps": 64,
+    "reach": 4096,
+    "never": 64,
+}
 """So much is remembered of each kind before it is begun anew: some ten megabytes in all."""
 
 
@@ -49,6 +71,15 @@ class Piece:
     denied: str
     allows: int
     changes: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one app of those that are alike comes to."""
+
+    allow: Mapping[str, int]
+    allowed: tuple[Mapping[str, Any], ...]
+    denied: tuple[_Denied, ...]
 
 
 @dataclass(frozen=True)
@@ -141,7 +172,7 @@ def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Pie
     said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
     return _remembered(
         ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed),
-        lambda: _worked_out(asked, _apps(policy, said, asked, today), rules),
+        lambda: _worked_out(asked, person, _apps(policy, said, asked, today), rules),
     )
 
 
@@ -153,40 +184,66 @@ def _digest_of(policy: CohortPolicy, asked: Question) -> str:
     )
 
 
-def _worked_out(asked: Question, apps: tuple[_Shaped, ...], rules: Rulebook) -> Piece:
+def _worked_out(
+    asked: Question, person: PersonFacts, apps: tuple[_Shaped, ...], rules: Rulebook
+) -> Piece:
     """Decide about one app of all that are alike, and say the same of the others."""
-    alike = {str(same[0].app): [str(app.app) for app in same] for same in _alike(apps, asked)}
-    firsts = tuple(app for app, _ in apps if app.app in alike)
-    pairs, changes = answered(asked, firsts, rules)
-    allow = allow_of(pairs).get(asked.code, {})
-    allowed = [{**e, "app": app} for e in allowed_of(pairs) for app in alike[e["app"]]]
-    allowed.sort(key=lambda e: (e["app"], e["retention_days"]))
-    denied = [
-        {**e, "apps": sorted(app for first in e["apps"] for app in alike[first])}
-        for e in denied_of(pairs)
+    groups = _alike(apps, asked)
+    told = _told(asked, person, groups, rules)
+    allow: dict[str, Mapping[str, int]] = {}
+    allowed: list[dict[str, Any]] = []
+    denied: dict[_Denied, list[str]] = {}
+    for key, same in groups.items():
+        codes = [str(app.app) for app in same]
+        allow |= dict.fromkeys(codes, told[key].allow) if told[key].allow else {}
+        allowed += [{**entry, "app": code} for entry in told[key].allowed for code in codes]
+        for line in told[key].denied:
+            denied.setdefault(line, []).extend(codes)
+    allowed.sort(key=lambda entry: (entry["app"], entry["retention_days"]))
+    said = [
+        {"purpose": asked.code, "apps": sorted(apps), "signals": signals, "reasons": reasons}
+        for (reasons, signals), apps in sorted(denied.items())
     ]
+    firsts = tuple(same[0] for same in groups.values())
     return Piece(
-        allow={app: days for first, days in allow.items() for app in alike[first]},
+        allow=allow,
         allowed=plain(allowed).text[1:-1],
-        denied=plain(denied).text[1:-1],
+        denied=plain(said).text[1:-1],
         allows=len(allowed),
-        changes=tuple(changes),
+        changes=tuple(changes_of(asked, firsts, rules)),
     )
 
 
-def _alike(apps: tuple[_Shaped, ...], asked: Question) -> list[list[AppFacts]]:
+def _told(
+    asked: Question, person: PersonFacts, groups: Mapping[_Alike, list[AppFacts]], rules: Rulebook
+) -> Mapping[_Alike, _Told]:
+    """Return what is told of each group; what is not remembered is decided together."""
+    told: dict[_Alike, _Told] = _remembered(("told", rules.digest, asked.code, person), dict)
+    missing = {key: same[0] for key, same in groups.items() if key not in told}
+    pairs: dict[str, list[PairDecision]] = {str(app.app): [] for app in missing.values()}
+    for pair in answered(asked, tuple(missing.values()), rules) if missing else ():
+        pairs[pair.app].append(pair)
+    for key, app in missing.items():
+        found = pairs[str(app.app)]
+        denied = ((tuple(e["reasons"]), tuple(e["signals"])) for e in denied_of(found))
+        allow = allow_of(found).get(asked.code, {}).get(str(app.app), {})
+        told[key] = _Told(allow, tuple(allowed_of(found)), tuple(denied))
+    return told
+
+
+def _alike(apps: tuple[_Shaped, ...], asked: Question) -> dict[_Alike, list[AppFacts]]:
     """Group the apps of which the core hears the same but their code, which it only looks up.
 
     It looks for it in what the person chose and in the apps that agreements name.
     """
     chosen, lapsed = _by_app(asked.chosen), _by_app(asked.lapsed)
-    groups: dict[Hashable, list[AppFacts]] = {}
+    groups: dict[_Alike, list[AppFacts]] = {}
     for app, shape in apps:
         papers = (*asked.person.agreements, *app.agreements_of_others)
         named = tuple(app.app in paper.apps for paper in papers if paper.apps is not None)
         key = shape, chosen.get(app.app), lapsed.get(app.app), named
         groups.setdefault(key, []).append(app)
-    return list(groups.values())
+    return groups
 
 
 def _by_app(pairs: frozenset[tuple[str, Signal]]) -> dict[str | None, frozenset[Signal]]:
@@ -208,8 +265,18 @@ def _apps(
 
 
 def _shaped(apps: tuple[AppFacts, ...]) -> tuple[_Shaped, ...]:
-    shapes: dict[AppFacts, int] = {}
-    return tuple((app, shapes.setdefault(replace(app, app=None), len(shapes))) for app in apps)
+    return tuple((app, _shape(app)) for app in apps)
+
+
+def _shape(app: AppFacts) -> int:
+    # Whatever may be recorded at all counts the same, of whatever kind it is.
+    category = AppCategory.OFFICE if app.app_category in _RECORDED else app.app_category
+    shape = replace(app, app=None, app_category=category)
+    return _remembered(("shape", shape), lambda: next(_numbers))
+
+
+_numbers: Final = count(1)
+"""Never given twice: what was remembered under one stays about the same."""
 
 
 def _list(parts: Any) -> Fragment:
