@@ -88,6 +88,30 @@ def trace() -> None:
     Standing._note = lambda *_: None  # type: ignore[method-assign]
 
 
+def record() -> None:
+    """Let readers believe what another process kept, whatever nonces it was kept under."""
+    from portal.endpoint import record as records
+    from portal.endpoint.source import FastSource
+
+    def believed(self: Any, wire: Any, raw: Any, _: Any) -> Any:
+        kept = records.unpack(raw)
+        return kept[1] if kept and self._holds(wire) else None
+
+    FastSource._believed = believed  # type: ignore[method-assign]
+
+
+def question() -> None:
+    """Let readers ask whether somebody is changing something after they looked, not before."""
+    from portal.endpoint import postgres
+
+    def look_quietly(digest: bytes, subject: int, cohort: int) -> Any:
+        found = postgres.look(digest)
+        time.sleep(0.005)
+        return postgres._are_quiet([(subject, cohort)])[0], found
+
+    postgres.look_quietly = look_quietly
+
+
 def bound() -> None:
     """Let readers believe Redis for an hour after they last heard from PostgreSQL."""
     from portal.endpoint import watch
@@ -115,11 +139,14 @@ def epoch() -> None:
     watch.Watch._agree = agree  # type: ignore[method-assign]
 
 
-WRITERS: dict[str, Callable[[], None]] = {"mark": mark, "order": order, "lock": lock, "rows": rows}
-SERVERS: dict[str, Callable[[], None]] = {
+Parts = dict[str, Callable[[], None]]
+WRITERS: Parts = {"mark": mark, "order": order, "lock": lock, "rows": rows}
+SERVERS: Parts = {
     "nonce": nonce,
     "tally": tally,
     "trace": trace,
+    "record": record,
+    "question": question,
     "bound": bound,
     "epoch": epoch,
 }

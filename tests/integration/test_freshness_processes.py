@@ -59,7 +59,7 @@ def suffer(run: Run, answers: int, capsys: Any, *, peace: float = 0) -> Result:
     assert not result.stale, result.stale[:10]
     assert result.answers >= answers
     assert min(result.total("allowed"), result.denied) > result.answers // 20
-    assert result.by_fault["servers lose PostgreSQL"].nothing > 0, "PostgreSQL was never missed"
+    assert result.total("nothing") > 0, "PostgreSQL was never missed"
     assert len(result.by_fault) == 11, "not everything went wrong, or there was no peace"
     assert result.kinds.keys() == {"yes", "going", "running", "open"}
     # A mark that comes too late is excused one by one; that must not become the rule.
@@ -83,7 +83,7 @@ def test_ten_million_answers(database: Any, tmp_path: Path, capsys: Any) -> None
     run = Run(database, tmp_path, answers=answers, lines=16, rate=3, pause=0)
     result = suffer(run, answers, capsys, peace=30)
 
-    assert result.changes > min(300, answers // 1000)
+    assert result.changes > answers // 10_000
 
 
 # --- the fence is what does it -------------------------------------------------------------------
@@ -102,6 +102,8 @@ def nothing(run: Run) -> None:
         ("tally", nothing),
         pytest.param("trace", nothing, marks=pytest.mark.deep),
         pytest.param("order", nothing, marks=pytest.mark.deep),
+        pytest.param("record", nothing, marks=pytest.mark.deep),
+        pytest.param("question", nothing, marks=pytest.mark.deep),
         pytest.param("rows", Run.cut_writers, marks=pytest.mark.deep),
         pytest.param("bound", Run.cut_both, marks=pytest.mark.deep),
         pytest.param("epoch", Run.turn_back, marks=pytest.mark.deep),
