@@ -14,8 +14,9 @@ from consent.models import Agreement, Cohort, CohortPolicy, GateEvidence, Signal
 from consent.policy.bounds import Bounds, Floor
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
-from consent.selectors.cohorts import places_of_others, with_those_above
+from consent.selectors.cohorts import places_of_others
 from consent.selectors.facts import still_here
+from consent.selectors.places import with_those_above
 from consent.selectors.readiness import CHUNK
 from consent.selectors.rules import unadopted_rules
 from consent.selectors.shared import COUNSEL_GATE, kept_days, signed_off

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,8 +24,10 @@ from consent.policy.hours import WorkingHours
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import DataOf
 from consent.rules import rulebook
+from consent.selectors.agreements import Agreements, People, by_speaking, site_key
 from consent.selectors.choices import current_notice
 from consent.selectors.documents import FORM, current_cohort_policies
+from consent.selectors.places import with_those_above
 from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
 from consent.selectors.shared import ends_of, kept_days, schedule_entry, turning_days
 from consent.selectors.stops import is_stopped
@@ -42,9 +44,7 @@ class Published:
     purposes: tuple["PurposeInputs", ...]
     retired: Mapping[str, datetime]
     """Purposes that ask nobody any more, and since when."""
-    agreements: tuple[Agreement, ...]
-    sites_of_papers: Mapping[str, frozenset[str]]
-    """The digest of an agreement for some sites -> those sites: it is evidence for no others."""
+    agreements: Agreements
     elsewhere: frozenset[str]
     """The places of other people whose words some app shows, and the places above those."""
     leases: Mapping[str, int]
@@ -74,8 +74,8 @@ def published() -> Published:
     purposes = Purpose.objects.filter(published_at__isnull=False).order_by("pk")
     retired = Purpose.objects.filter(retired_at__isnull=False).order_by("pk")
     rules = rulebook()
-    agreements = tuple(Agreement.objects.select_related("replaced_by").order_by("pk"))
-    apps = _apps(agreements, rules)
+    agreements = Agreements(Agreement.objects.order_by("pk"), rules)
+    apps = _apps(agreements.rows, rules)
     return Published(
         rules=rules,
         apps=apps,
@@ -84,7 +84,6 @@ def published() -> Published:
         purposes=tuple(_inputs(purpose) for purpose in purposes),
         retired={one.code: one.retired_at for one in retired if one.retired_at},
         agreements=agreements,
-        sites_of_papers=_sites_of_papers(agreements),
         leases={key: setting(key) for key in KNOBS},
         hours=working_hours(),
     )
@@ -114,11 +113,11 @@ def cohort_document(
         },
         "ended": ends_of(about.jurisdictions, shared.retired, shared.rules, at.date()),
     }
-    reached = {EVERYBODY, *about.places, *(SITE + site for site in about.sites)}
+    reached = {EVERYBODY, *about.people.places, *(SITE + site for site in about.people.sites)}
     own = [
         entry
         for whom, hours in shared.hours.items()
-        if whom in reached
+        if _whom(whom) in reached
         for entry in _hours(hours, about.works_in)
     ]
     for purpose in document["purposes"].values():
@@ -139,27 +138,27 @@ class _About:
     """Whom a cohort's document is about."""
 
     jurisdictions: list[str]
-    sites: list[str]
     works_in: list[str]
-    places: frozenset[str]
-    """The jurisdictions and those above them."""
+    people: People
     bound: list[Agreement]
     """The agreements about these people, whatever their purposes and days."""
+    at_other_sites: list[Agreement]
+    """Those about their places, but about sites where they are not."""
     others: list[Agreement]
     """Those about colleagues whose words some app shows."""
 
 
 def _about(cohort: Cohort, shared: Published) -> _About:
-    jurisdictions, sites = cohort.facts["jurisdictions"], cohort.facts["sites"]
-    places = frozenset(with_those_above(jurisdictions, shared.rules))
+    jurisdictions = cohort.facts["jurisdictions"]
+    people = People.of(jurisdictions, cohort.facts["sites"], shared.rules)
     named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
     return _About(
         jurisdictions=jurisdictions,
-        sites=sites,
         works_in=cohort.facts.get("works_in", jurisdictions),
-        places=places,
-        bound=[row for row in shared.agreements if binds(row, places, sites)],
-        others=[row for row in shared.agreements if row.code in named],
+        people=people,
+        bound=shared.agreements.about(people),
+        at_other_sites=shared.agreements.at_other_sites(people),
+        others=[row for row in shared.agreements.rows if row.code in named],
     )
 
 
@@ -193,11 +192,6 @@ def places_of_others() -> set[str]:
     known = App.objects.filter(counterparties__isnull=False).exclude(data_of=DataOf.OWN.value)
     lists = known.values_list("counterparties", flat=True)
     return {code for codes in lists for code in codes or ()}
-
-
-def with_those_above(codes: Collection[str], rules: Rulebook) -> set[str]:
-    """Return the places and all above them; those without rules as well."""
-    return {*codes, *(row.code for code in codes for row in rules.lineage(code))}
 
 
 def _apps(agreements: Collection[Agreement], rules: Rulebook) -> dict[str, Any]:
@@ -259,29 +253,25 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
 
 
 def _purpose(inputs: PurposeInputs, about: _About, shared: Published) -> dict[str, Any]:
-    bound, silent = _by_speaking(about.bound, inputs.purpose.code)
-    others, silent_others = _by_speaking(about.others, inputs.purpose.code)
+    bound, silent = by_speaking(about.bound, inputs.purpose.code)
+    others, silent_others = by_speaking(about.others, inputs.purpose.code)
     return {
         **inputs.terms,
-        "gates": [_evidence(row) for row in _evidence_for(inputs, about, shared)],
-        "agreements": [_agreement(row, about, about.places) for row in bound],
-        # Those about the same people that name other purposes only.
-        "silent_agreements": [_agreement(row, about, about.places) for row in silent],
+        "gates": list(_evidence_for(inputs, about, shared)),
+        "agreements": [_agreement(row, about, shared) for row in bound],
+        # Those about the same people that name other purposes only, and those about their places
+        # that name other sites only.
+        "silent_agreements": [
+            _agreement(row, about, shared) for row in (*silent, *about.at_other_sites)
+        ],
         # Of the colleagues whose words some app shows, wherever they are.
-        "agreements_of_others": [_agreement(row, about) for row in others],
-        "silent_agreements_of_others": [_agreement(row, about) for row in silent_others],
+        "agreements_of_others": [_agreement(row, about, shared, theirs=False) for row in others],
+        "silent_agreements_of_others": [
+            _agreement(row, about, shared, theirs=False) for row in silent_others
+        ],
         # Of every place: in content signals the places of others count as well.
         "overrides": [_override(row) for row in inputs.overrides],
     }
-
-
-def _by_speaking(
-    agreements: Iterable[Agreement], purpose: str
-) -> tuple[list[Agreement], list[Agreement]]:
-    """Return the agreements that cover a purpose, and those that name others only."""
-    rows = list(agreements)
-    silent = [row for row in rows if not speaks_of(row, purpose)]
-    return [row for row in rows if row not in silent], silent
 
 
 def _allowlist(purpose: Purpose) -> dict[str, dict[str, int]]:
@@ -294,33 +284,23 @@ def _allowlist(purpose: Purpose) -> dict[str, dict[str, int]]:
     return listed
 
 
-def _sites_of_papers(agreements: Iterable[Agreement]) -> dict[str, frozenset[str]]:
-    """Return the sites each agreement's document speaks for; one for everybody is left out."""
-    sites: dict[str, frozenset[str]] = {}
-    everywhere = {row.document_sha256 for row in agreements if not row.sites}
-    for row in agreements:
-        if row.document_sha256 not in everywhere:
-            known = sites.get(row.document_sha256, frozenset())
-            sites[row.document_sha256] = known.union(row.sites)
-    return sites
+def _evidence_for(
+    inputs: PurposeInputs, about: _About, shared: Published
+) -> Iterator[dict[str, Any]]:
+    """Yield the evidence that may count for these people.
 
-
-def _evidence_for(inputs: PurposeInputs, about: _About, shared: Published) -> list[GateEvidence]:
-    """Return the evidence that counts for people of these sites.
-
-    Of the places of others, too: in content signals their gates count as well. The document of an
-    agreement for some sites closes nothing for people elsewhere, whom it does not cap either.
+    Of the places of others, too: in content signals their gates count as well.
     """
-    places, limited = about.places | shared.elsewhere, shared.sites_of_papers
-    return [
-        row
-        for row in inputs.evidence
-        if row.jurisdiction in places
-        and (
-            row.document_sha256 not in limited
-            or not limited[row.document_sha256].isdisjoint(about.sites)
-        )
-    ]
+    places = about.people.places | shared.elsewhere
+    for row in inputs.evidence:
+        if row.jurisdiction not in places:
+            continue
+        windows = shared.agreements.windows(row.document_sha256, row.jurisdiction, about.people)
+        if windows is None:
+            yield _evidence(row)
+        elif windows:
+            days = [[_day(since), _day(until)] for since, until in windows]
+            yield {**_evidence(row), "within": days}
 
 
 def _evidence(row: GateEvidence) -> dict[str, Any]:
@@ -332,16 +312,9 @@ def _evidence(row: GateEvidence) -> dict[str, Any]:
     }
 
 
-def binds(agreement: Agreement, places: Collection[str], sites: Iterable[str]) -> bool:
-    """Say whether an agreement is about people of these places, those above them, and sites."""
-    if set(agreement.jurisdictions).isdisjoint(places):
-        return False
-    return not agreement.sites or not set(agreement.sites).isdisjoint(sites)
-
-
-def speaks_of(agreement: Agreement, purpose: str) -> bool:
-    """Say whether an agreement covers a purpose, as one that names none covers all."""
-    return not agreement.purposes or purpose in agreement.purposes
+def _whom(name: str) -> str:
+    """Return whom hours are for, a site however it is written."""
+    return SITE + site_key(name.removeprefix(SITE)) if name.startswith(SITE) else name
 
 
 def _hours(hours: WorkingHours, works_in: Collection[str]) -> list[dict[str, Any]]:
@@ -350,21 +323,21 @@ def _hours(hours: WorkingHours, works_in: Collection[str]) -> list[dict[str, Any
 
 
 def _agreement(
-    row: Agreement, about: _About, among: Collection[str] | None = None
+    row: Agreement, about: _About, shared: Published, *, theirs: bool = True
 ) -> dict[str, Any]:
-    """Return an agreement as it holds for these people, its places only `among` those given."""
-    successor = getattr(row, "replaced_by", None)
+    """Return an agreement as it holds for these people, or for all the colleagues whom it binds."""
     hours = WorkingHours.read(row.working_hours) if row.working_hours else None
+    among = about.people.places if theirs else row.jurisdictions
     return {
         **({"hours": _hours(hours, about.works_in)} if hours else {}),
         "code": row.code,
-        "places": sorted(set(row.jurisdictions) & set(among or row.jurisdictions)),
+        "places": sorted(set(row.jurisdictions).intersection(among)),
         "apps": row.apps,
         "signals": row.signals,
         "retention_cap_days": row.retention_cap_days,
         "from": _day(row.valid_from),
         "until": _day(row.valid_until),
-        "replaced_on": _day(successor.valid_from if successor else None),
+        "replaced_on": _day(shared.agreements.ends(row, about.people if theirs else None)),
     }
 
 

@@ -14,7 +14,7 @@ from django.db.models import OuterRef, Subquery
 
 from consent.models import Cohort, CohortPolicy, RecordedRegistry
 
-FORM: Final = 5
+FORM: Final = 6
 """How a document says things. One in another form says nothing to us, so it denies, until it is
 written anew: workers do that after a start with another form, as with other rules."""
 NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}

@@ -26,7 +26,7 @@ from consent.models import (
     SignalOverride,
     Subject,
 )
-from consent.selectors.shared import day_of
+from consent.selectors.shared import day_of, spans_of
 
 Item = Mapping[str, Any]
 """One entry of a cohort's document."""
@@ -265,9 +265,12 @@ def _document(row: GateEvidence, counts: Counts) -> Ground:
 
 
 def _counts(item: Item, today: date) -> Counts:
-    since = day_of(item["from"])
-    ends = [end for end in (day_of(item["until"]), day_of(item.get("replaced_on"))) if end]
-    return _span(since or today, min(ends, default=None), today)
+    replaced = day_of(item.get("replaced_on"))
+    found = {
+        _span(since, min((day for day in (until, replaced) if day), default=None), today)
+        for since, until in spans_of(item)
+    }
+    return next((each for each in Counts if each in found), Counts.NO_LONGER)
 
 
 def _span(since: date, until: date | None, today: date) -> Counts:

@@ -86,6 +86,8 @@ class Impact:
     """Whether anything at all is allowed that was not, or kept longer, for whatever answer."""
     hours: int | None = 0
     """People for whom other working hours hold; what is decided above is decided within hours."""
+    unknown: tuple[str, ...] = ()
+    """Sites it names where nobody is today: there it binds nobody."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, to be frozen."""
@@ -110,6 +112,7 @@ class Impact:
             gain=document["gain"],
             widens=document["widens"],
             hours=document.get("hours", 0),
+            unknown=tuple(document.get("unknown", ())),
         )
 
 

@@ -100,6 +100,7 @@ def impact_lines(impact: Impact) -> list[str]:
         for words in _line_in_words(line)
     ]
     told += map(_blocked_in_words, impact.blocked)
+    told += [f"Site {site} binds nobody today" for site in impact.unknown]
     return told or ["Nobody is concerned today"]
 
 

@@ -27,7 +27,7 @@ AGREEMENTS: Final = (
     "silent_agreements_of_others",
 )
 """What a purpose of a document says of agreements: those that speak of it, and those about the
-same people, or their colleagues, that name other purposes only."""
+same people, or their colleagues, that name other purposes or sites only."""
 
 
 def evidence_of(purpose: Purposed) -> frozenset[Evidence]:
@@ -36,10 +36,11 @@ def evidence_of(purpose: Purposed) -> frozenset[Evidence]:
         Evidence(
             jurisdiction=item["jurisdiction"],
             gate=item["gate"],
-            valid_from=date.fromisoformat(item["from"]),
-            valid_until=day_of(item["until"]),
+            valid_from=since,
+            valid_until=until,
         )
         for item in purpose["gates"]
+        for since, until in spans_of(item)
     )
 
 
@@ -56,7 +57,8 @@ def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
     """Return the agreements that bind: begun, and not replaced by one that has begun.
 
     One whose last day is over and that nothing replaced still binds, and covers nothing. Nor does
-    one that names other purposes only, where no agreement of its place speaks of this one.
+    one that names other purposes or other sites only, where no agreement of its place speaks of
+    this purpose to these people.
     """
     return _agreements(purpose["agreements"], purpose.get("silent_agreements", ()), today)
 
@@ -197,6 +199,8 @@ def dated_in(purpose: Purposed) -> Iterator[date]:
     """Yield the days on which evidence, agreements and exceptions of a purpose begin or end."""
     lists = ("gates", "overrides", *AGREEMENTS)
     for item in (item for name in lists for item in purpose.get(name, ())):
+        for window in item.get("within", ()):
+            yield from (date.fromisoformat(text) for text in window if text)
         for key in ("from", "until", "replaced_on"):
             if day := day_of(item.get(key)):
                 yield day
@@ -207,10 +211,19 @@ def day_of(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
+def spans_of(item: Mapping[str, Any]) -> Iterator[tuple[date, date | None]]:
+    """Yield from when until when an entry counts; that of an agreement's document has windows."""
+    since, until = date.fromisoformat(item["from"]), day_of(item["until"])
+    for begun, ended in item.get("within", [[None, None]]):
+        first = max(since, day_of(begun) or since)
+        last = min((day for day in (until, day_of(ended)) if day), default=None)
+        if last is None or first < last:
+            yield first, last
+
+
 def _in_force(items: Iterable[dict[str, Any]], today: date) -> Iterator[dict[str, Any]]:
     for item in items:
-        until = day_of(item["until"])
-        if _begun(item["from"], today) and (until is None or today < until):
+        if any(since <= today and (not until or today < until) for since, until in spans_of(item)):
             yield item
 
 

@@ -1,6 +1,6 @@
 """What a change would do, by doing it: inside a savepoint, looked at, and undone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
@@ -52,7 +52,8 @@ def rehearse(change: Change, *, author: UUID) -> Rehearsal:
     after, later = _done_and_undone(change, author, now)
     if digest(before) == digest(after):
         raise ChangeUnfit("payload: nothing would change")
-    return Rehearsal(before, after, compare(earlier, later))
+    impact = replace(compare(earlier, later), unknown=change.unknown())
+    return Rehearsal(before, after, impact)
 
 
 def _done_and_undone(change: Change, author: UUID, now: datetime) -> tuple[Standing, Snapshot]:

@@ -29,7 +29,7 @@ def agree(code: str, **differs: Any) -> Any:
         "parties": "both",
         "jurisdictions": ["IE"],
         "valid_from": factories.LONG_AGO,
-        "document_sha256": "0" * 64,
+        "document_sha256": "a" * 64,
         **differs,
     }
     return services.record_agreement(agreement=Agreement(**values), actor=factories.OFFICER)
@@ -78,20 +78,49 @@ def work_at(subject: Any, site: str) -> None:
     )
 
 
-def test_an_agreement_with_sites_caps_nobody_elsewhere(world: factories.World) -> None:
-    agree("A", apps=["tracker"], sites=["Cork"], document_sha256="a" * 64)
-    assert allowed(world.subject, now()) == {"tracker", "sheet"}
+def test_where_agreements_name_sites_only_nothing_is_agreed_elsewhere(
+    world: factories.World,
+) -> None:
+    from consent import selectors
+
+    agree("A", apps=["tracker"], sites=["Cork"])
+    for site in (None, "Dublin"):
+        if site:
+            work_at(world.subject, site)
+        assert not allowed(world.subject, now())
+        found = selectors.explain(
+            world.subject, purpose="train-agents", app="tracker", signal=Signal.SCROLL, at=now()
+        )
+        (answer,) = found.answers
+        assert answer.decision.codes == ("agreement_does_not_cover",)
+        assert [ground.code for ground in answer.steps[0].grounds] == ["A"]
 
     work_at(world.subject, "Cork")
     assert allowed(world.subject, now()) == {"tracker"}
+
+    agree("B", sites=["Dublin"])
     work_at(world.subject, "Dublin")
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
+    agree("C", apps=["sheet"])
+    work_at(world.subject, "Galway")
+    assert allowed(world.subject, now()) == {"sheet"}, "one for everybody is about them, too"
+    assert allowed(world.another_subject("FR"), now()) == set()
+
+
+@pytest.mark.parametrize("spelt", ["cork", "  CORK ", "Cork"])
+def test_a_site_is_the_same_however_it_is_written(world: factories.World, spelt: str) -> None:
+    agree("A", apps=["tracker"], sites=["Cork"])
+    agree("B")
+
+    work_at(world.subject, spelt)
+
+    assert allowed(world.subject, now()) == {"tracker"}
 
 
 def test_an_agreement_with_several_sites_caps_people_at_each_of_them(
     world: factories.World,
 ) -> None:
-    agree("A", apps=["tracker"], sites=["Cork", "Galway"], document_sha256="a" * 64)
+    agree("A", apps=["tracker"], sites=["Cork", "Galway"])
 
     for site in ("Cork", "Galway"):
         work_at(world.subject, site)
@@ -104,7 +133,8 @@ def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
     """All gates of this world were closed by the document of the agreement."""
     from consent import selectors
 
-    agree("A", sites=["Cork"])
+    agree("A", sites=["Cork"], document_sha256="0" * 64)
+    agree("ALL")
 
     assert not allowed(world.subject, now())
     work_at(world.subject, "Dublin")
@@ -116,18 +146,79 @@ def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
     work_at(world.subject, "Dublin")
     assert not allowed(world.subject, now())
 
-    agree("B", sites=["Dublin"])
+    agree("B", sites=["Dublin"], document_sha256="0" * 64)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
 def test_the_paper_of_an_agreement_for_everybody_closes_gates_at_every_site(
     world: factories.World,
 ) -> None:
-    agree("A", sites=["Cork"])
-    agree("B", jurisdictions=["GB"])
+    agree("A", sites=["Cork"], document_sha256="0" * 64)
+    agree("B", jurisdictions=["GB"], document_sha256="0" * 64)
     work_at(world.subject, "Dublin")
+    assert not allowed(world.subject, now())
 
+    agree("C", document_sha256="0" * 64)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
+
+
+def gates_open(world: factories.World, at: datetime) -> bool:
+    decision = factories.decision_for(
+        world.subject, purpose="train-agents", app="tracker", signal=Signal.SCROLL, at=at
+    )
+    assert decision
+    return "gates_open" in decision.codes
+
+
+def test_the_paper_of_an_agreement_is_evidence_only_while_it_is_in_force(
+    world: factories.World,
+) -> None:
+    """All gates of this world were closed by the document of the agreement, long before it."""
+    from consent import selectors, services
+    from consent.selectors import midnight
+
+    begins, ends = midnight(TODAY + 2 * DAY), midnight(TODAY + 5 * DAY)
+    first = agree(
+        "A", valid_from=TODAY + 2 * DAY, valid_until=TODAY + 5 * DAY, document_sha256="0" * 64
+    )
+    agent = factories.make_agent(world.subject)
+    told = [(at, gates_open(world, at)) for at in (begins - SECOND, begins, ends - SECOND, ends)]
+    assert [is_open for _, is_open in told] == [True, False, False, True]
+    assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
+    (answer,) = selectors.explain(
+        world.subject, purpose="train-agents", app="tracker", signal=Signal.SCROLL, at=now()
+    ).answers
+    papers = {g.counts for step in answer.steps for g in step.grounds if g.kind == "evidence"}
+    assert papers == {"not_yet"}
+
+    agree("B", valid_from=TODAY + 4 * DAY, replaces=first)
+    replaced = midnight(TODAY + 4 * DAY)
+    assert not gates_open(world, replaced - SECOND)
+    assert gates_open(world, replaced)
+
+
+def test_a_replacement_for_fewer_leaves_the_others_bound(world: factories.World) -> None:
+    people = {site: world.another_subject() for site in ("Cork", "Dublin")}
+    people["nowhere"] = world.subject
+    for site, subject in people.items():
+        if site != "nowhere":
+            work_at(subject, site)
+        world.subject = subject
+        world.say_yes()
+
+    def who_gets() -> dict[str, set[str]]:
+        return {site: allowed(subject, now()) for site, subject in people.items()}
+
+    first = agree("A", apps=["tracker"])
+    second = agree("B", apps=["sheet"], sites=["cork"], replaces=first)
+    assert who_gets() == {"Cork": {"sheet"}, "Dublin": {"tracker"}, "nowhere": {"tracker"}}
+
+    third = agree("C", sites=["Dublin"], replaces=second)
+    both = {"tracker", "sheet"}
+    assert who_gets() == {"Cork": {"sheet"}, "Dublin": both, "nowhere": {"tracker"}}
+
+    agree("D", replaces=third)
+    assert who_gets() == dict.fromkeys(people, both)
 
 
 def test_an_agreement_of_the_place_above_binds_below(world: factories.World) -> None:
@@ -176,13 +267,24 @@ def test_a_replaced_agreement_binds_no_more_from_the_new_ones_first_day(
     assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
 
 
-def test_a_replacement_elsewhere_ends_the_lease_of_those_it_frees(world: factories.World) -> None:
+def test_a_replacement_elsewhere_frees_nobody(world: factories.World) -> None:
+    from consent.selectors import midnight
+
+    old = agree("A", apps=["tracker"])
+    agree("B", jurisdictions=["GB"], valid_from=TODAY + DAY, replaces=old)
+
+    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker"}
+
+
+def test_a_replacement_for_the_place_above_ends_the_lease_of_those_it_frees(
+    world: factories.World,
+) -> None:
     from consent import services
     from consent.selectors import midnight
 
     agent = factories.make_agent(world.subject)
     old = agree("A", apps=["tracker"])
-    agree("B", jurisdictions=["GB"], valid_from=TODAY + DAY, replaces=old)
+    agree("B", jurisdictions=["EU"], valid_from=TODAY + DAY, replaces=old)
     begins = midnight(TODAY + DAY)
 
     assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
@@ -270,23 +372,22 @@ PEOPLE = {"cork": ({"IE", "EU"}, "Cork"), "dublin": ({"IE", "EU"}, ""), "paris":
 def bound_by(papers: list[dict[str, Any]], whom: str, signal: str) -> bool:
     """Say by a model of its own whether papers keep a signal in the tracker from somebody."""
     places, site = PEOPLE[whom]
-    theirs = [
-        paper
-        for paper in papers
-        if places & set(paper["jurisdictions"]) and (not paper["sites"] or site in paper["sites"])
-    ]
+    there = [paper for paper in papers if places & set(paper["jurisdictions"])]
+    theirs = [paper for paper in there if not paper["sites"] or site in paper["sites"]]
     speaking = [paper for paper in theirs if paper["purposes"] != ["another"]]
     if any(paper["apps"] == ["sheet"] for paper in speaking):
         return True
     if any(paper["signals"] and signal not in paper["signals"] for paper in speaking):
         return True
     spoken = {place for paper in speaking for place in paper["jurisdictions"]}
-    silent = {place for paper in theirs for place in paper["jurisdictions"]} - spoken
+    silent = {place for paper in there for place in paper["jurisdictions"]} - spoken
     return bool(silent & places)
 
 
 def test_against_a_model_whom_agreements_bind_and_what_they_refuse_for_all(database: Any) -> None:
     """What is decided for each person, and that only what nobody may have is refused."""
+    from django.db import transaction
+
     from consent import exceptions, services
 
     world = factories.make_world("IE")
@@ -299,7 +400,13 @@ def test_against_a_model_whom_agreements_bind_and_what_they_refuse_for_all(datab
     @settings(max_examples=25, deadline=None)
     @given(papers=PAPERS)
     def agrees(papers: list[dict[str, Any]]) -> None:
-        rows = [agree(f"A-{next(numbers)}", **paper) for paper in papers]
+        with transaction.atomic():
+            judge(papers)
+            transaction.set_rollback(True)
+
+    def judge(papers: list[dict[str, Any]]) -> None:
+        for paper in papers:
+            agree(f"A-{next(numbers)}", **paper)
         for whom, subject in people.items():
             subject.refresh_from_db()
             decision = factories.decision_for(
@@ -318,8 +425,6 @@ def test_against_a_model_whom_agreements_bind_and_what_they_refuse_for_all(datab
         else:
             assert not refused
             services.withdraw_proposal(proposal=proposal.uuid, by=UUID(int=5))
-        for row in rows:
-            agree(f"A-{next(numbers)}", jurisdictions=["SG"], replaces=row)
 
     agrees()
 

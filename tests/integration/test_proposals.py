@@ -57,7 +57,7 @@ def agree(code: str = "A-1", **caps: Any) -> Any:
         "parties": "Us and them",
         "jurisdictions": ["IE"],
         "valid_from": date(2025, 1, 1),
-        "document_sha256": "0" * 64,
+        "document_sha256": "a" * 64,
         **caps,
     }
     return services.record_agreement(

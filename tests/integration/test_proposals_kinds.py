@@ -264,6 +264,64 @@ def test_going_back_on_an_agreement_that_replaced_nothing_caps_nothing(
     assert kept() == free
 
 
+def test_going_back_on_an_agreement_of_a_site_frees_all_whom_it_left_without(
+    world: Any, database: Any
+) -> None:
+    from consent import exceptions, selectors, services
+
+    def kept() -> dict[str, Any]:
+        world.subject.refresh_from_db()
+        return selectors.verdicts_for(world.subject, at=datetime.now(UTC)).allow()
+
+    free = kept()
+    proposal = services.propose(
+        kind="agreement.record", payload=SAMPLES["agreement.record"], proposed_by=AUTHOR
+    )
+    assert not any(kept().values()), "nobody of this world is at a site"
+    decide(services.revert_proposal(proposal=proposal.uuid, by=AUTHOR))
+    assert kept() == free
+
+    evidence = {**SAMPLES["agreement.record"], "code": "BV-2", "document_sha256": "0" * 64}
+    proposal = services.propose(kind="agreement.record", payload=evidence, proposed_by=AUTHOR)
+    with pytest.raises(exceptions.CannotRevert):
+        services.revert_proposal(proposal=proposal.uuid, by=AUTHOR)
+
+
+def test_no_way_back_from_an_agreement_about_more_people_than_the_one_before(
+    world: Any, database: Any
+) -> None:
+    from consent import exceptions, services
+
+    services.propose(
+        kind="agreement.record", payload=SAMPLES["agreement.record"], proposed_by=AUTHOR
+    )
+    wider = {**SAMPLES["agreement.record"], "code": "BV-2", "sites": [], "replaces": "BV-1"}
+    proposal = services.propose(kind="agreement.record", payload=wider, proposed_by=AUTHOR)
+    assert decide(proposal).state == "applied"
+
+    with pytest.raises(exceptions.CannotRevert):
+        services.revert_proposal(proposal=proposal.uuid, by=AUTHOR)
+
+
+def test_a_preview_names_the_sites_where_nobody_is(world: Any, database: Any) -> None:
+    from consent import selectors, services
+    from portal.pages.changes.words import effect
+    from tests import factories
+
+    services.record_fact(
+        subject=world.subject, kind="site", value=" Cork", valid_from=factories.LONG_AGO,
+        source="test", actor=factories.OFFICER,
+    )  # fmt: skip
+    payload = {**SAMPLES["agreement.record"], "sites": ["cork", "atlantis"]}
+
+    proposal = services.propose(kind="agreement.record", payload=payload, proposed_by=AUTHOR)
+
+    lines = selectors.proposal_view(proposal)["impact_lines"]
+    assert [line for line in lines if "nobody" in line] == ["Site atlantis binds nobody today"]
+    frozen = selectors.impact.Impact.of(proposal.impact)
+    assert effect(frozen)[-1] == "Site atlantis binds nobody today: nobody's facts name it."
+
+
 # --- payloads --------------------------------------------------------------------------------
 
 

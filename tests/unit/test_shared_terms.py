@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.rules import shipped
-from consent.selectors.cohorts import is_shortened, with_those_above
+from consent.selectors.cohorts import is_shortened
+from consent.selectors.places import with_those_above
 
 SIGNALS = ("mouse_click", "scroll")
 KEPT = st.dictionaries(st.sampled_from(SIGNALS), st.integers(0, 3))

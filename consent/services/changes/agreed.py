@@ -1,7 +1,6 @@
 """What agreements mean for a change: which councils are asked, and what goes beyond."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from django.utils import timezone
@@ -9,19 +8,23 @@ from django.utils import timezone
 from consent.exceptions import BeyondAgreement, CouncilUnknown
 from consent.models import Agreement, Cohort, CouncilSeat
 from consent.rules import rulebook
-from consent.selectors.cohorts import binds, speaks_of, with_those_above
+from consent.selectors.agreements import Agreements, People, is_about, speaks_of
 from consent.selectors.impact import population
 from consent.services.changes.kind import Ask, Change, Reach
 
 
 def agreements_binding(on: date) -> list[Agreement]:
-    """Return the agreements that bind on a day: begun, and not replaced by one that has begun.
+    """Return the agreements that bind somebody on a day: begun, not replaced by one that has begun.
 
     Over or not: one whose last day is past covers nothing any more, but its council keeps its
     word and its caps go on refusing. Else whoever wants more need only wait for that day.
     """
-    begun = Agreement.objects.filter(valid_from__lte=on)
-    return list(begun.exclude(replaced_by__valid_from__lte=on).order_by("code"))
+    known = _known()
+    return [row for row in known.rows if known.binds(row, None, on)]
+
+
+def _known() -> Agreements:
+    return Agreements(Agreement.objects.order_by("code"), rulebook())
 
 
 def units_asked(change: Change) -> list[str]:
@@ -54,48 +57,47 @@ def refuse_beyond(change: Change) -> None:
     Where it is for some people only that an agreement does not cover it, it stands: what is
     decided for those heeds the agreement, and the preview says so.
     """
-    ask = change.ask()
-    standing = agreements_binding(timezone.now().date()) if ask else []
-    if ask is None or not standing:
+    ask, known = change.ask(), _known()
+    if ask is None or not known.rows:
         return
-    found = [_beyond(standing, ask, people) for people in _reached(ask.jurisdictions)]
+    found = [_beyond(known, ask, people) for people in _reached(ask.jurisdictions, known)]
     if found and all(found):
         raise BeyondAgreement(str(found[0]))
 
 
-@dataclass(frozen=True)
-class _People:
-    """Some people as an agreement sees them: their places, with those above, and their sites."""
+def _reached(asked: frozenset[str] | None, known: Agreements) -> list[People]:
+    """Return the people there are in the places asked; where nobody is, whoever would be there.
 
-    places: frozenset[str]
-    sites: tuple[str, ...] = ()
-
-
-def _reached(asked: frozenset[str] | None) -> list[_People]:
-    """Return the people there are in the places asked; where nobody is, whoever would be there."""
+    Whoever that is, every site that an agreement names is taken to be theirs.
+    """
     rules, here = rulebook(), population()
     found = [
-        _People(frozenset(with_those_above(places, rules)), tuple(cohort.facts["sites"]))
+        People.of(places, cohort.facts["sites"], rules)
         for cohort in Cohort.objects.order_by("pk")
         if here.get(cohort.pk) and (places := cohort.facts["jurisdictions"])
     ]
     if asked is None:
         return found
     there = [people for people in found if not people.places.isdisjoint(asked)]
-    return there or [
-        _People(frozenset(with_those_above({place}, rules))) for place in sorted(asked)
-    ]
+    sites = {site for row in known.rows for site in row.sites}
+    return there or [People.of({place}, sites, rules) for place in sorted(asked)]
 
 
-def _beyond(standing: Iterable[Agreement], ask: Ask, people: _People) -> str | None:
+def _beyond(known: Agreements, ask: Ask, people: People) -> str | None:
     """Return which agreement does not cover what is asked of these people; None: all that bind do.
 
-    Each of their places that has agreements needs one that speaks of the purpose.
+    Each of their places that has agreements needs one that speaks of the purpose to them.
     """
-    bound = [row for row in standing if binds(row, people.places, people.sites)]
+    today = timezone.now().date()
+    bound, elsewhere = (
+        [row for row in rows if known.binds(row, people, today)]
+        for rows in (known.about(people), known.at_other_sites(people))
+    )
     for place in sorted(people.places):
-        there = [row for row in bound if place in row.jurisdictions]
-        if there and not any(speaks_of(row, ask.purpose) for row in there):
+        there = [row for row in (*bound, *elsewhere) if place in row.jurisdictions]
+        if there and not any(
+            is_about(row, people) and speaks_of(row, ask.purpose) for row in there
+        ):
             return f"Agreement {there[0].code} does not cover {ask.purpose}"
     for agreement in bound:
         if speaks_of(agreement, ask.purpose):

@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from audit.ledger import Actor
 from consent.exceptions import CannotRevert, ChangeUnfit
-from consent.models import Agreement
+from consent.models import Agreement, Cohort, GateEvidence
 from consent.policy.hours import WorkingHours
 from consent.policy.types import Signal
 from consent.rules import rulebook
+from consent.selectors.agreements import Agreements, site_key
+from consent.selectors.impact import population
 from consent.services.agreements import record_agreement
 from consent.services.changes.given import PLACE, SHA256, Given
 from consent.services.changes.hours import hours_of
@@ -163,15 +165,16 @@ class AgreementRecord(Change):
     def inverse(self, before: Standing) -> tuple[str, Payload]:
         """Replace it by a copy of what it replaced, or by one that caps nothing.
 
-        An agreement stays on record; the way back is one more, which waits for its votes. It
-        keeps the sites, so that the document is evidence for nobody else. One that was replaced
-        since, or came after one that is over, has no way back.
+        An agreement stays on record; the way back is one more, which waits for its votes. One that
+        caps nothing is for every site, so that nobody of the place is left without. There is no
+        way back from one that was replaced since, that came after one that is over or was about
+        fewer people, or whose document, for some sites, would become evidence for all of them.
         """
         old, code = self.replaced(), f"{self.code[:55]}.back"
         first = max(self.valid_from, timezone.now().date())
         over = old and old.valid_until and old.valid_until <= first
         taken = Agreement.objects.filter(Q(code=code) | Q(replaces__code=self.code))
-        if over or taken.exists():
+        if over or taken.exists() or not self._can_be_taken_over(old):
             raise CannotRevert
         caps: Payload = {
             **{name: list(getattr(old, name)) if old else [] for name in LISTS},
@@ -182,7 +185,7 @@ class AgreementRecord(Change):
             "council_may_veto": bool(old and old.council_may_veto),
         }
         if old is None:
-            caps |= {"jurisdictions": list(self.jurisdictions), "sites": list(self.sites)}
+            caps["jurisdictions"] = list(self.jurisdictions)
         return self.kind, {
             **caps,
             "code": code,
@@ -191,6 +194,25 @@ class AgreementRecord(Change):
             "valid_from": first.isoformat(),
             "replaces": self.code,
         }
+
+    def _can_be_taken_over(self, by: Agreement | None) -> bool:
+        """Say whether what stood before reaches everybody whom this one binds."""
+        if by is None:
+            papers = GateEvidence.objects.filter(document_sha256=self.document_sha256)
+            return not (self.sites and papers.exists())
+        own = Agreement.objects.get(code=self.code)
+        return Agreements([by, own], rulebook()).takes_over(by, own, None)
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return the sites it names where, by everybody's facts, nobody is today."""
+        here = population()
+        known = {
+            site_key(site)
+            for cohort in Cohort.objects.all()
+            if here.get(cohort.pk)
+            for site in cohort.facts["sites"]
+        }
+        return tuple(site for site in self.sites if site_key(site) not in known)
 
 
 def _hours(given: Given) -> WorkingHours | None:

@@ -76,6 +76,10 @@ class Change(ABC):
         """Return the agreement whose place it takes; None where it takes that of none."""
         return None
 
+    def unknown(self) -> tuple[str, ...]:
+        """Return the sites it names where nobody is today; the preview says so of each."""
+        return ()
+
     def ask(self) -> Ask | None:
         """Return what it would newly allow; None where it allows nothing by itself."""
         return None

@@ -71,6 +71,10 @@ def effect(impact: Impact | None) -> list[str]:
             _("Other working hours hold for %(count)s people.") % {"count": _count(impact.hours)}
         )
     found += map(_blocked, impact.blocked)
+    for site in impact.unknown:
+        found.append(
+            _("Site %(site)s binds nobody today: nobody's facts name it.") % {"site": site}
+        )
     return found
 
 
