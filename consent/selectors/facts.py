@@ -76,6 +76,17 @@ def still_here() -> QuerySet[Subject]:
     return Subject.objects.exclude(departed_at__lte=Now())
 
 
+def members_of(units: Collection[str], *, on: date) -> QuerySet[SubjectFact, int]:
+    """Return the numbers of who is of one of these units on a day, whether or not they left."""
+    facts = SubjectFact.objects.filter(
+        Q(valid_until__isnull=True) | Q(valid_until__gt=on),
+        kind=SubjectFact.Kind.UNIT,
+        value__in=units,
+        valid_from__lte=on,
+    )
+    return facts.values_list("subject_id", flat=True)
+
+
 def has_departed(subject: Subject) -> bool:
     """Return whether the person has left the organisation, by the database and its clock."""
     return Subject.objects.filter(pk=subject.pk, departed_at__lte=Now()).exists()

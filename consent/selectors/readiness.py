@@ -5,7 +5,7 @@ of one app. Only what people share decides here, so no figure tells what anybody
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -18,7 +18,7 @@ from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.selectors.decisions import Standing, decide
 from consent.selectors.documents import FORM, NOTHING_SHARED, registry
-from consent.selectors.facts import still_here
+from consent.selectors.facts import members_of, still_here
 from consent.selectors.verdicts import Verdicts
 
 OWN_ANSWER: Final = frozenset(
@@ -95,13 +95,15 @@ class Readiness:
     purposes: tuple[PurposeReadiness, ...]
 
 
-def readiness(at: datetime) -> Readiness:
+def readiness(at: datetime, units: Collection[str] | None = None) -> Readiness:
     """Return, per purpose, how many may be asked and what the others wait for.
 
     `at` may lie ahead: then it is told what the calendar alone will have changed by then. Who has
-    left is not counted; who is in no cohort, or has no place of work, waits for that.
+    left is not counted; who is in no cohort, or has no place of work, waits for that. With `units`
+    nobody is counted but who is of one of them that day, and no place is named where none of them
+    works; no unit at all is nobody.
     """
-    people, titles = _people(), _titles()
+    people, titles = _people(at.date(), units), _titles()
     counts: dict[str, dict[_Row, int]] = {code: defaultdict(int) for code in titles}
     judge = _Judge(at)
     for document, count in _documents(people):
@@ -236,9 +238,12 @@ def _named(near: ReasonCode, code: str) -> Blocker:
     return Blocker(ORDER[near], code)
 
 
-def _people() -> dict[int | None, int]:
+def _people(on: date, units: Collection[str] | None) -> dict[int | None, int]:
     """Return cohort -> how many people are in it now: the one count over people."""
-    rows = still_here().values_list("cohort")
+    people = still_here()
+    if units is not None:
+        people = people.filter(pk__in=members_of(units, on=on))
+    rows = people.values_list("cohort")
     return dict(rows.annotate(n=Count("pk")).order_by("cohort"))
 
 

@@ -1,4 +1,7 @@
-"""Readiness: who may be asked on a day, and who waits for what; groups, never one person."""
+"""Readiness: who may be asked on a day, and who waits for what; groups, never one person.
+
+The privacy team sees everybody's; who has a seat in a council that of the seat's units.
+"""
 
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -15,9 +18,11 @@ from django.views.decorators.http import require_safe
 from consent.policy.factsfile import YEARS
 from consent.rules import rulebook
 from consent.selectors.readiness import readiness as who_is_ready
+from portal.models import Role
+from portal.pages.changes.views import seats_of
 from portal.pages.crumbs import crumb
 from portal.pages.rulewords import day_words
-from portal.people import for_area
+from portal.people import for_area, roles_of
 from portal.readiness import Row, shown
 
 
@@ -38,13 +43,14 @@ class DayForm(forms.Form):
         return day
 
 
-@for_area("privacy")
+@for_area("privacy/readiness")
 @require_safe
 def readiness(request: HttpRequest) -> HttpResponse:
     """Show, per purpose, how many may be asked and what the others wait for."""
     form = DayForm(request.GET or None)
     chosen = form.cleaned_data["at"] if form.is_bound and form.is_valid() else None
-    found = who_is_ready(instant_of(chosen))
+    units = None if Role.PRIVACY_OFFICER in roles_of(request) else seats_of(request)
+    found = who_is_ready(instant_of(chosen), units)
     pack = rulebook()
     purposes = [shown(each, pack) for each in found.purposes]
     context = {
@@ -65,7 +71,8 @@ def readiness(request: HttpRequest) -> HttpResponse:
         ],
         "at": found.at,
         "smallest_group": settings.SMALLEST_GROUP,
-        "crumbs": [crumb("privacy")],
+        "units": units,
+        "crumbs": [crumb("privacy" if units is None else "council")],
     }
     return render(request, "privacy/readiness.html", context, status=422 if form.errors else 200)
 

@@ -16,7 +16,12 @@ ROOMS: Final[tuple[tuple[str, str, str | Promise, str | Promise], ...]] = (
     ("registry", "agreements", _("Agreements"), _("The caps agreed with representatives")),
     ("registry", "hours", _("Working hours"), _("When nothing is recorded, and for whom")),
     ("privacy/rules", "rules-list", _("Rules"), _("What the law of each place says, with sources")),
-    ("privacy", "privacy-readiness", _("Readiness"), _("Who may be asked, and who waits for what")),
+    (
+        "privacy/readiness",
+        "privacy-readiness",
+        _("Readiness"),
+        _("Who may be asked, and who waits for what"),
+    ),
     ("privacy", "privacy-people", _("People"), _("Where somebody works, lives and travels")),
     ("privacy/explain", "privacy-explain", _("Explain"), _("Why one decision is what it is")),
     ("privacy", "privacy-whatif", _("What if"), _("Try the rules on imaginary people")),

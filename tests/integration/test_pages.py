@@ -23,7 +23,7 @@ AREAS = {
     "/privacy/reports/": {"privacy_officer"},
     "/privacy/explain/": {"privacy_officer", "auditor"},
     "/privacy/what-if/": {"privacy_officer"},
-    "/privacy/readiness/": {"privacy_officer"},
+    "/privacy/readiness/": {"privacy_officer", "works_council"},
     "/privacy/rules/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/rules/DE/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/people/": {"privacy_officer"},

@@ -409,6 +409,43 @@ def test_a_day_ahead_can_be_asked_about(database: Any) -> None:
     assert "rules that are known and reviewed" in page.content.decode()
 
 
-def test_only_the_privacy_team_sees_it(database: Any) -> None:
-    for role in ("auditor", "works_council", "manager", "ml_steward", "operator"):
+def test_only_the_privacy_team_and_councils_see_it(database: Any) -> None:
+    for role in ("auditor", "manager", "ml_steward", "operator"):
         assert signed_in(role).get(PAGE).status_code == 403, role
+
+
+def test_a_seat_sees_its_own_units_and_nothing_more(database: Any) -> None:
+    from consent import services
+    from portal.models import User
+    from tests.integration.test_proposals import seat
+
+    factories.make_world("IE")
+    people("IE", 30)
+    ours = [factories.make_subject("DE") for _ in range(12)]
+    for person in ours:
+        services.record_fact(
+            subject=person, kind="unit", value="munich", valid_from=timezone.now().date(),
+            source="test", actor=factories.OFFICER,
+        )  # fmt: skip
+    council = signed_in("works_council")
+
+    without = council.get(PAGE).content.decode()
+    assert "You have no seat in a council today" in without
+    assert "Germany" not in without
+    assert "Ireland" not in without
+
+    seat(User.objects.get().ref, "munich")
+    page = council.get(PAGE)
+
+    text = page.content.decode()
+    assert "munich" in text
+    assert [[cell["text"] for cell in row[:2]] for row in page.context["purposes"][0]["rows"]] == [
+        ["Germany", 12]
+    ]
+    assert "Ireland" not in text
+    services.record_fact(
+        subject=ours[0], kind="unit", value="berlin", valid_from=timezone.now().date(),
+        source="test", actor=factories.OFFICER,
+    )  # fmt: skip
+    rows = council.get(PAGE).context["purposes"][0]["rows"]
+    assert rows[0][1]["text"] == 11
