@@ -1,18 +1,25 @@
 """allauth's device flow where ours differs: a form's token is demanded, questions are counted."""
 
+import re
 import time
 from functools import lru_cache
+from typing import Final
 
 from allauth.core.internal.httpkit import get_client_ip
 from allauth.idp.oidc.views import device_authorization, device_code
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from portal.endpoint.limits import Buckets
+
+CODE: Final = re.compile(r"[0-9A-Za-z -]{1,32}")
 
 
 @csrf_exempt  # a machine asks, no browser
@@ -40,6 +47,13 @@ def approve_machine(request: HttpRequest) -> HttpResponseBase:
     """Show the code, and take the person's Approve or Deny (RFC 8628 section 3.3).
 
     allauth exempts its view from CSRF protection; this one is not exempt, so that no other site
-    can let a machine in through the person's browser.
+    can let a machine in through the person's browser. What no machine can show is not looked up.
     """
+    code = (request.POST.get("code") or request.GET.get("code", "")).strip()
+    if code and not CODE.fullmatch(code):
+        messages.error(
+            request,
+            _("No machine waits under this code. Compare it with the one on the machine."),
+        )
+        return redirect(request.path)
     return device_authorization(request)

@@ -69,12 +69,11 @@ def decide(request: HttpRequest, purpose: str) -> HttpResponse:
 def acknowledge(request: HttpRequest, purpose: str) -> HttpResponse:
     """Record that the person received the notice; it is no answer to it."""
     goal = get_object_or_404(Purpose, code=purpose)
-    notice = get_object_or_404(
-        Notice,
-        purpose=goal,
-        version=request.POST.get("notice_version", "0"),
-        published_at__isnull=False,
-    )
+    version = request.POST.get("notice_version", "")
+    published = {str(n.version): n for n in goal.notices.filter(published_at__isnull=False)}
+    notice = published.get(version)
+    if notice is None:
+        raise Http404
     services.acknowledge_notice(subject=subject_of(request), notice=notice)
     messages.success(request, _("Recorded that you received the notice. This is not a yes."))
     return redirect("you-decide", purpose=purpose)

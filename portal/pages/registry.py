@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.ledger import Actor
 from consent import services
 from consent.models import App, Purpose
-from consent.policy.types import NEVER_CATEGORIES, AppCategory, DataOf
+from consent.policy.types import AppCategory, DataOf
 from portal.models import Role
 from portal.pages.changes import fields
 from portal.pages.crumbs import crumb
@@ -43,7 +43,7 @@ class ReportForm(forms.Form):
     app = fields.apps()
     suspected = forms.ChoiceField(
         label=gettext_lazy("What it shows"),
-        choices=[(c.value, plain(c.value)) for c in sorted(NEVER_CATEGORIES)],
+        choices=fields.PROTECTED,
     )
 
 

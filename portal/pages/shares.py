@@ -61,11 +61,11 @@ class ShareForm(forms.Form):
 def share(request: HttpRequest) -> HttpResponse:
     """Share one answer with the privacy team and auditors, until its time is over."""
     subject, form = subject_of(request), ShareForm(request.POST)
-    app = App.objects.filter(code=form.data.get("app", "")).first()
-    if not form.is_valid() or app is None:
+    said = form.cleaned_data if form.is_valid() else {}
+    app = App.objects.filter(code=said["app"]).first() if said else None
+    if app is None:
         messages.error(request, _("Ask first, then share the answer. Nothing was shared."))
         return redirect("you-explain")
-    said = form.cleaned_data
     try:
         shared = services.share_explanation(
             subject=subject,

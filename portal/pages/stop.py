@@ -31,7 +31,7 @@ EVERYTHING: Final = ""
 class PullForm(forms.Form):
     """What to stop, and why; the reason never delays anything."""
 
-    scope = forms.ChoiceField(label=gettext_lazy("Stop capture for"), required=False)
+    scope = forms.ChoiceField(label=gettext_lazy("Stop recording for"), required=False)
     reason = forms.ChoiceField(
         label=gettext_lazy("Reason"), choices=list(REASONS.items()), required=False
     )

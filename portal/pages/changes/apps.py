@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from consent.catalogue import KnownApp, known_apps
 from consent.models import App
-from consent.policy.types import NEVER_CATEGORIES, AppCategory, DataOf
+from consent.policy.types import AppCategory, DataOf
 from portal.pages.changes import fields
 from portal.pages.changes.base import ChangeForm, Words
 from portal.templatetags.words import plain
@@ -76,6 +76,7 @@ class ChangeApp(_App):
     lead: ClassVar[Words] = gettext_lazy(
         "Moving an app out of a protected kind needs two approvers and the works council."
     )
+    first: ClassVar[str] = "app"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,11 +101,12 @@ class BlockApp(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Block an app")
     lead: ClassVar[Words] = gettext_lazy("It acts at once, for everybody.")
+    submit: ClassVar[Words] = gettext_lazy("Block")
 
     app = fields.apps()
     suspected = forms.ChoiceField(
         label=gettext_lazy("What it shows"),
-        choices=[(c.value, plain(c.value)) for c in sorted(NEVER_CATEGORIES)],
+        choices=fields.PROTECTED,
     )
 
     def payload(self) -> dict[str, Any]:
@@ -120,12 +122,13 @@ class UnblockApp(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Unblock an app")
     lead: ClassVar[Words] = gettext_lazy("This needs two approvers and the works council.")
+    nothing: ClassVar[Words] = gettext_lazy("No app is blocked.")
 
     app = fields.NamedField(
         label=gettext_lazy("App"),
         queryset=App.objects.filter(blocked_at__isnull=False),
         to_field_name="code",
-        empty_label=None,
+        empty_label=fields.CHOOSE,
     )
 
     def payload(self) -> dict[str, Any]:

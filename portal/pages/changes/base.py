@@ -14,6 +14,11 @@ class ChangeForm(forms.Form):
 
     title: ClassVar[Words] = ""
     lead: ClassVar[Words] = ""
+    submit: ClassVar[Words] = gettext_lazy("Propose")
+    first: ClassVar[str] = ""
+    """The field that has to be known before the others can begin with what stands."""
+    nothing: ClassVar[Words] = ""
+    """What the page says where there is nothing that this could be about."""
 
     effective_at = forms.DateTimeField(
         label=gettext_lazy("Takes effect (UTC)"),
@@ -26,6 +31,22 @@ class ChangeForm(forms.Form):
         super().__init__(*args, **kwargs)
         when = self.fields.pop("effective_at")  # inherited fields come first; this one is last
         self.fields["effective_at"] = when
+
+    def chosen(self) -> "ChangeForm":
+        """Return this form, or only its first question while that has no answer."""
+        if self.first and not self.is_bound and not self.initial.get(self.first):
+            self.fields = {self.first: self.fields[self.first]}
+        return self
+
+    def is_about_nothing(self) -> bool:
+        """Say whether one of its choices has nothing to choose from."""
+        return any(
+            isinstance(field, forms.ModelChoiceField)
+            and field.required
+            and field.queryset is not None
+            and not field.queryset.exists()
+            for field in self.fields.values()
+        )
 
     def payload(self) -> dict[str, Any]:
         """Return what is proposed, as JSON; only after `is_valid()`."""

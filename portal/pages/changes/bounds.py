@@ -21,7 +21,7 @@ from portal.pages.changes.hours import (
     zone_field,
 )
 from portal.pages.changes.values import place_name
-from portal.pages.rulewords import LABELS
+from portal.pages.rulewords import LABELS, gate_title
 from portal.templatetags.words import SIGNALS, plain
 
 SETTINGS: Final[dict[str, Words]] = {
@@ -64,6 +64,7 @@ class RecordAgreement(_Dated):
     lead: ClassVar[Words] = gettext_lazy(
         "An agreement only narrows, so it acts at once; a second person looks at it afterwards."
     )
+    submit: ClassVar[Words] = gettext_lazy("Record")
 
     code = forms.RegexField(
         label=gettext_lazy("Number"), regex=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=60
@@ -73,14 +74,14 @@ class RecordAgreement(_Dated):
     document = fields.DocumentField()
     jurisdictions = fields.places(gettext_lazy("Places"))
     sites = forms.CharField(label=gettext_lazy("Sites"), required=False, help_text=SEVERAL)
-    purposes = forms.ModelMultipleChoiceField(
+    purposes = fields.NamedFields(
         label=gettext_lazy("Purposes it is about (none ticked: all)"),
         queryset=Purpose.objects.all(),
         to_field_name="code",
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    apps = forms.ModelMultipleChoiceField(
+    apps = fields.NamedFields(
         label=gettext_lazy("Apps it permits (none ticked: it does not say)"),
         queryset=App.objects.order_by("name"),
         to_field_name="code",
@@ -153,7 +154,7 @@ class CloseGate(_Dated):
     title: ClassVar[Words] = gettext_lazy("Bring evidence for a required step")
     lead: ClassVar[Words] = gettext_lazy("The step counts as done while the document is valid.")
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
     jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
     gate = forms.CharField(label=gettext_lazy("Step"), max_length=60)
     document_title = forms.CharField(label=gettext_lazy("Title of the document"), max_length=200)
@@ -213,7 +214,8 @@ class EvidenceField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not ge
 
     def label_from_instance(self, obj: Any) -> str:
         """Return how one is named in the list."""
-        return f"{obj.jurisdiction}: {plain(obj.gate)}, {obj.document_title}"
+        place, step = place_name(obj.jurisdiction), gate_title(obj.gate, rulebook())
+        return f"{place}: {step}, {obj.document_title}"
 
 
 class ReopenGate(ChangeForm):
@@ -221,11 +223,13 @@ class ReopenGate(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Take evidence back")
     lead: ClassVar[Words] = gettext_lazy("The step counts as open at once.")
+    submit: ClassVar[Words] = gettext_lazy("Take it back")
+    nothing: ClassVar[Words] = gettext_lazy("No evidence stands that could be taken back.")
 
     evidence = EvidenceField(
         label=gettext_lazy("Evidence"),
         queryset=GateEvidence.objects.filter(reopening__isnull=True).order_by("jurisdiction"),
-        empty_label=None,
+        empty_label=fields.CHOOSE,
     )
 
     def payload(self) -> dict[str, Any]:
@@ -241,7 +245,7 @@ class GrantOverride(_Dated):
         "Where a law restricts a signal, a signed document can allow it until a day."
     )
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
     jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
     signal = forms.ChoiceField(
         label=gettext_lazy("Signal"), choices=[(s.value, SIGNALS[s.value]) for s in Signal]
@@ -271,7 +275,8 @@ class OverrideField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not ge
 
     def label_from_instance(self, obj: Any) -> str:
         """Return how one is named in the list."""
-        return f"{obj.jurisdiction}: {SIGNALS[obj.signal]}, {obj.document_title}"
+        place = place_name(obj.jurisdiction)
+        return f"{place}: {SIGNALS[obj.signal]}, {obj.document_title}"
 
 
 class RevokeOverride(ChangeForm):
@@ -279,12 +284,14 @@ class RevokeOverride(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Take an exception back")
     lead: ClassVar[Words] = gettext_lazy("The signal is denied at once where it needs one.")
+    submit: ClassVar[Words] = gettext_lazy("Take it back")
+    nothing: ClassVar[Words] = gettext_lazy("No exception stands that could be taken back.")
 
     override = OverrideField(
         label=gettext_lazy("Exception"),
         queryset=SignalOverride.objects.filter(revocation__isnull=True).order_by("jurisdiction"),
         to_field_name="uuid",
-        empty_label=None,
+        empty_label=fields.CHOOSE,
     )
 
     def payload(self) -> dict[str, Any]:

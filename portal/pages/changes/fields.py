@@ -12,10 +12,14 @@ from django.utils.translation import gettext_lazy
 from consent.models import App, Purpose
 from consent.policy.types import NEVER_CATEGORIES, MatcherKind, Platform, Signal
 from consent.rules import shipped
-from portal.templatetags.words import SIGNALS
+from portal.templatetags.words import SIGNALS, plain
 
 DAY: Final = forms.DateInput(attrs={"type": "date"})
 LARGEST_DOCUMENT: Final = 50_000_000
+CHOOSE: Final = gettext_lazy("Choose …")
+"""The first line of a choice: nothing is chosen for anybody."""
+PROTECTED: Final = [("", CHOOSE), *((c.value, plain(c.value)) for c in sorted(NEVER_CATEGORIES))]
+"""The kinds of app that are never recorded, to choose from."""
 
 
 class DocumentField(forms.FileField):
@@ -88,14 +92,27 @@ class NamedField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not gener
 
     def label_from_instance(self, obj: Any) -> str:
         """Return the name or title of a row."""
-        return str(getattr(obj, "name", None) or getattr(obj, "title", obj))
+        return name_of(obj)
 
 
-def purposes(**kwargs: Any) -> NamedField:
+class NamedFields(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # not generic at runtime
+    """A choice of several rows by the names that people know."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return the name or title of a row."""
+        return name_of(obj)
+
+
+def name_of(row: Any) -> str:
+    """Return what people call an app, a purpose or an agreement."""
+    return str(getattr(row, "name", None) or getattr(row, "title", row))
+
+
+def purposes() -> NamedField:
     """Return a field to choose a published purpose."""
     published = Purpose.objects.filter(published_at__isnull=False)
     label = gettext_lazy("Purpose")
-    return NamedField(label=label, queryset=published, to_field_name="code", **kwargs)
+    return NamedField(label=label, queryset=published, to_field_name="code", empty_label=CHOOSE)
 
 
 def apps(*, capturable: bool = True) -> NamedField:
@@ -104,7 +121,7 @@ def apps(*, capturable: bool = True) -> NamedField:
     if capturable:
         found = found.exclude(category__in=[category.value for category in NEVER_CATEGORIES])
     label = gettext_lazy("App")
-    return NamedField(label=label, queryset=found, to_field_name="code", empty_label=None)
+    return NamedField(label=label, queryset=found, to_field_name="code", empty_label=CHOOSE)
 
 
 def signals(label: Any, **kwargs: Any) -> forms.MultipleChoiceField:
@@ -121,7 +138,7 @@ def places(label: Any, **kwargs: Any) -> forms.MultipleChoiceField:
     """Return a field to choose jurisdictions."""
     return forms.MultipleChoiceField(
         label=label,
-        choices=[(code, f"{code}: {row.name}") for code, row in sorted(shipped().rows.items())],
+        choices=[(code, f"{row.name} ({code})") for code, row in sorted(shipped().rows.items())],
         widget=forms.CheckboxSelectMultiple,
         **kwargs,
     )

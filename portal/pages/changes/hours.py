@@ -100,7 +100,7 @@ class ChangeHours(ChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        places = [(code, f"{code}: {row.name}") for code, row in sorted(shipped().rows.items())]
+        places = [(code, f"{row.name} ({code})") for code, row in sorted(shipped().rows.items())]
         place = forms.ChoiceField(
             label=_("For whom"), choices=[(EVERYBODY, _("Everybody")), *places]
         )

@@ -50,7 +50,7 @@ class ChangePurpose(ChangeForm):
     title: ClassVar[Words] = gettext_lazy("Change a purpose")
     lead: ClassVar[Words] = gettext_lazy("Fields left empty stay as they are.")
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
     name = forms.CharField(label=gettext_lazy("Title"), max_length=120, required=False)
     description = forms.CharField(
         label=gettext_lazy("What it is for, in plain words"),
@@ -86,8 +86,10 @@ class RetirePurpose(ChangeForm):
     lead: ClassVar[Words] = gettext_lazy(
         "It acts at once: nobody is asked any more, and nothing more is recorded for it."
     )
+    submit: ClassVar[Words] = gettext_lazy("Retire")
+    nothing: ClassVar[Words] = gettext_lazy("No purpose is published.")
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
 
     def payload(self) -> dict[str, Any]:
         """Return its code."""
@@ -99,12 +101,13 @@ class ReopenPurpose(ChangeForm):
 
     title: ClassVar[Words] = gettext_lazy("Ask for a retired purpose again")
     lead: ClassVar[Words] = gettext_lazy("Who said yes then, and has not taken it back, counts.")
+    nothing: ClassVar[Words] = gettext_lazy("No purpose was retired.")
 
     purpose = fields.NamedField(
         label=gettext_lazy("Purpose"),
         queryset=Purpose.objects.filter(published_at__isnull=True),
         to_field_name="code",
-        empty_label=None,
+        empty_label=fields.CHOOSE,
     )
 
     def payload(self) -> dict[str, Any]:
@@ -120,7 +123,7 @@ class ChangeAllowlist(ChangeForm):
         "Taking a signal away acts at once. Adding one asks everybody anew; nobody is switched on."
     )
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
     app = fields.apps()
     add = fields.signals(gettext_lazy("Add"), required=False)
     remove = fields.signals(gettext_lazy("Take away"), required=False)
@@ -149,7 +152,7 @@ class PublishNotice(ChangeForm):
         "Everybody who said yes is asked again; until they answer, nothing of theirs is recorded."
     )
 
-    purpose = fields.purposes(empty_label=None)
+    purpose = fields.purposes()
     language = forms.RegexField(
         label=gettext_lazy("Language"),
         regex=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",

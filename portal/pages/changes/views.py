@@ -48,9 +48,9 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
     """Write a proposal; what was typed stays when it is refused."""
     if kind not in FORMS:
         raise Http404
-    form = FORMS[kind](
-        request.POST or None, request.FILES or None, initial=dict(request.GET.items())
-    )
+    # What PostgreSQL cannot even compare with is left out, so that no odd link breaks the page.
+    begun = {name: value for name, value in request.GET.items() if "\0" not in value}
+    form = FORMS[kind](request.POST or None, request.FILES or None, initial=begun)
     if request.method == "POST" and form.is_valid():
         try:
             proposal = services.propose(
@@ -64,11 +64,16 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
         else:
             _say_proposed(request, proposal)
             return redirect("change", uuid=proposal.uuid)
+    nothing = form.nothing if form.nothing and form.is_about_nothing() else ""
+    form = form.chosen()
+    complete = "effective_at" in form.fields
     context = {
         "title": form.title,
         "lead": form.lead,
-        "form": form,
-        "submit": _("Propose"),
+        "form": None if nothing else form,
+        "note": nothing,
+        "submit": form.submit if complete else _("Next"),
+        "method": "post" if complete else "get",
         "multipart": form.is_multipart(),
         "back_url": reverse("changes"),
         "crumbs": [crumb("privacy"), crumb("changes")],
