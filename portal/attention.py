@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.attention import Attention, Matter, Severity, attention
+from portal.pages.changes.values import place_name, purpose_name
 from portal.pages.rulewords import day_words, gate_title
 from portal.templatetags.words import signal_name
 
@@ -56,12 +58,12 @@ def _when(due: date | None, today: date) -> str:
     left = (due - today).days
     if left <= 0:
         return _("over")
-    return _("%(n)d d") % {"n": left}
+    return ngettext("%(n)d day", "%(n)d days", left) % {"n": left}
 
 
 def _review(one: Attention, pack: Rulebook) -> str:
     """Say until when the rules count without a review, too: the first day on which they deny."""
-    words = {"places": ", ".join(one.codes), "day": _day(one)}
+    words = {"places": _places(one), "day": _day(one)}
     if one.due:
         grace = timedelta(days=pack.meta.review_grace_days + 1)
         words["ends"] = day_words(one.due + grace)
@@ -80,19 +82,24 @@ def _agreement(one: Attention, _pack: Rulebook) -> str:
 
 
 def _evidence(one: Attention, pack: Rulebook) -> str:
-    words = {"gate": gate_title(one.codes[0], pack), "place": one.jurisdictions[0]}
-    words |= {"purpose": one.purpose, "day": _day(one)}
+    words = {"gate": gate_title(one.codes[0], pack), "place": place_name(one.jurisdictions[0])}
+    words |= {"purpose": purpose_name(one.purpose), "day": _day(one)}
     return _("%(gate)s (%(place)s, %(purpose)s): the evidence lapses on %(day)s") % words
 
 
 def _exception(one: Attention, _pack: Rulebook) -> str:
-    words = {"signal": signal_name(one.codes[0]), "place": one.jurisdictions[0]}
-    words |= {"purpose": one.purpose, "day": _day(one)}
+    words = {"signal": signal_name(one.codes[0]), "place": place_name(one.jurisdictions[0])}
+    words |= {"purpose": purpose_name(one.purpose), "day": _day(one)}
     return _("The exception for %(signal)s (%(place)s, %(purpose)s) ends on %(day)s") % words
 
 
 def _floor(one: Attention, _pack: Rulebook) -> str:
-    words = {"place": one.codes[0], "purpose": one.purpose, "days": one.days, "cap": one.cap_days}
+    words = {
+        "place": place_name(one.codes[0]),
+        "purpose": purpose_name(one.purpose),
+        "days": one.days,
+        "cap": one.cap_days,
+    }
     return (
         _(
             "%(place)s asks to keep something for %(days)s days; %(purpose)s may keep"
@@ -103,13 +110,17 @@ def _floor(one: Attention, _pack: Rulebook) -> str:
 
 
 def _counsel(one: Attention, _pack: Rulebook) -> str:
-    words = {"place": one.jurisdictions[0], "purpose": one.purpose}
+    words = {"place": place_name(one.jurisdictions[0]), "purpose": purpose_name(one.purpose)}
     return _("Counsel has not signed off the rules of %(place)s for %(purpose)s") % words
 
 
 def _adoption(one: Attention, _pack: Rulebook) -> str:
-    words = {"codes": ", ".join(one.codes)}
+    words = {"codes": _places(one)}
     return _("Shipped rules wait to be adopted: %(codes)s") % words
+
+
+def _places(one: Attention) -> str:
+    return ", ".join(place_name(code) for code in one.codes)
 
 
 def _day(one: Attention) -> str:

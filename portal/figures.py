@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncWeek
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -134,7 +135,7 @@ def answers() -> list[dict[str, Any]]:
 def deletions_by_week() -> list[dict[str, Any]]:
     """Return the certificates of the last eight weeks, by week; all of them, also without any."""
     _total, weeks = _certified(timezone.now())
-    return [{"label": f"{week:%d.%m.}", "value": count} for week, count in weeks.items()]
+    return [{"label": date_format(week, "j M"), "value": count} for week, count in weeks.items()]
 
 
 def _certified(now: datetime) -> tuple[int | None, dict[date, int | None]]:

@@ -9,11 +9,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from consent.models import Agreement
 from consent.policy.hours import WorkingHours
 from portal.models import Role
+from portal.pages.changes.values import in_words
 from portal.pages.crumbs import crumb
 from portal.pages.hourwords import decided
 from portal.people import for_area, roles_of
@@ -107,14 +109,16 @@ def _facts(agreement: Agreement) -> list[dict[str, Any]]:
     names = [str(SIGNALS.get(signal, signal)) for signal in agreement.signals]
     days = agreement.retention_cap_days
     return [
-        {"label": _("Places"), "text": ", ".join(agreement.jurisdictions)},
+        {"label": _("Places"), "text": in_words("jurisdictions", agreement.jurisdictions)},
         {"label": _("Sites"), "text": ", ".join(agreement.sites) or every},
-        {"label": _("Purposes"), "text": ", ".join(agreement.purposes) or every},
-        {"label": _("Apps"), "text": ", ".join(agreement.apps) or every},
+        {"label": _("Purposes"), "text": in_words("purposes", agreement.purposes) or every},
+        {"label": _("Apps"), "text": in_words("apps", agreement.apps) or every},
         {"label": _("Signals"), "text": ", ".join(names) or every},
         {
             "label": _("Kept at most"),
-            "text": _("%(days)d days") % {"days": days} if days else _("as the rules say"),
+            "text": ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+            if days
+            else _("as the rules say"),
         },
         {
             "label": _("Working hours"),

@@ -6,7 +6,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from consent import selectors
 from consent.models import Agent, ConsentEvent, Subject
@@ -71,10 +73,12 @@ def _reason(
     if state == ON:
         since = min(event.event_time for event in yes)
         apps = len({item["app"] for item in allowed})
-        return _("You said yes on %(day)s, for %(apps)d apps.") % {
-            "day": f"{since:%d.%m.%Y}",
-            "apps": apps,
-        }
+        text = ngettext(
+            "You said yes on %(day)s, for %(apps)d app.",
+            "You said yes on %(day)s, for %(apps)d apps.",
+            apps,
+        )
+        return text % {"day": date_format(since, "j M Y"), "apps": apps}
     if allowed and not machines:
         return _("You said yes, but no machine of yours is connected.")
     return because(verdicts, has_yes=bool(yes))

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import events, export, ledger, others, selectors, tree
 from portal.models import Role
+from portal.pages.ledgerwords import ACTORS, Telling, actor_words
 from portal.people import actor_of, for_area, roles_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ TYPES = sorted(
     ((code, kind.title) for code, kind in events.CATALOGUE.items() if code in others.TOLD),
     key=lambda choice: choice[1],
 )
-ACTORS = ("subject", "staff", "agent", "works_council", "system")
 
 
 class FilterForm(forms.Form):
@@ -52,7 +52,7 @@ class FilterForm(forms.Form):
     actor = forms.ChoiceField(
         label=gettext_lazy("Who acted"),
         required=False,
-        choices=[("", gettext_lazy("anyone")), *((a, a.replace("_", " ")) for a in ACTORS)],
+        choices=[("", gettext_lazy("anyone")), *ACTORS.items()],
     )
     subject = forms.UUIDField(label=gettext_lazy("Reference of a person"), required=False)
     since = forms.DateField(
@@ -80,6 +80,7 @@ def entries(request: HttpRequest) -> HttpResponse:
     before = given.get("before", "")
     rows = others.search(**wanted, before=int(before) if before.isdecimal() else None, limit=PAGE)
     _say_viewed(request, "entries", len(rows), wanted)
+    telling = Telling()
     return render(
         request,
         "audit/entries.html",
@@ -92,7 +93,7 @@ def entries(request: HttpRequest) -> HttpResponse:
                 {"label": _("Who acted")},
                 {"label": _("Details")},
             ],
-            "rows": [_cells(row) for row in rows],
+            "rows": [_cells(row, telling) for row in rows],
             "pager": _pager(request, rows),
             # How much there is in all changes with every act: not beside the answer about one.
             "ledger": None if wanted.get("subject_ref") else _state(),
@@ -125,13 +126,10 @@ def _told(detail: selectors.EntryDetail) -> dict[str, Any]:
         "text": {c: w for c, _t, w in events.glossary()}.get(detail.row.type, ""),
         "recorded_at": detail.row.recorded_at,
         "event_time": detail.row.event_time,
-        "actor": detail.row.actor_kind.replace("_", " "),
+        "actor": actor_words(detail.row.actor_kind),
         "subject": str(detail.subject_ref) if detail.subject_ref else _("nobody"),
         "sealed": {"open": "readable", "erased": "erased"}.get(detail.opening, "closed"),
-        "facts": [
-            {"label": name.replace("_", " "), "text": _text(value)}
-            for name, value in {**detail.row.data, **detail.detail}.items()
-        ],
+        "facts": Telling().facts({**detail.row.data, **detail.detail}),
         "covers": [{"table": table, "row": row} for table, row in detail.covers],
     }
 
@@ -215,20 +213,14 @@ def _say_viewed(request: HttpRequest, view: str, shown: int, wanted: dict[str, A
         )
 
 
-def _cells(row: selectors.EntryRow) -> list[dict[str, Any]]:
+def _cells(row: selectors.EntryRow, telling: Telling) -> list[dict[str, Any]]:
     return [
         {"text": f"{row.id}", "url": reverse("audit-entry", args=[row.id])},
         {"at": row.recorded_at},
         {"text": row.title},
-        {"text": row.actor_kind.replace("_", " ")},
-        {"text": ", ".join(f"{name}: {_text(value)}" for name, value in row.data.items() if value)},
+        {"text": actor_words(row.actor_kind)},
+        {"text": telling.line(row.data)},
     ]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, str]:

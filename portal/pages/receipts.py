@@ -16,10 +16,13 @@ from audit import selectors as ledger_reading
 from audit.ledger import Actor
 from consent.models import ConsentEvent, Subject
 from consent.policy.types import SIGNAL_GROUPS, ConsentState
+from portal.pages.changes.values import place_name
 from portal.pages.decide import text_of
+from portal.pages.rulewords import value_words
 from portal.pages.you import certificates_of
 from portal.people import subject_of
 from portal.receipts import as_json, as_jsonld
+from portal.templatetags.words import language_name
 
 
 @login_required
@@ -43,10 +46,12 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 "controller": text.sections["controller"],
                 "notice_title": text.title,
                 "notice_version": event.notice.version,
-                "notice_language": text.language,
+                "notice_language": language_name(text.language),
                 "notice_url": reverse("you-notice", args=[event.notice.uuid]),
-                "lawful_basis": event.purpose.lawful_basis,
-                "jurisdictions": cohort.facts["jurisdictions"] if cohort else [],
+                "lawful_basis": value_words("legal_basis_allowed", event.purpose.lawful_basis),
+                "jurisdictions": [
+                    place_name(code) for code in (cohort.facts["jurisdictions"] if cohort else [])
+                ],
                 "scopes": scopes_in_words(event),
                 "how_long": text.sections["retention"],
                 "recipients": text.sections["recipients"],

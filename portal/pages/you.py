@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from consent import exceptions, selectors, services
@@ -21,7 +21,9 @@ from consent.policy.asking import A_NO
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
 from portal.pages.capture import capture_of
+from portal.pages.changes.values import place_name
 from portal.pages.ownacts import acts_of
+from portal.pages.reasonwords import rule_label
 from portal.pages.shares import looks_of
 from portal.pages.words import to_you
 from portal.people import subject_of
@@ -173,9 +175,12 @@ def forget(request: HttpRequest) -> HttpResponse:
     length = round((strike.struck_until - strike.struck_from).total_seconds() / 60)
     messages.success(
         request,
-        _(
+        ngettext(
+            "The last %(minutes)d minute is forgotten. "
+            "Your machines drop it, and what was handed in is being deleted.",
             "The last %(minutes)d minutes are forgotten. "
-            "Your machines drop them, and what was handed in is being deleted."
+            "Your machines drop them, and what was handed in is being deleted.",
+            length,
         )
         % {"minutes": length},
     )
@@ -285,6 +290,7 @@ _STANDING: dict[str, str] = {
 def _machine(agent: Agent) -> dict[str, Any]:
     policy = agent.policies.order_by("-version").first()
     active = agent.standing == Agent.Standing.ACTIVE
+    ended = policy is not None and policy.lease_until <= timezone.now()
     return {
         "id": agent.ref,
         "name": agent.name,
@@ -293,7 +299,7 @@ def _machine(agent: Agent) -> dict[str, Any]:
         "key_kind": agent.get_key_kind_display(),
         "added": agent.enrolled_at,
         "last_seen": policy.issued_at if policy else None,
-        "policy_version": policy.version if policy and active else "",
+        "policy_version": policy.version if policy and active and not ended else "",
         "lease_until": policy.lease_until if policy else None,
         "is_copied": agent.standing == Agent.Standing.QUARANTINED,
         "remove_url": (
@@ -386,21 +392,26 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
 
 
 def _reason(explanation: Any) -> dict[str, Any]:
-    places = ", ".join(explanation.jurisdictions)
+    places = ", ".join(place_name(code) for code in explanation.jurisdictions)
     citations = "; ".join(citation.ref for citation in explanation.citations[:2])
     return {
         "text": to_you(explanation.code),
         "code": explanation.code,
         "effect": "deny",
-        "rule": f"{places}: {explanation.rule}" if explanation.rule else "",
+        "rule": f"{places}: {rule_label(explanation.rule)}" if explanation.rule else "",
         "citation": citations,
     }
 
 
 def _yes_reason(allowed: list[dict[str, Any]]) -> dict[str, Any]:
     apps = len({item["app"] for item in allowed})
+    text = ngettext(
+        "You said yes to some signals in %(apps)d app.",
+        "You said yes to some signals in %(apps)d apps.",
+        apps,
+    )
     return {
-        "text": _("You said yes to some signals in %(apps)d apps.") % {"apps": apps},
+        "text": text % {"apps": apps},
         "code": "consent_given",
         "effect": "allow",
         "rule": "",

@@ -7,6 +7,7 @@ from typing import Final
 
 from django import template
 from django.utils.functional import Promise
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
@@ -66,7 +67,7 @@ SIGNALS: Final[dict[str, Words]] = {
 
 # The tone picks colour and shape. To say no is as good an answer as to say yes: never a warning.
 STATES: Final[dict[str, tuple[str, Words]]] = {
-    "unknown": ("off", _("Not asked")),
+    "unknown": ("off", _("Not answered")),
     "requested": ("wait", _("Waiting for your answer")),
     "deferred": ("off", _("Not now")),
     "refused": ("off", _("No")),
@@ -158,6 +159,15 @@ def state_name(key: str) -> Words:
 def state_tone(key: str) -> str:
     """Return the tone of a state: on, off, wait, good, warn or bad; off where it is unknown."""
     return STATES[key][0] if key in STATES else "off"
+
+
+@register.filter
+def language_name(code: str) -> Words:
+    """Return the name of a language; one that Django does not know stands as it is."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 @register.filter

@@ -190,7 +190,8 @@ def test_a_minimum_period_above_a_cap_is_for_people_to_decide(database: Any) -> 
     assert told_of_floor(midnight(date(2027, 3, 13))) == []
     (row,) = told_of_floor(midnight(date(2027, 5, 13)))
     assert row["text"].startswith(
-        "IN asks to keep something for 365 days; train-agents may keep recordings for 60 at most"
+        "India (IN) asks to keep something for 365 days;"
+        " Train computer-use agents may keep recordings for 60 at most"
     )
     assert (row["count"], row["url"]) == ("open", "/privacy/rules/IN/")
     assert signed_in("privacy_officer").get(row["url"]).status_code == 200
@@ -232,10 +233,13 @@ def test_the_first_page_tells_it_and_leads_there(database: Any) -> None:
     text = signed_in("privacy_officer").get("/privacy/").content.decode()
 
     assert "Agreement BV-1 ends on" in text
-    assert "Counsel has not signed off the rules of AU for train-agents" in text
+    assert (
+        "Counsel has not signed off the rules of Australia (AU) for Train computer-use agents"
+        in text
+    )
     assert 'href="/privacy/gates/"' in text
     assert 'href="/privacy/agreements/"' in text
-    assert "20 d" in text
+    assert "20 days" in text
 
 
 def test_the_most_urgent_comes_first(database: Any) -> None:
@@ -273,7 +277,7 @@ def test_shipped_rules_that_wait_to_be_adopted_are_named(
     (told,) = found("adoption")
     assert told.codes == ("IE",)
     text = officer.get("/privacy/").content.decode()
-    assert "Shipped rules wait to be adopted: IE" in text
+    assert "Shipped rules wait to be adopted: Ireland (IE)" in text
     assert "/privacy/changes/new/rules.adopt/" in text
     # What-if asks the program's own files; where that is not what counts, it says so.
     assert "not only these" in officer.get("/privacy/what-if/").content.decode()

@@ -201,7 +201,7 @@ def test_a_week_of_few_follows_from_no_other_figure(
     weeks = figures.deletions_by_week()
 
     monday = timezone.now().date() - timedelta(days=timezone.now().weekday())
-    labels = {weeks_ago: f"{monday - timedelta(weeks=weeks_ago):%d.%m.}" for weeks_ago in range(8)}
+    labels = {weeks_ago: f"{monday - timedelta(weeks=weeks_ago):%-d %b}" for weeks_ago in range(8)}
     assert [week["label"] for week in weeks] == [labels[n] for n in reversed(range(8))]
     told = {week["label"]: week["value"] for week in weeks if week["value"] is not None}
     assert told == {labels[weeks_ago]: count for weeks_ago, count in shown.items()}
