@@ -23,6 +23,8 @@ OWN = (
     "/you/data/",
     "/you/machines/",
     "/you/purposes/train-agents/",
+    "/you/machines/approve/",
+    "/you/apps/report/",
     "/identity/o/device",
     "/accounts/password/change/",
     "/accounts/2fa/",
@@ -41,7 +43,9 @@ STAFF = (
     "/privacy/catalogue/",
     "/privacy/gates/",
     "/privacy/agreements/",
+    "/privacy/apps/tracker/",
     "/privacy/hours/",
+    "/privacy/tickets/",
     "/stop/",
     "/audit/",
     "/audit/entries/1/",
@@ -55,16 +59,23 @@ AUDITORS = ("/audit/", "/audit/?type=person.own", "/audit/entries/1/", "/audit/e
 KINDS = (
     "purpose.publish",
     "purpose.change",
+    "purpose.retire",
+    "purpose.reopen",
     "notice.publish",
     "allowlist.change",
     "app.list",
     "app.change",
+    "app.change/?app=tracker",
+    "app.block",
+    "app.unblock",
     "agreement.record",
     "gate.close",
     "gate.reopen",
     "override.grant",
+    "override.revoke",
     "rules.adopt",
     "setting.change",
+    "hours.change",
 )
 
 
@@ -122,8 +133,9 @@ def test_a_change_is_proposed_and_shown(
         person.page.emulate_media(color_scheme=scheme)
         person.sign_in(people["officer"], people["password"])
         for kind in KINDS:
-            person.go(f"/privacy/changes/new/{kind}/")
+            person.go(f"/privacy/changes/new/{kind if '?' in kind else kind + '/'}")
         person.go("/privacy/changes/new/purpose.change/")
+        person.page.get_by_label("Purpose", exact=True).select_option("train-agents")
         person.page.get_by_label("Kept at most, in days").fill("90")
         person.page.get_by_role("button", name="Propose").click()
         person.page.wait_for_url("**/privacy/changes/*-*/")

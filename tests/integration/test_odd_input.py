@@ -191,7 +191,7 @@ def test_a_second_answer_and_one_that_comes_too_late_are_told_so(world: factorie
     assert {str(m) for m in again.context["messages"]} == {"Your answer is recorded."}
     told = list(late.context["messages"])[-1]
     assert told.level_tag == "error"
-    assert "decided" in told.message
+    assert "is in effect already" in told.message
 
 
 def test_a_form_sent_after_signing_out_leads_to_the_sign_in_and_back(world: Any) -> None:
