@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,44 @@ class SecurityHeaders:
             # Pages show one person's decisions: no shared or later reader may find them in a cache.
             response["Cache-Control"] = "private, no-store"
         return response
+
+
+STAFF: Final = (
+    "/privacy/",
+    "/audit/",
+    "/council/",
+    "/releases/",
+    "/manager/",
+    "/stop/",
+    "/docs/",
+    "/api/",
+    "/status",
+    "/.well-known/",
+    "/log/",
+)
+"""What is written in one language only."""
+
+
+class StaffPagesInOneLanguage:
+    """Keep the pages of staff, the documentation and the API in the language they are written in.
+
+    Only what employees read is translated. A page that said `lang="de"` over English sentences
+    would be read out wrongly, and an answer of the API must not depend on a browser's header.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_of_staff(request.path):
+            translation.activate(settings.LANGUAGE_CODE)
+            request.LANGUAGE_CODE = settings.LANGUAGE_CODE
+        return self.get_response(request)
+
+
+def is_of_staff(path: str) -> bool:
+    """Say whether an address belongs to what is written in one language only."""
+    return path.startswith(STAFF)
 
 
 class AnswerWithoutDatabase(MiddlewareMixin):

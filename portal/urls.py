@@ -1,6 +1,7 @@
 """All addresses of the portal (DESIGN section 7)."""
 
 from django.urls import include, path
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.agent_key import KeyView
@@ -140,6 +141,7 @@ urlpatterns = [
     path("releases/", roles.releases, name="releases-home"),
     path("manager/", roles.manager, name="manager-home"),
     path("status", status.status, name="status"),
+    path("language/", set_language, name="set-language"),
     path("docs/", docs.page, name="docs-index"),
     path("docs/<path:name>", docs.page, name="docs-page"),
     path("api/v1/", include(api_urls)),

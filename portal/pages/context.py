@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from portal.demo import progress
+from portal.http import is_of_staff
 from portal.models import Role, User
 from portal.pages.capture import capture_of
 from portal.people import AREAS, roles_of, subject_of
@@ -30,6 +32,8 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "organisation": settings.ORGANISATION,
         "progress": progress.read(),
     }
+    if not is_of_staff(request.path):
+        context |= {"languages": _languages(), "language_url": reverse("set-language")}
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return context
@@ -37,6 +41,13 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     if user.subject_id is not None:
         context["capture"] = capture_of(request, subject_of(request))
     return context
+
+
+def _languages() -> list[dict[str, Any]]:
+    now = get_language()
+    return [
+        {"code": code, "label": label, "current": code == now} for code, label in settings.LANGUAGES
+    ]
 
 
 def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:

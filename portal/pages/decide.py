@@ -20,7 +20,7 @@ from consent.notices import REQUIRED_SECTIONS
 from consent.policy.types import SIGNAL_GROUPS, ConsentState, Signal, SignalGroup
 from consent.rules import rulebook
 from consent.services import Pair
-from portal.pages.words import to_you
+from portal.pages.words import refused, to_you
 from portal.people import subject_of
 
 GROUP_NAMES = {group.value for group in SignalGroup}
@@ -55,7 +55,7 @@ def decide(request: HttpRequest, purpose: str) -> HttpResponse:
     try:
         event = _answer(request, subject, goal, notice)
     except exceptions.ConsentError as refusal:
-        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        messages.error(request, refused(refusal))
         context = _context(
             request, subject, goal, notice, chosen=set(request.POST.getlist("scope"))
         )

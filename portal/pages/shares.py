@@ -24,6 +24,7 @@ from consent.selectors.shares import standing_shares
 from portal.explaining import Look, looks_at
 from portal.pages.groundwords import moment
 from portal.pages.rulewords import day_words
+from portal.pages.words import refused
 from portal.people import subject_of
 from portal.templatetags.words import signal_name
 
@@ -75,7 +76,7 @@ def share(request: HttpRequest) -> HttpResponse:
             days=said["days"],
         )
     except ConsentError as refusal:
-        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        messages.error(request, refused(refusal))
     else:
         until = moment(shared.until)
         messages.success(

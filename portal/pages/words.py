@@ -3,9 +3,11 @@
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consent import selectors
+from consent.exceptions import ConsentError
 from consent.policy.reasons import ReasonCode
 
 TO_YOU: Final[dict[str, Promise]] = {
@@ -69,6 +71,11 @@ FIRST: Final = (
 def to_you(code: str) -> str:
     """Return the sentence for a reason code; an unknown code is shown as it is."""
     return str(TO_YOU.get(code, TO_YOU.get(code.partition(":")[0], code)))
+
+
+def refused(refusal: ConsentError) -> str:
+    """Return what is wrong and what to do about it, in the language of the page."""
+    return f"{gettext(refusal.detail)} {gettext(refusal.next_step)}"
 
 
 def because(verdicts: selectors.Verdicts, *, has_yes: bool) -> str:

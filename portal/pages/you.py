@@ -25,7 +25,7 @@ from portal.pages.changes.values import place_name
 from portal.pages.ownacts import acts_of
 from portal.pages.reasonwords import rule_label
 from portal.pages.shares import looks_of
-from portal.pages.words import to_you
+from portal.pages.words import refused, to_you
 from portal.people import subject_of
 from portal.policykeys import standing
 from portal.templatetags.words import state_name
@@ -94,7 +94,7 @@ def remove_machine(request: HttpRequest, ref: str) -> HttpResponse:
     try:
         services.revoke_agent(subject=subject_of(request), ref=ref)
     except exceptions.AgentUnknown as refusal:
-        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        messages.error(request, refused(refusal))
     else:
         messages.success(request, _("The machine was removed. It can record nothing any more."))
     return redirect("you-machines")

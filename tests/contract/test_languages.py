@@ -1,0 +1,70 @@
+"""What employees read exists in every language of the product; the compiled files are current."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from portal.management import translations
+
+LANGUAGES = ("de", "fr")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+
+
+def test_these_are_the_languages_of_the_product() -> None:
+    assert translations.languages() == list(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_that_employees_read_lacks_a_translation(language: str) -> None:
+    assert translations.untranslated(language) == []
+
+
+def test_what_employees_read_is_found() -> None:
+    """In a template, in a block, with a plural, in code, in a part of a module, in a refusal."""
+    found = translations.said_to_employees()
+
+    assert translations.Said("Skip to main content") in found
+    assert translations.Said("No", context="answer") in found
+    assert translations.Said("All apps and signals") in found
+    days = "Kept for %(days)s day at most.", "Kept for %(days)s days at most."
+    assert translations.Said(*days) in found
+    assert translations.Said("You paused recording.") in found
+    assert translations.Said("Report and block") in found
+    assert translations.Said("Propose an app") not in found
+    assert translations.Said("The notice changed while you were reading.") in found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_names_the_same_values(language: str) -> None:
+    for message in translations.catalogue(language):
+        if not message.id:
+            continue
+        ids = message.id if isinstance(message.id, tuple) else (message.id,)
+        words = message.string if isinstance(message.string, tuple) else (message.string,)
+        wanted = {name for text in ids for name in PLACEHOLDER.findall(text)}
+        for text in words:
+            assert set(PLACEHOLDER.findall(text)) == wanted, message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_holds_nothing_that_is_said_no_more(language: str) -> None:
+    said = {(one, context or None) for one, _many, context in translations.said_to_employees()}
+    for message in translations.catalogue(language):
+        one = message.id[0] if isinstance(message.id, tuple) else message.id
+        if one:
+            assert (one, message.context) in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_translations_are_current(language: str) -> None:
+    compiled = translations.source(language).with_suffix(".mo").read_bytes()
+
+    assert compiled == translations.compiled(language), "run manage.py translations"
+
+
+def test_no_placeholder_is_of_the_other_kind() -> None:
+    for said in translations.said_to_employees():
+        assert not [name for _, name, _, _ in string.Formatter().parse(said.one) if name]

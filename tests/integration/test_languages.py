@@ -1,0 +1,74 @@
+"""Employees read their pages in their language; staff, documents and the API stay in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import factories
+from tests.integration.test_pages import signed_in
+
+pytestmark = pytest.mark.timeout(120)
+GERMAN, FRENCH = {"Accept-Language": "de-AT,de"}, {"Accept-Language": "fr-CH"}
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    return factories.make_world()
+
+
+@pytest.mark.parametrize(
+    ("asked", "lang", "sentence"),
+    [
+        (GERMAN, "de", "Wird etwas von Ihnen aufgezeichnet?"),
+        (FRENCH, "fr", "Quelque chose de vous est-il capturé"),
+        ({}, "en", "Is anything of yours recorded?"),
+    ],
+)
+def test_an_employee_reads_their_language(
+    world: factories.World, asked: dict[str, str], lang: str, sentence: str
+) -> None:
+    page = signed_in(subject=world.subject).get("/you/", headers=asked).content.decode()
+
+    assert f'<html lang="{lang}"' in page
+    assert sentence in page
+    assert page.count(f'value="{lang}"') == 1
+
+
+def test_a_language_once_chosen_stays(world: factories.World) -> None:
+    me = signed_in(subject=world.subject)
+
+    sent = me.post("/language/", {"language": "fr", "next": "/you/history/"}, headers=GERMAN)
+
+    assert (sent.status_code, sent.url) == (302, "/you/history/")
+    assert "Votre historique" in me.get(sent.url, headers=GERMAN).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/privacy/", "/audit/", "/stop/", "/status", "/docs/"])
+def test_pages_of_staff_say_that_they_are_english(world: factories.World, path: str) -> None:
+    page = signed_in("privacy_officer").get(path, headers=GERMAN).content.decode()
+
+    assert '<html lang="en"' in page
+    assert 'action="/language/"' not in page
+
+
+def test_a_refusal_is_told_in_the_language_of_the_page(world: factories.World) -> None:
+    me = signed_in(subject=world.subject)
+    sent = {"answer": "yes", "notice_version": world.notice.version}
+
+    page = me.post("/you/purposes/train-agents/", sent, headers=GERMAN)
+
+    assert page.status_code == 422
+    assert "Ein Ja braucht mindestens eine App" in page.content.decode()
+    assert "oder antworten Sie Nein" in page.content.decode()
+
+
+def test_the_language_changes_no_answer(world: factories.World, database: Any) -> None:
+    me = signed_in(subject=world.subject)
+    sent = {"answer": "no", "notice_version": world.notice.version}
+
+    page = me.post("/you/purposes/train-agents/", sent, headers=FRENCH, follow=True)
+
+    assert "Conservé. Voici votre copie." in page.content.decode()
+    assert database.sql("SELECT state FROM consent_consentevent") == [("refused",)]
