@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -413,3 +414,19 @@ def _over_http(address: Any, token: str) -> tuple[int, str]:
         return answer.status, answer.headers["ETag"]
     finally:
         connection.close()
+
+
+def test_the_first_to_be_told_does_not_wait_for_the_pages_to_load(database: Any) -> None:
+    from django.urls import clear_url_caches, get_resolver
+
+    from portal.endpoint import problems
+    from portal.endpoint.serving import Endpoint
+
+    async def begin() -> None:
+        await Endpoint().close()
+
+    clear_url_caches()
+    problems._rendered.cache_clear()
+    asyncio.run(begin())
+
+    assert get_resolver()._populated
