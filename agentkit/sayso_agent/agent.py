@@ -20,7 +20,7 @@ from sayso_agent.errors import (
 )
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
-from sayso_agent.home import Home, Identity, default_folder
+from sayso_agent.home import Home, Identity, KeptClock, default_folder
 from sayso_agent.jws import b64url
 from sayso_agent.keyring import Keyring
 from sayso_agent.lease import Clock, Instant, Lease, SystemClock
@@ -164,6 +164,7 @@ class Agent:
         if not lease.in_force(self.clock.now()):
             raise PolicyRefusedError("lease_ended", "the policy's lease had ended when it came")
         self._lease = lease
+        self.home.save_clock(_kept(lease, fetched.received))  # before the first stamp by it
         self.capture.change(Rules(policy, lease), self.clock.now())
         self.home.spool.close()
         self.home.spool.purge(
@@ -172,7 +173,6 @@ class Agent:
         )
         if not policy.paused:
             self.home.resumed(version=policy.version)
-        self.home.save_clock(policy.issued_at - fetched.received.wall)
         self._token = token
         self.denied = ""
         self.home.save_policy(token, {kid: b64url(raw) for kid, raw in manifest.usable().items()})
@@ -180,9 +180,14 @@ class Agent:
     def _lease_of(self, policy: Policy, fetched: Fetched) -> Lease:
         """Return the lease, which goes on from the last one even if that one has ended."""
         asked, received = fetched.asked.monotonic, fetched.received.monotonic
-        if self._lease is None:
-            return Lease.begin(policy, asked=asked, received=received)
-        return self._lease.renewed(policy, asked=asked, received=received)
+        answered = fetched.answer.answered
+        if self._lease is not None:
+            return self._lease.renewed(policy, asked=asked, received=received, answered=answered)
+        lease = Lease.begin(policy, asked=asked, received=received, answered=answered)
+        kept, boot = self.home.clock(), fetched.received.boot
+        if kept.issued_at != lease.issued_at:
+            return lease
+        return lease.following(kept.base if boot and kept.boot == boot else None)
 
     def _deny(self, reason: str) -> None:
         """Allow nothing from now on, and ask for the whole document next time."""
@@ -317,3 +322,9 @@ class Agent:
         """Close the connections to the portal and to where it has bytes put."""
         self.portal.transport.close()
         self.uploader.close()
+
+
+def _kept(lease: Lease, received: Instant) -> KeptClock:
+    """Return what other processes of this agent must know of the time under a lease."""
+    portal = lease.issued_at + received.monotonic - lease.base
+    return KeptClock(portal - received.wall, lease.issued_at, lease.base, received.boot)

@@ -77,6 +77,17 @@ class KeptManifest:
     epoch: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptClock:
+    """What the last policy said of the time: how far the portal's clock is ahead of this machine's,
+    and which moment of the monotonic clock, counted since `boot`, stood for its `issued_at`."""
+
+    offset: float = 0.0
+    issued_at: int = 0
+    base: float = 0.0
+    boot: str = ""
+
+
 class Home:
     """Everything the agent keeps, 0600 in a 0700 folder."""
 
@@ -237,14 +248,14 @@ class Home:
             if version > seen.acknowledged:
                 write_json(self.folder / "seen.json", asdict(replace(seen, acknowledged=version)))
 
-    def save_clock(self, offset: float) -> None:
-        """Remember how far the portal's clock is ahead of this machine's."""
-        write_json(self.folder / "clock.json", {"offset": offset})
+    def save_clock(self, clock: KeptClock) -> None:
+        """Remember what the last policy said of the time."""
+        write_json(self.folder / "clock.json", asdict(clock))
 
-    def clock_offset(self) -> float:
-        """Return how far the portal's clock was ahead at the last policy; 0 where none came."""
-        found = read_json(self.folder / "clock.json")
-        return float(found["offset"]) if found else 0.0
+    def clock(self) -> KeptClock:
+        """Return what the last policy said of the time; nothing where none came."""
+        found = read_json(self.folder / "clock.json") or {}
+        return KeptClock(**{name: found[name] for name in asdict(KeptClock()) if name in found})
 
     def save_policy(self, token: str, keys: dict[str, str]) -> None:
         """Keep the last policy with the keys that verify it, for `explain` and `status`."""

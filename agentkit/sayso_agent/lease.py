@@ -6,7 +6,8 @@ that nobody can set back, counted from before the policy was asked for.
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from sayso_agent.policy import Policy
@@ -14,14 +15,16 @@ from sayso_agent.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """One moment on both clocks, in seconds."""
+    """One moment on both clocks, in seconds. `boot` says since which start of the machine the
+    monotonic one counts, "" where that is not known and it compares with no other process's."""
 
     monotonic: float
     wall: float
+    boot: str = ""
 
     def earlier(self, seconds: float) -> "Instant":
         """Return the moment that many seconds before."""
-        return Instant(self.monotonic - seconds, self.wall - seconds)
+        return replace(self, monotonic=self.monotonic - seconds, wall=self.wall - seconds)
 
 
 class Clock(Protocol):
@@ -36,12 +39,21 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._source = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+        self._boot = boot_id()
 
     def now(self) -> Instant:
         """Return the present moment."""
         if self._source is None:
             return Instant(time.monotonic(), time.time())
-        return Instant(time.clock_gettime(self._source), time.time())
+        return Instant(time.clock_gettime(self._source), time.time(), self._boot)
+
+
+def boot_id() -> str:
+    """Return which start of the machine this is, "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +62,47 @@ class Lease:
 
     issued_at: int
     until: int
-    asked: float  # monotonic, before the request went out: the lease runs from here
-    base: float  # monotonic, when the answer was there: stands for `issued_at` in stamps
+    began: float  # monotonic, no later than `issued_at` was: the lease runs from here
+    base: float  # monotonic, stands for `issued_at` in stamps
     since: float  # monotonic: nothing that happened earlier falls under this document
 
     @classmethod
-    def begin(cls, policy: Policy, *, asked: float, received: float) -> "Lease":
-        """Start the lease of a policy that was just received."""
-        return cls(policy.issued_at, policy.lease_until, asked, received, received)
+    def begin(
+        cls, policy: Policy, *, asked: float, received: float, answered: float | None = None
+    ) -> "Lease":
+        """Start the lease of a policy that was just received.
 
-    def renewed(self, policy: Policy, *, asked: float, received: float) -> "Lease":
+        `answered` is the portal's time when it answered. A document may have been signed a good
+        while before, and what is captured now must not be stamped into that time: stamps only
+        ever move later by it, and the lease ends only sooner.
+        """
+        term = policy.lease_until - policy.issued_at
+        age = min(max((answered or 0.0) - policy.issued_at, 0.0), term)
+        return cls(policy.issued_at, policy.lease_until, asked - age, received - age, received)
+
+    def following(self, base: float | None) -> "Lease":
+        """Return the lease with no stamp that a process before us gave under the same document.
+
+        Dates are whole seconds, so it may have been a little ahead. `base` is its own; None where
+        its clock cannot be compared with ours: then we wait until the difference is over.
+        """
+        if base is not None:
+            return replace(self, base=min(self.base, base))
+        unsure = 1.0 + self.base - self.began  # the second that the date left out, and the way here
+        return replace(self, since=self.since + unsure)
+
+    def renewed(
+        self, policy: Policy, *, asked: float, received: float, answered: float | None = None
+    ) -> "Lease":
         """Return the lease of the next document.
 
         One issued no later than ours starts no new term: a document replayed to us just before
         its end must not gain time by being heard twice.
         """
         if policy.issued_at > self.issued_at:
-            return Lease.begin(policy, asked=asked, received=received)
+            return Lease.begin(policy, asked=asked, received=received, answered=answered)
         until = min(self.until, policy.lease_until)
-        return Lease(self.issued_at, until, self.asked, self.base, received)
+        return replace(self, until=until, since=received)
 
     def in_force(self, at: Instant) -> bool:
         """Return whether the policy may still be obeyed."""
@@ -76,15 +110,16 @@ class Lease:
 
     def seconds_left(self, at: Instant) -> float:
         """Return how long the lease still runs, by the clock that ends it first."""
-        by_monotonic = self.asked + (self.until - self.issued_at) - at.monotonic
+        by_monotonic = self.began + (self.until - self.issued_at) - at.monotonic
         return min(by_monotonic, self.until - at.wall)
 
     def stamp(self, at: Instant) -> float | None:
         """Return the capture time of a moment under this lease; None where it was outside it.
 
-        The time is the portal's: when it issued the lease, plus what our monotonic clock has
-        counted since. A wall clock that is wrong cannot move it.
+        The time is the portal's: when it answered, plus what our monotonic clock has counted
+        since. A wall clock that is wrong cannot move it.
         """
         if at.monotonic < self.since or not self.in_force(at):
             return None
-        return round(self.issued_at + math.floor((at.monotonic - self.base) * 1000) / 1000, 3)
+        stamp = round(self.issued_at + math.floor((at.monotonic - self.base) * 1000) / 1000, 3)
+        return stamp if stamp < self.until else None

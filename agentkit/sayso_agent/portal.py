@@ -1,5 +1,6 @@
 """The portal's protocol, version 1: one method a request, answers as plain values."""
 
+import email.utils
 import json
 import urllib.parse
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class PolicyAnswer:
     token: str | None
     etag: str
     wait: float  # how long the portal would hold a poll until something changes; 0 if it would not
+    answered: float | None = None  # by the portal's clock; None for a 304, which starts no lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ class Portal:
         url = self._endpoints().policy
         answer = self.transport.request("GET", url, headers=headers, patience=wait)
         if answer.status == 200:
-            return PolicyAnswer(_document(answer), answer.headers.get("etag", ""), _wait(answer))
+            etag, answered = answer.headers.get("etag", ""), _date(answer)
+            return PolicyAnswer(_document(answer), etag, _wait(answer), answered)
         if answer.status == 304 and etag:
             return PolicyAnswer(None, etag, _wait(answer))
         if answer.status == 409:
@@ -288,6 +291,14 @@ def _document(answer: Answer) -> str:
         return answer.body.decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise PolicyRefusedError("policy_malformed", "this is not a signed policy") from error
+
+
+def _date(answer: Answer) -> float:
+    """Return when the portal answered, by its own clock (RFC 9110 section 6.6.1)."""
+    try:
+        return email.utils.parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise UnexpectedAnswerError("answer_undated", "the portal's answer has no date") from error
 
 
 def _wait(answer: Answer) -> float:

@@ -24,7 +24,7 @@ def report(home: Home, portal: Portal) -> None:
     if home.pause_unreported():
         home.pause_reported(after_version=portal.pause())
     for strike in home.strikes_unreported():
-        since, until = _by_the_portals_clock(strike, home.clock_offset())
+        since, until = _by_the_portals_clock(strike, home.clock().offset)
         portal.strike(str(strike["strike"]), rfc3339(since), rfc3339(until))
         home.strike_reported(str(strike["strike"]))
 

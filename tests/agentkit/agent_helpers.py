@@ -29,7 +29,7 @@ class FakeClock:
         self.wall = float(int(time.time()))
 
     def now(self) -> Instant:
-        return Instant(self.monotonic, self.wall)
+        return Instant(self.monotonic, self.wall, "one start")
 
     def pass_time(self, seconds: float) -> None:
         self.monotonic += seconds

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sayso_agent.agent
@@ -25,12 +26,9 @@ def nothing(*_: object, **__: object) -> Any:
     return 0
 
 
-def never_ends(*_: object) -> float:
-    return 1000.0
-
-
 BREAKS: dict[str, Callable[[], Any]] = {
-    "lease": lambda: setattr(Lease, "seconds_left", never_ends),
+    "lease": lambda: setattr(Lease, "begin", _endless),
+    "undated": lambda: setattr(Lease, "begin", _undated),
     "purge": lambda: setattr(Spool, "purge", nothing),
     "standing": lambda: setattr(Agent, "stop", nothing),
     "memory": lambda: setattr(Home, "seen", lambda _self: Seen(0, 0)),
@@ -52,6 +50,17 @@ BREAKS: dict[str, Callable[[], Any]] = {
         lambda _self, url, _allowed: Transport(parse_origin(origin_of(url)))),
     "deaf": lambda: setattr(Agent, "apply", nothing),
 }  # fmt: skip
+
+_begin = Lease.begin
+
+
+def _endless(policy: Policy, **more: Any) -> Lease:
+    return replace(_begin(policy, **more), until=policy.lease_until + 1000)
+
+
+def _undated(policy: Policy, *, asked: float, received: float, answered: object) -> Lease:
+    return _begin(policy, asked=asked, received=received)
+
 
 _release = sayso_agent.agent.Release
 _pinned = sayso_agent.keyring.Pinned

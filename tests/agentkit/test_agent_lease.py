@@ -62,11 +62,76 @@ def test_a_newer_document_starts_a_new_term() -> None:
     assert newer.stamp(Instant(801.5, 0.0)) == 1801.0
 
 
-@given(st.floats(0, 2000), st.floats(0, 3000))
-def test_a_stamp_is_always_inside_the_lease(monotonic: float, wall: float) -> None:
-    stamp = lease().stamp(Instant(monotonic, wall))
+@given(st.floats(0, 2000), st.floats(0, 3000), st.integers(0, 3000), st.integers(-900, 900))
+def test_a_stamp_is_always_inside_the_lease(
+    monotonic: float, wall: float, answered: int, base: int
+) -> None:
+    held = Lease.begin(policy(), asked=50.0, received=50.5, answered=answered).following(base)
+
+    stamp = held.stamp(Instant(monotonic, wall))
 
     assert stamp is None or 1000 <= stamp < 1900
+
+
+# --- documents that were signed before they were asked for ---------------------------------------
+
+
+def test_capture_is_stamped_by_when_the_portal_answered_not_by_when_it_signed() -> None:
+    held = Lease.begin(policy(), asked=50.0, received=50.5, answered=1200.0)
+
+    assert held.stamp(Instant(50.5, 0.0)) == 1200.0
+    assert held.stamp(Instant(60.5, 0.0)) == 1210.0
+
+
+def test_a_document_signed_before_ends_when_it_says() -> None:
+    held = Lease.begin(policy(), asked=50.0, received=50.5, answered=1200.0)
+
+    assert held.in_force(Instant(749.9, 0.0))
+    assert not held.in_force(Instant(750.0, 0.0))
+
+
+@given(st.floats(-1e12, 1e12), st.floats(0, 3000))
+def test_a_date_moves_stamps_later_only_and_ends_only_sooner(answered: float, at: float) -> None:
+    moment = Instant(at, 0.0)
+    dated = Lease.begin(policy(), asked=50.0, received=50.5, answered=answered)
+    first, second = lease().stamp(moment), dated.stamp(moment)
+
+    assert dated.seconds_left(moment) <= lease().seconds_left(moment)
+    assert second is None or (first is not None and second >= first)
+
+
+def test_a_date_beyond_the_lease_leaves_nothing_of_it() -> None:
+    late = Lease.begin(policy(), asked=50.0, received=50.5, answered=5000.0)
+
+    assert not late.in_force(Instant(50.5, 0.0))
+    assert late.stamp(Instant(50.5, 0.0)) is None
+
+
+@given(
+    st.floats(0, 800), st.floats(0, 800), st.floats(0, 800), st.floats(0.002, 800),
+    st.floats(0, 3), st.floats(0, 3), st.booleans(),
+)  # fmt: skip
+def test_two_processes_never_stamp_the_same_instant_under_one_document(
+    signed: float, first: float, worked: float, pause: float, way: float, back: float, known: bool
+) -> None:  # fmt: skip
+    """The portal's clock is the monotonic one plus 1000; dates are whole seconds of it."""
+    iat = int(1000 + signed)
+    document = policy(iat, iat + 3000)
+    asked = signed + 1 + first
+    received = asked + way + back
+    date = float(int(1000 + asked + way))
+    before = Lease.begin(document, asked=asked, received=received, answered=date)
+    last = received + worked
+    begun = last + pause
+    there = begun + back + way
+    after = Lease.begin(
+        document, asked=begun, received=there, answered=float(int(1000 + begun + back))
+    ).following(before.base if known else None)
+
+    ended = before.stamp(Instant(last, 0.0))
+    began = after.stamp(Instant(max(there, after.since), 0.0))
+
+    assert ended is None or began is None or began > ended
 
 
 @pytest.mark.parametrize("missing", [False, True])

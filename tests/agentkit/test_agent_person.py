@@ -12,7 +12,7 @@ from agent_helpers import FakeClock, click, enrolled, spooled, typed
 from sayso_agent import Agent, UsageError
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
-from sayso_agent.home import Home
+from sayso_agent.home import Home, KeptClock
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word
 
@@ -128,7 +128,7 @@ class Shifted:
 
 
 def test_a_strike_is_given_in_the_portals_time(agent: Agent, portal: FakePortal) -> None:
-    agent.home.save_clock(3600.0)
+    agent.home.save_clock(KeptClock(offset=3600.0))
     before = time.time()
 
     agent.forget(minutes=10)

@@ -35,7 +35,7 @@ def wrong(words: list[str], *names: str) -> dict[str, tuple[str, ...]]:
 
 BRIEF = (
     "allowance", "masking", "withdrawn", "struck", "restarted", "status_403", "server_error",
-    "bad_signature", "brought", "elsewhere",
+    "bad_signature", "brought", "elsewhere", "aged",
 )  # fmt: skip
 """One scenario of each kind; documents that are wrong each have a test in this folder as well."""
 
@@ -56,6 +56,7 @@ def test_the_reference_agent_passes_everything() -> None:
 
 CAUGHT_BY = {
     "lease": "server_error",
+    "undated": "aged",
     "purge": "withdrawn",
     "standing": "status_403",
     "memory": "old_version",
@@ -82,7 +83,8 @@ def test_each_agent_with_one_thing_broken_is_caught() -> None:
 
 
 def test_a_naive_agent_of_another_make_is_caught_almost_everywhere() -> None:
-    names = ("allowance", "bad_signature", "bad_audience", "server_error", "embargo", "redirect")
+    names = ("allowance", "bad_signature", "bad_audience", "server_error", "embargo", "redirect",
+             "aged")  # fmt: skip
 
     found = wrong(NAIVE, *names)
 

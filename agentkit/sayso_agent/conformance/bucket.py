@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -19,7 +20,9 @@ class FakeBucket:
     misbehave: list[tuple[Answer, bool]] = field(default_factory=list)
 
     def __enter__(self) -> "FakeBucket":
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self._respond, lambda: False))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), handler(self._respond, lambda: False, time.time)
+        )
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()

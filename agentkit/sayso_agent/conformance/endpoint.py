@@ -173,6 +173,8 @@ def _headers(look: Look) -> Iterator[str]:
         yield "Cache-Control lets others keep it"
     if "authorization" not in headers.get("vary", "").lower():
         yield "Vary does not name Authorization"
+    if "date" not in headers:
+        yield "no Date, by which agents stamp what they capture"
 
 
 def _unchanged(look: Look) -> Iterator[str]:

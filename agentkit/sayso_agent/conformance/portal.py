@@ -53,6 +53,7 @@ class FakePortal:
     policy: dict[str, Any] = field(default_factory=policy_document)
     version: int = 1000
     lease: int = 900
+    aged: int = 0  # how long before its answer a document was signed, in seconds
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     kid: str = "k1"
     root: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -93,7 +94,11 @@ class FakePortal:
         self._server = ThreadingHTTPServer(
             # Looked up each time: a test may put another answer in its place.
             ("127.0.0.1", 0),
-            handler(lambda seen: self.answer(seen), lambda: self.recovered),  # noqa: PLW0108
+            handler(
+                lambda seen: self.answer(seen),  # noqa: PLW0108
+                lambda: self.recovered,
+                lambda: float(self.now()),
+            ),
         )
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -112,7 +117,7 @@ class FakePortal:
 
     def payload(self, **changes: Any) -> dict[str, Any]:
         """Return the policy of this moment."""
-        iat = int(self.now())
+        iat = int(self.now()) - self.aged
         moment = {
             "iss": self.issuer or self.url,
             "aud": self.agent,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sayso_agent.conformance.bucket import FakeBucket
 from sayso_agent.conformance.documents import BAD, Made
 from sayso_agent.conformance.keys import KEYS
+from sayso_agent.conformance.leases import LEASES, SHORT
 from sayso_agent.conformance.portal import FakePortal, allow, problem
 from sayso_agent.conformance.stage import EXPENSES, PEOPLE, TRACKER, Stage
 
@@ -15,7 +16,6 @@ POLICY: Final = "/api/v1/policy"
 ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
 TEXTS: Final = [allow("tracker", "mouse_click", "window_title", "clipboard", "key_content")]
 HELD: Final = 3600
-SHORT: Final = 3
 CARD: Final = "4111 1111 1111 1111"
 EMAIL: Final = "someone.else@example.org"
 NATIVE: Final = {"platform": "linux", "executable": "tracker"}
@@ -224,44 +224,6 @@ def _changed(stage: Stage) -> None:
     stage.event("a click under the next policy", allowed=True)
 
 
-def _lapse(answer: Callable[[Stage], Any]) -> Callable[[Stage], None]:
-    """Return the play of a portal that gives no usable answer until the lease has ended."""
-
-    def play(stage: Stage) -> None:
-        stage.portal.lease = SHORT
-        stage.begin(allow=ALLOWED)
-        stage.event("a click while the lease runs", allowed=None)
-        answer(stage)
-        issued = stage.portal.issued.get(stage.portal.version, [])
-        ends = max((policy["lease_until"] for policy in issued), default=0)
-        time.sleep(max(ends + 0.3 - time.time(), 0.0))
-        stage.event("a click after the lease", allowed=False)
-        time.sleep(0.5)
-        stage.portal.always.clear()
-        stage.portal.frozen, stage.portal.recovered = False, True
-        stage.portal.lease = 900
-        stage.decree()
-        stage.event("a click under the next policy", allowed=True)
-
-    return play
-
-
-def _always(status: int, headers: dict[str, str] | None = None) -> Callable[[Stage], None]:
-    def answer(stage: Stage) -> None:
-        portal = stage.portal
-        portal.always[POLICY] = (status, headers or {}, portal.signed(portal.payload()))
-
-    return answer
-
-
-def _not_modified(stage: Stage) -> None:
-    stage.portal.always[POLICY] = (304, {"ETag": f'"{stage.portal.version}"'}, b"")
-
-
-def _frozen(stage: Stage) -> None:
-    stage.portal.frozen = True
-
-
 def _redirected(stage: Stage) -> None:
     """Send the agent to another host that has the same key and would allow for an hour."""
     portal = stage.portal
@@ -379,16 +341,7 @@ SCENARIOS: Final = (
              _standing(403, purges=True)),
     Scenario("status_410", "does capture stop, and what waits go, when erased?",
              _standing(410, purges=True)),
-    Scenario("server_error", "does the lease end while the portal is in trouble?",
-             _lapse(_always(503))),
-    Scenario("slow", "does the lease end while the answer drips?",
-             _lapse(_always(200, {"X-Slow": "1"}))),
-    Scenario("truncated", "does the lease end while answers are cut short?",
-             _lapse(_always(200, {"X-Truncate": "1"}))),
-    Scenario("unchanged", "does the lease end although 304 says that nothing changed?",
-             _lapse(_not_modified)),
-    Scenario("frozen", "does the lease end although the same document comes again and again?",
-             _lapse(_frozen)),
+    *(Scenario(*told) for told in LEASES),
     *(Scenario(f"keys_{name}", asks, play) for name, asks, play in KEYS),
     Scenario("redirect", "is a redirect to another host not followed?", _redirected),
     *(Scenario(f"bad_{name}", f"refused: {what}?", _bad(made))

@@ -40,9 +40,10 @@ SLOW: Final = {"X-Slow": "1"}
 
 
 def handler(
-    respond: Callable[[Seen], Answer], recovered: Callable[[], bool]
+    respond: Callable[[Seen], Answer], recovered: Callable[[], bool], now: Callable[[], float]
 ) -> type[BaseHTTPRequestHandler]:
-    """Return a handler that asks `respond`; slow answers break off once it has `recovered`."""
+    """Return a handler that asks `respond` and dates answers by `now`; slow answers break off once
+    it has `recovered`."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -67,6 +68,9 @@ def handler(
             else:
                 with suppress(OSError):  # an agent that has heard enough hangs up
                     self.wfile.write(data)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(now() if timestamp is None else timestamp)
 
         def _drip(self, data: bytes) -> None:
             try:

@@ -1,0 +1,90 @@
+"""What the kit plays about time: leases that must end, and what time it is under one."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from sayso_agent.conformance.portal import allow
+from sayso_agent.conformance.stage import Stage
+
+POLICY: Final = "/api/v1/policy"
+ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
+SHORT: Final = 3
+SIGNED_BEFORE: Final = 200
+SLOW_BY: Final = 100
+ROUNDING: Final = 2.0
+
+
+def _aged(stage: Stage) -> None:
+    """Serve documents that were signed a while before, by a clock that is not the machine's."""
+    portal = stage.portal
+    portal.now, portal.aged = (lambda: time.time() - SLOW_BY), SIGNED_BEFORE
+    stage.begin(allow=ALLOWED)
+    since = portal.now()
+    stage.event("a click under a document that was signed before", allowed=True)
+    until = portal.now() + 1.0
+    stage.program.end()
+    for event in portal.events():
+        if not since - ROUNDING <= event["t"] <= until + ROUNDING:
+            off = event["t"] - since
+            stage.faults.append(f"wrong: a click carries a time that is off by {off:+.0f} s")
+
+
+def _lapse(answer: Callable[[Stage], Any]) -> Callable[[Stage], None]:
+    """Return the play of a portal that gives no usable answer until the lease has ended."""
+
+    def play(stage: Stage) -> None:
+        stage.portal.lease = SHORT
+        stage.begin(allow=ALLOWED)
+        stage.event("a click while the lease runs", allowed=None)
+        answer(stage)
+        issued = stage.portal.issued.get(stage.portal.version, [])
+        ends = max((policy["lease_until"] for policy in issued), default=0)
+        time.sleep(max(ends + 0.3 - time.time(), 0.0))
+        stage.event("a click after the lease", allowed=False)
+        time.sleep(0.5)
+        stage.portal.always.clear()
+        stage.portal.frozen, stage.portal.recovered = False, True
+        stage.portal.lease = 900
+        stage.decree()
+        stage.event("a click under the next policy", allowed=True)
+
+    return play
+
+
+def _always(status: int, headers: dict[str, str] | None = None) -> Callable[[Stage], None]:
+    def answer(stage: Stage) -> None:
+        portal = stage.portal
+        portal.always[POLICY] = (status, headers or {}, portal.signed(portal.payload()))
+
+    return answer
+
+
+def _not_modified(stage: Stage) -> None:
+    stage.portal.always[POLICY] = (304, {"ETag": f'"{stage.portal.version}"'}, b"")
+
+
+def _frozen(stage: Stage) -> None:
+    stage.portal.frozen = True
+
+
+LEASES: Final[tuple[tuple[str, str, Callable[[Stage], None]], ...]] = (
+    ("server_error", "does the lease end while the portal is in trouble?", _lapse(_always(503))),
+    ("slow", "does the lease end while the answer drips?", _lapse(_always(200, {"X-Slow": "1"}))),
+    (
+        "truncated",
+        "does the lease end while answers are cut short?",
+        _lapse(_always(200, {"X-Truncate": "1"})),
+    ),
+    (
+        "unchanged",
+        "does the lease end although 304 says that nothing changed?",
+        _lapse(_not_modified),
+    ),
+    (
+        "frozen",
+        "does the lease end although the same document comes again and again?",
+        _lapse(_frozen),
+    ),
+    ("aged", "is capture stamped by the present time, not by when it was signed?", _aged),
+)
