@@ -63,11 +63,11 @@ def changed_allowlist(turn: int) -> None:
 
 
 def changed_retention(turn: int) -> None:
-    """Keep what one purpose records a day longer than before."""
+    """Keep what one purpose records a day more shortly than before."""
     purpose = Purpose.objects.get(code=plan.PURPOSES[0].code)
     change_purpose(
         purpose=purpose,
-        fields={"retention_days": purpose.retention_days + 1},
+        fields={"retention_days": purpose.retention_days - 1},
         actor=founding.OFFICER,
     )
 

@@ -82,6 +82,14 @@ class NoticeIncomplete(ConsentError):
     next_step = "Write the sections named above, then publish again."
 
 
+class NoticeNeeded(ConsentError):
+    """People agreed to what the notice says: to call a purpose otherwise, or keep it longer, takes
+    its next notice."""
+
+    code = "notice_needed"
+    next_step = "Write the notice's next version with the change. Everybody is then asked anew."
+
+
 class NeverCapturable(ConsentError):
     """An app of this kind can never be captured, whoever asks."""
 

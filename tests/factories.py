@@ -52,6 +52,11 @@ class World:
             language="en",
         )
 
+    def say_yes_again(self) -> None:
+        """Give the same consent to the newest notice."""
+        self.notice = self.purpose.notices.latest("version")
+        self.say_yes()
+
     def another_subject(self, jurisdiction: str | None = None) -> Subject:
         """Another person, by default in the same jurisdiction."""
         return make_subject(jurisdiction or self.jurisdiction)

@@ -18,6 +18,7 @@ from django.db.models import Count
 from consent.policy.types import Signal
 from consent.selectors.facts import still_here
 from consent.selectors.outcomes import (
+    ASKED_ANEW,
     EFFECTS,
     GAIN,
     LOSE,
@@ -88,6 +89,8 @@ class Impact:
     """People for whom other working hours hold; what is decided above is decided within hours."""
     unknown: tuple[str, ...] = ()
     """Sites it names where nobody is today: there it binds nobody."""
+    anew: int | None = 0
+    """People where whoever said yes is asked anew, by a new notice."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, to be frozen."""
@@ -113,6 +116,7 @@ class Impact:
             widens=document["widens"],
             hours=document.get("hours", 0),
             unknown=tuple(document.get("unknown", ())),
+            anew=document.get("anew", 0),
         )
 
 
@@ -176,6 +180,7 @@ class _Found:
             gain=numbers.get(ANY_GAIN, 0),
             widens=self.widens,
             hours=numbers.get(OTHER_HOURS, 0),
+            anew=numbers.get(ASKED_ANEW, 0),
         )
 
 

@@ -37,6 +37,8 @@ ASKED, UNASKED = "asked", "unasked"
 EFFECTS: Final = (LOSE, GAIN, SHORTER, LONGER, ASKED, UNASKED)
 OTHER_HOURS: Final[Key] = ("hours", "", "")
 """The figure of those for whom other working hours hold."""
+ASKED_ANEW: Final[Key] = ("anew", "", "")
+"""The figure of those who are asked anew, since the notice they answered is not the newest."""
 
 NOT_COVERED: Final = ReasonCode.AGREEMENT_DOES_NOT_COVER.value
 NO_LONGER: Final = "kept_no_longer"
@@ -130,6 +132,8 @@ class Place:
         if hours[0] != hours[1]:
             effects.add(OTHER_HOURS)
             widens |= not narrower(hours[1], hours[0])
+        if self._asks_anew():
+            effects.add(ASKED_ANEW)
         return Outcome(
             figures=frozenset(effects),
             blocked=(*self._blocked(old, new), *((obstacle, "") for obstacle in self._agreed())),
@@ -172,6 +176,12 @@ class Place:
         purposes = (one["purposes"].get(code) for one in self._documents())
         old, new = (schedules_of(one, today) if one else frozenset() for one in purposes)
         return old, new
+
+    def _asks_anew(self) -> bool:
+        """Say whether whoever answered has answered an earlier notice from then on."""
+        old, new = (one["purposes"].get(self.purpose, {}) for one in self._documents())
+        versions = old.get("notice_version"), new.get("notice_version")
+        return None not in versions and versions[0] != versions[1]
 
     def _blocked(self, before: Decisions, after: Decisions) -> Iterator[tuple[Obstacle, str]]:
         """Yield what the change would have allowed, had nothing else stood against it."""

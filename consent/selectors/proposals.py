@@ -99,6 +99,8 @@ def impact_lines(impact: Impact) -> list[str]:
         for line in impact.lines
         for words in _line_in_words(line)
     ]
+    if impact.anew != 0:
+        told.append(f"{_number(impact.anew)} people: whoever said yes is asked anew")
     told += map(_blocked_in_words, impact.blocked)
     told += [f"Site {site} binds nobody today" for site in impact.unknown]
     return told or ["Nobody is concerned today"]

@@ -18,6 +18,9 @@ from consent.models import Notice, NoticeText, Purpose
 from consent.notices import missing_sections
 from consent.services.cohorts import refresh_cohorts
 
+Texts = Mapping[str, tuple[str, dict[str, str]]]
+"""Of a notice: language -> (title, sections)."""
+
 
 @transaction.atomic
 def publish_purpose(
@@ -59,7 +62,7 @@ def publish_purpose(
 def publish_notice(
     *,
     purpose: Purpose,
-    texts: Mapping[str, tuple[str, dict[str, str]]],
+    texts: Texts,
     actor: Actor,
     at: datetime | None = None,
     imported: bool = False,

@@ -9,8 +9,11 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent.digests import digest
+from consent.exceptions import NoticeNeeded
 from consent.models import Purpose
+from consent.selectors.choices import current_notice
 from consent.services.cohorts import refresh_cohorts
+from consent.services.publishing import Texts, publish_notice
 
 TERMS = ("title", "description", "retention_days")
 
@@ -21,17 +24,41 @@ def change_purpose(
     purpose: Purpose,
     fields: Mapping[str, str | int],
     actor: Actor,
+    texts: Texts | None = None,
     at: datetime | None = None,
 ) -> Purpose:
-    """Change title, description or retention_days; who said yes to the notice keeps their yes."""
+    """Change title, description or retention_days, with the notice's next version where one is due.
+
+    Who said yes keeps their yes where it is only kept more shortly. Raises NoticeNeeded where it
+    is called otherwise or kept longer than people were told, and no new `texts` tell them: so
+    while a yes counts, the term is at most what it was when that yes was given.
+    """
     changed = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    if unknown := set(fields) - set(TERMS):
+        raise ValueError(f"{min(unknown)} is not a term of a purpose that changes")
+    if texts is None and needs_notice(changed, fields):
+        raise NoticeNeeded
     for name in fields:
-        if name not in TERMS:
-            raise ValueError(f"{name} is not a term of a purpose that changes")
         setattr(changed, name, fields[name])
     changed.save(update_fields=list(fields))
     _say(changed, tuple(sorted(fields)), actor=actor, at=at)
+    if texts is not None:
+        publish_notice(purpose=changed, texts=texts, actor=actor, at=at)
     return changed
+
+
+def needs_notice(purpose: Purpose, fields: Mapping[str, str | int]) -> bool:
+    """Say whether people must be told of these terms anew: all but a shorter time to keep.
+
+    A purpose without a notice has nobody's yes. A retired one has: it may ask again.
+    """
+    told = any(
+        int(value) > purpose.retention_days
+        if name == "retention_days"
+        else value != getattr(purpose, name)
+        for name, value in fields.items()
+    )
+    return told and current_notice(purpose) is not None
 
 
 @transaction.atomic

@@ -168,8 +168,12 @@ def test_the_shortest_term_of_all_policies_since_holds(database: Any, store: Pat
     days = []
     for ago, kept in ((9, 40), (6, 3), (1, 40)):
         change_purpose(
-            purpose=world.purpose, fields={"retention_days": kept}, actor=factories.OFFICER
+            purpose=world.purpose,
+            fields={"retention_days": kept},
+            texts={"en": ("Again", factories.sections())},
+            actor=factories.OFFICER,
         )
+        world.say_yes_again()
         days.append(factories.make_policy(agent, ago=timedelta(minutes=ago)))
     ends = days[1].issued_at + timedelta(minutes=3)
     meanwhile = {"captured_from": ends - timedelta(minutes=1), "captured_until": ends}

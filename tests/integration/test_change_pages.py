@@ -13,6 +13,11 @@ from tests.integration.test_pages import signed_in
 
 pytestmark = pytest.mark.timeout(120)
 
+LONGER = {
+    "purpose": "train-agents", "retention_days": "90", "language": "en",
+    "section_retention": "Ninety days.",
+}  # fmt: skip
+
 
 @pytest.fixture
 def world(database: Any) -> factories.World:
@@ -41,7 +46,7 @@ def another_officer() -> Client:
 
 def test_longer_waits_for_a_second_officer(world: Any, database: Any) -> None:
     author, second = signed_in("privacy_officer"), another_officer()
-    answer = propose(author, "purpose.change", purpose="train-agents", retention_days="90")
+    answer = propose(author, "purpose.change", **LONGER)
     page = f"/privacy/changes/{only(database)}/"
     assert (answer.status_code, answer["Location"]) == (302, page)
     assert days(database) == 60
@@ -53,6 +58,8 @@ def test_longer_waits_for_a_second_officer(world: Any, database: Any) -> None:
     shown = second.get(page).content.decode()
     assert "60" in shown
     assert "90" in shown
+    assert "Ninety days." in shown
+    assert "whoever said yes is asked anew" in shown
     second.post(page + "vote/", {"vote": "approve"})
     assert (days(database), state(database)) == (90, [("applied", True)])
 
@@ -106,10 +113,24 @@ def test_beyond_an_agreement_is_refused_by_its_name(world: Any, database: Any) -
         valid_from="2020-01-01",
     )
     assert answer.status_code == 302, answer.content.decode()[-3000:]
-    answer = propose(author, "purpose.change", purpose="train-agents", retention_days="90")
+    answer = propose(author, "purpose.change", **LONGER)
     assert answer.status_code == 422
     assert b"BV-1" in answer.content
     assert days(database) == 60
+
+
+@pytest.mark.parametrize(
+    "terms", [{"retention_days": "90"}, {"name": "Rate people"}, {"description": "Rank staff."}]
+)
+def test_other_terms_without_words_for_the_notice_are_refused(
+    world: Any, database: Any, terms: dict[str, str]
+) -> None:
+    author = signed_in("privacy_officer")
+    answer = propose(author, "purpose.change", purpose="train-agents", language="en", **terms)
+
+    assert answer.status_code == 422
+    assert b"Write what the notice says of it" in answer.content
+    assert database.sql("SELECT count(*) FROM consent_proposal") == [(0,)]
 
 
 def upload(content: bytes) -> Any:

@@ -249,7 +249,10 @@ def test_a_purpose_that_keeps_less_long_shortens_what_it_has(
 
     for days in (9, 30):
         change_purpose(
-            purpose=world.purpose, fields={"retention_days": days}, actor=factories.OFFICER
+            purpose=world.purpose,
+            fields={"retention_days": days},
+            texts={"en": ("Again", factories.sections())},
+            actor=factories.OFFICER,
         )
         work()
 

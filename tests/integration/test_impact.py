@@ -185,7 +185,7 @@ def make(kind: str, payload: dict[str, Any]) -> None:
 
 def a_change(dice: random.Random, database: Any) -> tuple[str, dict[str, Any]]:
     """Some change that fits what stands."""
-    from consent.models import AllowlistEntry, GateEvidence
+    from consent.models import AllowlistEntry, GateEvidence, Purpose
 
     purpose, app = dice.choice(PURPOSES), dice.choice(("tracker", "sheet"))
     kind = dice.choice(
@@ -205,7 +205,10 @@ def a_change(dice: random.Random, database: Any) -> tuple[str, dict[str, Any]]:
             "remove": dice.sample(listed, dice.randint(0, len(listed))),
         }  # fmt: skip
     if kind == "purpose.change":
-        return kind, {"purpose": purpose, "retention_days": dice.randint(1, 120)}
+        days = dice.randint(1, 120)
+        longer = days > Purpose.objects.get(code=purpose).retention_days
+        told = {"texts": NEWER} if longer else {}
+        return kind, {"purpose": purpose, "retention_days": days, **told}
     if kind == "app.change":
         fields = dice.choice(
             [{"category": "unknown"}, {"category": "office"}, {"data_of": "customers"},

@@ -15,7 +15,8 @@ from tests.integration.test_kill_switch import allowed, at_once, said
 
 AUTHOR, OTHER, THIRD = (UUID(int=n) for n in (11, 12, 13))
 MUNICH, BERLIN, BOTH = (UUID(int=n) for n in (21, 22, 23))
-LONGER = {"purpose": "train-agents", "retention_days": 90}
+TEXTS = {"en": {"title": "Train agents", "sections": factories.sections("Kept longer.")}}
+LONGER = {"purpose": "train-agents", "retention_days": 90, "texts": TEXTS}
 SHORTER = {"purpose": "train-agents", "retention_days": 30}
 ADD = {"purpose": "train-agents", "app": "tracker", "add": ["key_meta"], "remove": []}
 OVER = {"valid_until": date(2025, 6, 1)}
@@ -945,7 +946,7 @@ def test_two_last_votes_at_once_make_the_change_once(world: Any, database: Any) 
     from consent import exceptions
 
     for days in (70, 80, 90):
-        proposal = propose("purpose.change", {"purpose": "train-agents", "retention_days": days})
+        proposal = propose("purpose.change", {**LONGER, "retention_days": days})
 
         def last(voter: UUID, proposal: Any = proposal) -> Any:
             try:
@@ -983,8 +984,7 @@ def test_a_veto_and_a_last_vote_at_once_leave_one_of_them(
 def test_two_changes_of_the_same_thing_at_once_are_made_one_after_the_other(
     world: Any, database: Any
 ) -> None:
-    two = [propose("purpose.change", {"purpose": "train-agents", "retention_days": days})
-           for days in (80, 90)]  # fmt: skip
+    two = [propose("purpose.change", {**LONGER, "retention_days": days}) for days in (80, 90)]
 
     states = at_once([lambda one=one: vote(one, OTHER).state for one in two])
 

@@ -24,6 +24,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "purpose.change": {
         "purpose": "train-agents", "title": "Train agents", "description": "Of all kinds.",
         "retention_days": 90,
+        "texts": {"en": {"title": "Again", "sections": factories.sections("Other words.")}},
     },
     "purpose.retire": {"purpose": "train-agents"},
     "purpose.reopen": {"purpose": "retired"},
@@ -198,6 +199,8 @@ def as_it_was(kind: str, standing: dict[str, Any]) -> dict[str, Any]:
         return {"asked for": standing["category"] not in (None, "unknown")}
     if kind == "notice.publish":
         return {"texts": standing["texts"]}
+    if kind == "purpose.change":
+        return {**standing, "notice": standing["notice"]["texts"]}
     if kind in {"agreement.record", "gate.reopen", "override.revoke"}:
         return {}  # the same document again, or an agreement without caps, is a new record
     return standing
@@ -340,7 +343,10 @@ def at(payload: Any, path: tuple[Any, ...]) -> Any:
 
 
 PLACES = [(kind, path) for kind, sample in SAMPLES.items() for path in places(sample)]
-FREE = {("notice.publish", "texts"), ("purpose.change", ""), ("app.change", "fields")}
+FREE = {
+    ("notice.publish", "texts"), ("purpose.change", ""), ("purpose.change", "texts"),
+    ("app.change", "fields"),
+}  # fmt: skip
 """Tables whose keys may be left out, or be others."""
 OPTIONAL = {("agreement.record", "working_hours")}
 """Keys that came later: proposals from before are read without them."""

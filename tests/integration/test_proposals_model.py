@@ -28,12 +28,13 @@ from hypothesis.stateful import (
 )
 
 from tests import factories
-from tests.integration.test_proposals import agree, raw_vote, seat
+from tests.integration.test_proposals import TEXTS, agree, raw_vote, seat
 
 OFFICERS = [UUID(int=n) for n in (11, 12, 13)]
 MUNICH, BERLIN, BOTH, NOBODY = (UUID(int=n) for n in (21, 22, 23, 24))
 UNITS = ("berlin", "munich")
 DAYS = [20, 40, 60, 80]
+TOLD = {"en": ("Train agents", factories.sections())}
 ENDED = {"applied", "rejected", "vetoed", "withdrawn", "failed"}
 
 
@@ -46,6 +47,8 @@ class Model:
     before: int
     hour: datetime | None
     tightens: bool
+    version: int
+    """The notice that stood when it was made; what widens brings the next one along."""
     state: str = "open"
     made: bool = False
     said: dict[tuple[UUID, str], str] = field(default_factory=dict)
@@ -100,8 +103,10 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
             self.clock.start()
             self.days = 60
             services.change_purpose(
-                purpose=world.purpose, fields={"retention_days": 60}, actor=factories.OFFICER
-            )
+                purpose=world.purpose, fields={"retention_days": 60}, texts=TOLD,
+                actor=factories.OFFICER,
+            )  # fmt: skip
+            self.version = world.purpose.notices.count()
             self.proposals: list[tuple[Proposal, Model]] = []
             for row in CouncilSeat.objects.filter(ended_at=None):
                 services.end_seat(seat=row, actor=factories.OFFICER)
@@ -135,6 +140,8 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
         def propose(self, author: UUID, days: int, later: bool) -> None:
             hour = datetime.now(UTC) + timedelta(hours=1) if later else None
             payload = {"purpose": "train-agents", "retention_days": days}
+            if days > self.days:
+                payload["texts"] = TEXTS
             act = partial(
                 services.propose,
                 kind="purpose.change",
@@ -146,7 +153,7 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
                 assert refusal_of(act) == "change_unfit"
                 return
             made = act()
-            model = Model(author, days, self.days, hour, tightens=days < self.days)
+            model = Model(author, days, self.days, hour, days < self.days, self.version)
             if model.tightens:
                 model.made, self.days = True, days
             self.proposals.append((made, model))
@@ -207,8 +214,9 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
                 self.make(model)
 
         def make(self, model: Model) -> None:
-            if model.before == self.days:
+            if (model.before, model.version) == (self.days, self.version):
                 model.state, model.made, self.days = "applied", True, model.days
+                self.version += 1
             else:
                 model.state = "failed"
 
@@ -251,7 +259,8 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
             if standing:
                 assert back.pk == standing[0]
                 return
-            twin = Model(who, model.before, self.days, None, tightens=model.before < self.days)
+            tightens = model.before < self.days
+            twin = Model(who, model.before, self.days, None, tightens, self.version)
             if twin.tightens:
                 twin.made, self.days = True, twin.days
             self.proposals.append((back, twin))

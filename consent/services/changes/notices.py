@@ -12,7 +12,7 @@ from consent.models import NoticeText
 from consent.notices import REQUIRED_SECTIONS, missing_sections
 from consent.services.changes.given import Given
 from consent.services.changes.kind import Change, Payload, Reach, Standing, purpose_of
-from consent.services.publishing import publish_notice
+from consent.services.publishing import Texts, publish_notice
 
 LANGUAGE: Final = re.compile(r"(?=.{2,12}$)[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 HEADING, SECTION = 200, 20_000
@@ -36,13 +36,7 @@ class NoticePublish(Change):
     @classmethod
     def read(cls, given: Given) -> Self:
         """Read the texts: language -> title and sections."""
-        purpose = given.code("purpose")
-        tables = given.inner("texts").tables()
-        if not tables:
-            given.refuse("texts", "must have one language at least")
-        if wrong := [language for language in tables if not LANGUAGE.fullmatch(language)]:
-            given.refuse("texts", f"{wrong[0][:20]!r} is no code of a language")
-        return cls(purpose, tuple(_text(language, table) for language, table in tables.items()))
+        return cls(given.code("purpose"), texts_of(given))
 
     def check(self) -> None:
         """Refuse a text without a section that some law asks for, with NoticeIncomplete."""
@@ -70,14 +64,28 @@ class NoticePublish(Change):
 
     def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
         """Publish the next version."""
-        texts = {language: (title, dict(sections)) for language, title, sections in self.texts}
-        publish_notice(purpose=purpose_of(self.purpose), texts=texts, actor=actor, at=at)
+        purpose = purpose_of(self.purpose)
+        publish_notice(purpose=purpose, texts=self.by_language(), actor=actor, at=at)
+
+    def by_language(self) -> Texts:
+        """Return the texts as they are published."""
+        return {language: (title, dict(sections)) for language, title, sections in self.texts}
 
     def inverse(self, before: Standing) -> tuple[str, Payload]:
         """Publish the earlier texts as a version of their own; people answer anew."""
         if not before["texts"]:
             raise CannotRevert
         return self.kind, {"purpose": self.purpose, "texts": before["texts"]}
+
+
+def texts_of(given: Given) -> tuple[Text, ...]:
+    """Read the texts of a notice, one language at least."""
+    tables = given.inner("texts").tables()
+    if not tables:
+        given.refuse("texts", "must have one language at least")
+    if wrong := [language for language in tables if not LANGUAGE.fullmatch(language)]:
+        given.refuse("texts", f"{wrong[0][:20]!r} is no code of a language")
+    return tuple(_text(language, table) for language, table in tables.items())
 
 
 def _text(language: str, table: Given) -> Text:

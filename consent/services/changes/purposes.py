@@ -6,11 +6,18 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from audit.ledger import Actor
+from consent.exceptions import NoticeNeeded
 from consent.models import Purpose
 from consent.services.changes.given import Given
 from consent.services.changes.kind import Ask, Change, Payload, Reach, Standing, purpose_of
+from consent.services.changes.notices import NoticePublish, texts_of
 from consent.services.publishing import publish_purpose
-from consent.services.purposes import change_purpose, reopen_purpose, retire_purpose
+from consent.services.purposes import (
+    change_purpose,
+    needs_notice,
+    reopen_purpose,
+    retire_purpose,
+)
 
 TITLE, DESCRIPTION, MOST_DAYS = 120, 4000, 365
 
@@ -83,32 +90,46 @@ class PurposePublish(Change):
 
 @dataclass(frozen=True)
 class PurposeChange(Change):
-    """Other terms of a purpose; a shorter retention alone tightens."""
+    """Other terms of a purpose; a shorter retention alone tightens.
+
+    All others need the next version of its notice, if it has one: nobody said yes to them.
+    """
 
     kind: ClassVar[str] = "purpose.change"
 
     purpose: str
     terms: tuple[tuple[str, str | int], ...]
+    notice: NoticePublish | None
 
     @classmethod
     def read(cls, given: Given) -> Self:
-        """Read the terms that are named, at least one."""
+        """Read the terms that are named, at least one, and the notice's next texts, if any."""
         purpose = given.code("purpose")
         terms = tuple(_terms(given))
+        notice = NoticePublish(purpose, texts_of(given)) if given.has("texts") else None
         given.finish()
         if not terms:
             given.refuse("", "changes neither title, description nor retention_days")
-        return cls(purpose, terms)
+        return cls(purpose, terms, notice)
+
+    def check(self) -> None:
+        """Refuse other terms that people would not be told, with NoticeNeeded."""
+        super().check()
+        if self.notice:
+            self.notice.check()
+        elif needs_notice(purpose_of(self.purpose), dict(self.terms)):
+            raise NoticeNeeded
 
     def standing(self) -> Standing:
-        """Return the same terms as they stand."""
+        """Return the same terms as they stand, and the notice where that changes, too."""
         purpose = purpose_of(self.purpose)
-        return {name: getattr(purpose, name) for name, _ in self.terms}
+        terms = {name: getattr(purpose, name) for name, _ in self.terms}
+        return {**terms, "notice": self.notice.standing()} if self.notice else terms
 
     def tightens(self) -> bool:
         """Say whether all it does is keep more shortly."""
         shorter = self._days() is not None and not self._longer()
-        return shorter and len(self.terms) == 1
+        return shorter and len(self.terms) == 1 and self.notice is None
 
     def reach(self) -> Reach:
         """Return the purpose, everywhere."""
@@ -121,11 +142,20 @@ class PurposeChange(Change):
     def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
         """Change the terms."""
         purpose = purpose_of(self.purpose)
-        change_purpose(purpose=purpose, fields=dict(self.terms), actor=actor, at=at)
+        texts = self.notice.by_language() if self.notice else None
+        change_purpose(purpose=purpose, fields=dict(self.terms), texts=texts, actor=actor, at=at)
 
     def inverse(self, before: Standing) -> tuple[str, Payload]:
-        """Give the terms that stood before."""
-        return self.kind, {"purpose": self.purpose, **before}
+        """Give the terms that stood before; people are told and asked anew where that needs it.
+
+        The texts are those of then; where none had come along, those in force once more.
+        """
+        terms = {name: value for name, value in before.items() if name != "notice"}
+        payload: Payload = {"purpose": self.purpose, **terms}
+        if needs_notice(purpose_of(self.purpose), terms):
+            notice = before.get("notice") or NoticePublish(self.purpose, ()).standing()
+            payload["texts"] = notice["texts"]
+        return self.kind, payload
 
     def _days(self) -> int | None:
         days = dict(self.terms).get("retention_days")

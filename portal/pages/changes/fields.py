@@ -124,6 +124,17 @@ def apps(*, capturable: bool = True) -> NamedField:
     return NamedField(label=label, queryset=found, to_field_name="code", empty_label=CHOOSE)
 
 
+def language(**kwargs: Any) -> forms.RegexField:
+    """Return a field for the code of a notice's language."""
+    return forms.RegexField(
+        label=gettext_lazy("Language"),
+        regex=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        max_length=12,
+        initial="en",
+        **kwargs,
+    )
+
+
 def signals(label: Any, **kwargs: Any) -> forms.MultipleChoiceField:
     """Return a field to choose signals."""
     return forms.MultipleChoiceField(

@@ -9,10 +9,13 @@ from django.utils.translation import gettext_lazy
 from consent import selectors
 from consent.models import Notice, NoticeText, Purpose
 from consent.notices import REQUIRED_SECTIONS
+from consent.services.purposes import needs_notice
 from portal.pages.changes import fields
 from portal.pages.changes.base import ChangeForm, Words
 
 MOST_DAYS = 365
+TOLD_ANEW = ("summary", "purpose", "retention", "dates")
+"""The sections of a notice that say what a purpose is for and how long it keeps."""
 
 
 class PublishPurpose(ChangeForm):
@@ -45,10 +48,14 @@ class PublishPurpose(ChangeForm):
 
 
 class ChangePurpose(ChangeForm):
-    """Other terms for a purpose; a shorter time acts at once."""
+    """Other terms for a purpose; a shorter time acts at once, all else needs its next notice."""
 
     title: ClassVar[Words] = gettext_lazy("Change a purpose")
-    lead: ClassVar[Words] = gettext_lazy("Fields left empty stay as they are.")
+    lead: ClassVar[Words] = gettext_lazy(
+        "Fields left empty stay as they are. A shorter time acts at once. With another title or"
+        " description, or a longer time, goes the next version of the notice: everybody who said"
+        " yes is asked anew."
+    )
 
     purpose = fields.purposes()
     name = forms.CharField(label=gettext_lazy("Title"), max_length=120, required=False)
@@ -63,20 +70,48 @@ class ChangePurpose(ChangeForm):
         max_value=MOST_DAYS,
         required=False,
     )
+    language = fields.language(help_text=gettext_lazy("Of the texts below."), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        when = self.fields.pop("effective_at")
+        for code, label in REQUIRED_SECTIONS:
+            if code in TOLD_ANEW:
+                self.fields[f"section_{code}"] = forms.CharField(
+                    label=_("New in the notice: %(section)s") % {"section": label},
+                    widget=forms.Textarea(attrs={"rows": 3}),
+                    required=False,
+                )
+        self.fields["effective_at"] = when
 
     def clean(self) -> dict[str, Any]:
-        """Ask for at least one change."""
+        """Ask for at least one change, and for what the next notice says of it."""
         said: dict[str, Any] = super().clean() or {}
-        if not any(said.get(name) for name in ("name", "description", "retention_days")):
+        terms = self._terms(said)
+        if not terms:
             self.add_error(None, _("Fill in at least one field besides the purpose."))
+        elif said.get("purpose") and needs_notice(said["purpose"], terms) and not _told(said):
+            self.add_error(
+                None,
+                _("Write what the notice says of it from now on: one of its sections at least."),
+            )
         return said
 
     def payload(self) -> dict[str, Any]:
-        """Return only what was filled in."""
-        said = super().payload()
-        found = {"purpose": said["purpose"].code, "title": said["name"]}
-        found |= {name: said[name] for name in ("description", "retention_days")}
-        return {name: value for name, value in found.items() if value}
+        """Return only what was filled in; the notice's other sections and languages go on."""
+        said = self.cleaned_data
+        found = {"purpose": said["purpose"].code, **self._terms(said)}
+        if told := _told(said):
+            texts = _as_payload(_texts(said["purpose"]))
+            language = said["language"] or "en"
+            newest = texts.get(language) or {"title": said["purpose"].title, "sections": {}}
+            sections = {**newest["sections"], **told}
+            found["texts"] = {**texts, language: {**newest, "sections": sections}}
+        return found
+
+    def _terms(self, said: dict[str, Any]) -> dict[str, Any]:
+        names = {"title": "name", "description": "description", "retention_days": "retention_days"}
+        return {name: said[field] for name, field in names.items() if said.get(field)}
 
 
 class RetirePurpose(ChangeForm):
@@ -153,13 +188,7 @@ class PublishNotice(ChangeForm):
     )
 
     purpose = fields.purposes()
-    language = forms.RegexField(
-        label=gettext_lazy("Language"),
-        regex=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
-        max_length=12,
-        initial="en",
-        help_text=gettext_lazy("A code such as en, de or pt-BR."),
-    )
+    language = fields.language(help_text=gettext_lazy("A code such as en, de or pt-BR."))
     heading = forms.CharField(label=gettext_lazy("Heading"), max_length=200)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -175,16 +204,10 @@ class PublishNotice(ChangeForm):
     def payload(self) -> dict[str, Any]:
         """Return the texts of all languages, this one replaced."""
         said = self.cleaned_data
-        texts = {text.language: [text.title, text.sections] for text in _texts(said["purpose"])}
+        texts = _as_payload(_texts(said["purpose"]))
         sections = {code: said[f"section_{code}"] for code, _label in REQUIRED_SECTIONS}
-        texts[said["language"]] = [said["heading"], sections]
-        return {
-            "purpose": said["purpose"].code,
-            "texts": {
-                language: {"title": title, "sections": sections}
-                for language, (title, sections) in sorted(texts.items())
-            },
-        }
+        texts[said["language"]] = {"title": said["heading"], "sections": sections}
+        return {"purpose": said["purpose"].code, "texts": texts}
 
     def _begin_with_what_stands(self) -> None:
         if not (code := self.initial.get("purpose")):
@@ -196,6 +219,19 @@ class PublishNotice(ChangeForm):
                 self.initial["heading"] = text.title
                 sections = {f"section_{key}": value for key, value in text.sections.items()}
                 self.initial = {**self.initial, **sections}
+
+
+def _told(said: dict[str, Any]) -> dict[str, str]:
+    """Return the sections that were written anew."""
+    written = {code: said.get(f"section_{code}", "") for code in TOLD_ANEW}
+    return {code: text for code, text in written.items() if text}
+
+
+def _as_payload(texts: list[NoticeText]) -> dict[str, Any]:
+    return {
+        text.language: {"title": text.title, "sections": text.sections}
+        for text in sorted(texts, key=lambda text: text.language)
+    }
 
 
 def _texts(purpose: Purpose) -> list[NoticeText]:

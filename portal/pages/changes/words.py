@@ -70,6 +70,12 @@ def effect(impact: Impact | None) -> list[str]:
         found.append(
             _("Other working hours hold for %(count)s people.") % {"count": _count(impact.hours)}
         )
+    if impact.anew != 0:
+        words = _(
+            "Among %(count)s people, whoever said yes is asked anew; until they answer, nothing"
+            " of theirs is recorded for it."
+        )
+        found.append(words % {"count": _count(impact.anew)})
     found += map(_blocked, impact.blocked)
     for site in impact.unknown:
         found.append(
