@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from consent.models import CouncilSeat, Proposal, ProposalVote
 from consent.selectors.impact import Blocked, Impact, Line
 from consent.selectors.outcomes import NO_LONGER
+from consent.selectors.rules import rule_changes
 
 OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
 
@@ -59,7 +60,8 @@ def seats_of(person: UUID, *, on: date) -> list[str]:
 def proposal_view(proposal: Proposal) -> dict[str, Any]:
     """Return all that a page says of a proposal.
 
-    `diff` is what stood when it was made against what will stand, `impact` as frozen then and
+    `diff` is what stood when it was made against what will stand, `rules` the same of rules to be
+    adopted, value by value where `diff` has digests; `impact` as frozen then and
     `impact_lines` the same in words; `missing` says whose agreement it lacks, decided or not.
     """
     votes = proposal.votes.order_by("pk")
@@ -79,6 +81,7 @@ def proposal_view(proposal: Proposal) -> dict[str, Any]:
         "reverts": proposal.reverts.uuid if proposal.reverts else None,
         "reverted_by": _reverted_by(proposal),
         "diff": diff(proposal.before, proposal.after),
+        "rules": rule_changes(proposal),
         "impact": impact,
         "impact_lines": impact_lines(impact) if impact else [],
         "approvals_needed": proposal.approvals_needed,

@@ -582,3 +582,92 @@ def test_nothing_is_adopted_without_its_entry(
         services.adopt_first_rules(at=datetime.now(UTC))
 
     assert database.sql("SELECT count(*) FROM consent_adoptedrule") == [(0,)]
+
+
+# --- what those see who vote -------------------------------------------------------------------
+
+
+def test_who_votes_sees_each_value_before_and_after_and_what_it_loosens(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import selectors, services
+
+    shipped.start()
+    shipped.say("US-NY", acknowledgement_required=False, notice_days=14)
+    shipped.start()
+    proposal = services.propose(
+        kind="rules.adopt", payload={"codes": ["US-NY"]}, proposed_by=AUTHOR
+    )
+
+    (change,) = selectors.proposal_view(proposal)["rules"]
+
+    assert change.code == "US-NY"
+    assert {(k.key, k.before, k.after, k.loosens) for k in change.keys} == {
+        ("acknowledgement_required", True, False, True),
+        ("notice_days", 0, 14, False),
+    }
+    shipped.say("US-NY", notice_days=0)
+    shipped.start()
+    (later,) = selectors.proposal_view(proposal)["rules"]
+    assert later.keys is None, "what was rehearsed is not here any more"
+    assert (later.before, later.after) == (change.before, change.after)
+
+
+def test_an_adoption_and_its_way_back_show_their_values_for_good(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import selectors
+
+    shipped.start()
+    shipped.say("US-NY", acknowledgement_required=False)
+    shipped.start()
+    done = propose_adoption("US-NY")
+    back = go_back(done)
+    shipped.say("US-NY", acknowledgement_required=True, notice_days=3)
+    shipped.start()
+
+    seen = [selectors.proposal_view(one)["rules"] for one in (done, back)]
+
+    assert [[(k.before, k.after, k.loosens) for c in found for k in c.keys] for found in seen] == [
+        [(True, False, True)],
+        [(False, True, False)],
+    ]
+
+
+def test_the_page_of_an_adoption_says_it_in_the_words_of_the_rules(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import services
+    from tests.integration.test_pages import signed_in
+
+    shipped.start()
+    shipped.say("US-NY", acknowledgement_required=False, restricted_signals="[]", notice_days=14)
+    shipped.start()
+    officer = signed_in("privacy_officer")
+    proposal = services.propose(
+        kind="rules.adopt", payload={"codes": ["US-NY"]}, proposed_by=AUTHOR
+    )
+
+    page = officer.get(f"/privacy/changes/{proposal.uuid}/").content.decode()
+    words = " ".join(re.sub(r"<[^>]+>", " ", page.partition("<main")[2]).split())
+
+    assert (
+        "New York (US-NY): The employee must confirm the notice Loosens Before yes After no"
+    ) in words
+    assert "New York (US-NY): Notice before the first recording Before none After 14 days" in words
+    assert "Only with a signed exception Loosens Taken away Message texts" in words
+    assert "Us-ny" not in words
+
+
+def test_every_key_of_a_file_has_words() -> None:
+    from consent.policy.rulebook import read_rulebook
+    from portal.pages.changes.rulechanges import FILE_LABELS, key_label
+    from portal.pages.rulewords import LABELS
+    from portal.templatetags.words import plain
+
+    rules = read_rulebook()
+    keys = {key for name, table in rules.tables.items() if name != "gates.toml" for key in table}
+    orders = {key for key in keys if key.startswith(("order_", "lowest_", "unknown_"))}
+
+    silent = {key for key in keys - orders if key_label(key, rules) == plain(key)}
+    assert silent - {*LABELS, *FILE_LABELS} == {"code"}

@@ -16,7 +16,7 @@ from consent.exceptions import ConsentError
 from consent.models import Proposal
 from consent.selectors.proposals import seats_of as seats
 from portal.models import Role, User
-from portal.pages.changes import words
+from portal.pages.changes import rulechanges, words
 from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
 from portal.pages.crumbs import crumb
 from portal.people import for_area, roles_of, staff_ref
@@ -146,7 +146,7 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
         "about": words.about(proposal),
         "state": _state(proposal),
         "by": name_of(proposal.proposed_by),
-        "difference": words.difference(view["diff"]),
+        "difference": rulechanges.difference(view["rules"]) or words.difference(view["diff"]),
         "effect": words.effect(view["impact"]),
         "missing": words.missing(view["missing"]) if proposal.state == Proposal.State.OPEN else [],
         "votes": [
