@@ -35,7 +35,7 @@ WAITS: Final[Mapping[str, str | Promise]] = {
     "counsel_signoff_missing": gettext_lazy("counsel's signature"),
     "never_category": gettext_lazy("an app that may be captured at all"),
     "app_category_unknown": gettext_lazy("somebody to say what kind of app it is"),
-    "counterparty_unconsented": gettext_lazy("other people's words to be masked"),
+    "counterparty_unconsented": gettext_lazy("a way to leave other people's words out"),
     "fact_unknown": gettext_lazy("a fact that nobody recorded"),
 }
 """What people wait for, by the code of what is in the way."""

@@ -29,6 +29,7 @@ class App(models.Model):
     )
     # Where the other people are whose words it shows; null: not known, which denies their words.
     counterparties = ArrayField(models.CharField(max_length=8), null=True)
+    # A plan that permits nothing: no redaction profile drops the words of others (ADR 28).
     counterparties_masked = models.BooleanField(default=False)
     # Anyone's report that a never-category app was mistaken for a harmless one blocks at once.
     blocked_at = models.DateTimeField(null=True)

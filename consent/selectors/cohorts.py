@@ -201,7 +201,6 @@ def _apps(agreements: Collection[Agreement], rules: Rulebook) -> dict[str, Any]:
             "category": app.category,
             "data_of": app.data_of,
             "counterparties": app.counterparties,
-            "counterparties_masked": app.counterparties_masked,
             "agreements_of_others": _of_colleagues(app, agreements, rules),
             "blocked": app.blocked_at is not None,
             "matchers": [_mark(mark) for mark in _marks(app)],

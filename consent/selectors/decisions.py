@@ -322,7 +322,8 @@ def app_facts(
             app_reported=app["blocked"],
             counterparties=counterparties_of(app),
             agreements_of_others=agreements_of_others(app, purpose, today),
-            counterparty_masked=app.get("counterparties_masked"),
+            # No agent drops the words of others, so nobody's tick in the registry says it (ADR 28).
+            counterparty_masked=None,
         )
         for code, app in ((code, apps[code]) for code in codes)
     )

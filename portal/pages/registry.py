@@ -186,8 +186,10 @@ def _facts(app: App) -> list[dict[str, Any]]:
             else ", ".join(others) or _("nowhere"),
         },
         {
-            "label": _("Their words are masked"),
-            "state": "yes" if app.counterparties_masked else "no",
+            "label": _("Their words"),
+            "text": _("to be masked, which no agent does yet: not recorded")
+            if app.counterparties_masked
+            else _("not masked: not recorded"),
         },
     ]
 

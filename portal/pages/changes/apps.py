@@ -30,7 +30,12 @@ class _App(ChangeForm):
         ],
     )
     counterparties_masked = forms.BooleanField(
-        label=gettext_lazy("The agents mask other people's words in this app"), required=False
+        label=gettext_lazy("Other people's words are to be masked in this app"),
+        help_text=gettext_lazy(
+            "A plan, and it allows nothing: no agent drops other people's words yet, so titles,"
+            " text and pictures of this app are not recorded."
+        ),
+        required=False,
     )
     matchers = fields.MatchersField(required=False)
 
