@@ -17,6 +17,8 @@ from consent.policy.facts import (
     Facts,
     PersonFacts,
     day,
+    day_at,
+    is_later,
 )
 from consent.policy.gates import asked_gates
 from consent.policy.reasons import ORDER, Reason, ReasonCode
@@ -198,8 +200,8 @@ def _choice(person: PersonFacts) -> Iterator[Reason]:
     """Object where the person's own answer does not stand."""
     if person.consent is not ConsentState.GIVEN:
         yield Reason(ReasonCode.NO_CONSENT, person.consent.value)
-    elif person.consent_given_on and day(person.consent_given_on) > person.today:
-        given = day(person.consent_given_on)
+    elif person.consent_given_on and is_later(person.consent_given_on, person.at):
+        given = day_at(person.consent_given_on, person.at)
         yield Reason(ReasonCode.CONSENT_NOT_YET_GIVEN, params=(("allowed_from", given),))
     if not person.notice_version_ok:
         yield Reason(ReasonCode.NOTICE_CHANGED_RECONSENT)
@@ -239,8 +241,9 @@ def consent_ends(given_on: date, bounds: Bounds) -> date | None:
 def _expiry(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
     if person.consent is not ConsentState.GIVEN:
         return
-    ends = consent_ends(person.consent_given_on, bounds) if person.consent_given_on else None
-    if person.consent_given_on is None or (ends and person.today >= ends):
+    given = person.consent_given_on and day_at(person.consent_given_on, person.at)
+    ends = consent_ends(given, bounds) if given else None
+    if given is None or (ends and person.today >= ends):
         codes = rulebook.behind(bounds, lambda own: own.reconsent_months == bounds.reconsent_months)
         yield Reason(ReasonCode.CONSENT_EXPIRED, "", codes, (("ended_on", ends),))
 
@@ -264,14 +267,15 @@ def notice_over(person: PersonFacts, bounds: Bounds) -> date | None:
     if person.notice_on is None:
         return None
     days = 0 if person.notice_waived and bounds.notice_waivable else bounds.notice_days
-    return day(person.notice_on) + timedelta(days=days)
+    return day_at(person.notice_on, person.at) + timedelta(days=days)
 
 
 def _notice(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator[Reason]:
     over = notice_over(person, bounds)
     waived = person.notice_waived and bounds.notice_waivable
     none_needed = bounds.notice_days == 0 or waived
-    if (over is None and not none_needed) or (over is not None and over > person.today):
+    given = person.notice_on is not None and not is_later(person.notice_on, person.at)
+    if (over is None and not none_needed) or (over and (over > person.today or not given)):
         codes = rulebook.behind(bounds, lambda own: own.notice_days > 0)
         params = (("days", bounds.notice_days), ("allowed_from", over))
         yield Reason(ReasonCode.NOTICE_PERIOD_RUNNING, "", codes, params)
@@ -398,7 +402,11 @@ def next_change(
     coming = min((one for one in days if one > facts.today), default=None)
     if not isinstance(facts.at, datetime):
         return coming
+    aware = facts.at.tzinfo is not None
     turns = [facts.hours_turn] if facts.hours_turn else []
+    # What is dated to the minute counts from that minute on.
+    dated = (facts.consent_given_on, facts.notice_on)
+    turns += [one for one in dated if isinstance(one, datetime) and bool(one.tzinfo) == aware]
     if coming:
         turns.append(datetime.combine(coming, time.min, facts.at.tzinfo))
     return min((turn for turn in turns if turn > facts.at), default=None)
@@ -414,6 +422,7 @@ def _days(person: PersonFacts, codes: frozenset[str], rulebook: Rulebook) -> Ite
         yield over
     yield from (one.opens for one in asked_gates(person, codes, bounds, rulebook) if one.opens)
     if person.consent is ConsentState.GIVEN and person.consent_given_on:
-        yield day(person.consent_given_on)
-        if ends := consent_ends(person.consent_given_on, bounds):
+        given = day_at(person.consent_given_on, person.at)
+        yield given
+        if ends := consent_ends(given, bounds):
             yield ends

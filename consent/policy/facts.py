@@ -27,6 +27,24 @@ def day(moment: date) -> date:
     return moment.date() if isinstance(moment, datetime) else moment
 
 
+def day_at(moment: date, at: date) -> date:
+    """Return the calendar day of a moment, of an instant the one where the instant `at` is told."""
+    if isinstance(moment, datetime) and isinstance(at, datetime) and at.tzinfo and moment.tzinfo:
+        return moment.astimezone(at.tzinfo).date()
+    return day(moment)
+
+
+def is_later(moment: date, at: date) -> bool:
+    """Say whether a moment is still to come: by the instant where both are instants, else by day.
+
+    One with a time zone and one without cannot be compared as instants.
+    """
+    both = isinstance(moment, datetime) and isinstance(at, datetime)
+    if both and (moment.utcoffset() is None) == (at.utcoffset() is None):  # type: ignore[attr-defined]
+        return moment > at
+    return day_at(moment, at) > day(at)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agreement:
     """The caps of a works agreement or an organisation's own setting; they can only tighten.
