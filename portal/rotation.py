@@ -1,6 +1,5 @@
 """Giving an agent a new poll token, so that no answer that is lost loses the machine."""
 
-import hashlib
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent.models import Agent
+from portal.api import proofs
 from portal.api.tokens import new_token, token_hash
 from portal.endpoint import marks
 from portal.holders import Holder
@@ -39,7 +39,7 @@ def rotate_token(*, holder: Holder, proof: str) -> Rotated:
     Raises ProofUsed for a proof that was used before, TokenGivenUp where the new token of an
     earlier question was used while this one was under way.
     """
-    digest = hashlib.sha256(proof.encode("utf-8")).digest()
+    digest = proofs.identity(proof)
     token = new_token()
     try:
         old = _rotate(holder, token_hash(token), digest)

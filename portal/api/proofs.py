@@ -57,6 +57,15 @@ def check(proof: str, *, typ: str, kind: KeyKind, key: bytes, secret: str) -> No
         raise _invalid()
 
 
+def identity(proof: str) -> bytes:
+    """Return what a proof is known by once it is used: the SHA-256 of what was signed.
+
+    Its signature is left out. Of ES256's there is a second one that is as good, and whoever saw a
+    proof can make it without the key.
+    """
+    return hashlib.sha256(proof.rpartition(".")[0].encode("utf-8")).digest()
+
+
 def bound_to(secret: str) -> str:
     """Return how a proof names the secret it is about, without saying it."""
     digest = hashlib.sha256(secret.encode("utf-8")).digest()
@@ -90,9 +99,13 @@ def _object(part: str) -> dict[str, Any]:
 
 def _decode(text: str) -> bytes:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise ValueError("no base64url") from error
+    # One spelling for each value: padding, or bits that mean nothing, would be others.
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != text.encode("ascii"):
+        raise ValueError("no canonical base64url")
+    return raw
 
 
 def _invalid() -> Problem:

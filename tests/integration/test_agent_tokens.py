@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import string
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ from tests.integration.agents import (
     ROTATE,
     Ed25519,
     Machine,
+    b64,
     code_of,
     machine_of,
     poll,
@@ -199,6 +202,51 @@ def test_no_proof_is_good_for_two_tokens(machine: Machine) -> None:
 
     assert machine.rotate(said=said).status_code == 201
     assert code_of(machine.rotate(said=said)) == (409, "proof_used")
+
+
+def other_spellings(said: str) -> Iterator[str]:
+    """The same proof in every other form that a lenient reader takes for it."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    for place, part in enumerate(parts := said.split(".")):
+        unused = {2: 4, 3: 2}.get(len(part) % 4, 0)  # bits of the last letter that say nothing
+        at = letters.index(part[-1])
+        for bits in range(1, 1 << unused):
+            other = part[:-1] + letters[at ^ bits]
+            yield ".".join([*parts[:place], other, *parts[place + 1 :]])
+        if unused:
+            padded = part + "=" * (-len(part) % 4)
+            yield ".".join([*parts[:place], padded, *parts[place + 1 :]])
+
+
+@pytest.mark.parametrize("kind", [Ed25519, P256])
+def test_no_spelling_of_a_used_proof_is_good_for_another_token(world: Any, kind: Any) -> None:
+    """Whoever saw the request would get a token with it, and the machine would lose its own."""
+    machine = machine_of(world.subject, kind())
+    said = proof(machine.key, machine.token, ROTATE)
+    pending = machine.rotate(said=said).json()["token"]
+
+    spellings = list(other_spellings(said))
+    assert spellings
+    for other in spellings:
+        _fresh_limits()
+        assert code_of(machine.rotate(said=other)) == (422, "proof_invalid"), other
+
+    assert poll(pending).status_code == 200
+
+
+def test_the_second_signature_of_es256_makes_no_second_proof(world: Any) -> None:
+    """(r, n - s) verifies as (r, s) does; anybody can work it out."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    machine = machine_of(world.subject, P256())
+    said = proof(machine.key, machine.token, ROTATE)
+    signed, _, signature = said.rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    twin = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    other = f"{signed}.{b64(twin)}"
+
+    assert machine.rotate(said=other).status_code == 201, "it is as good as the first"
+    assert code_of(machine.rotate(said=said)) == (409, "proof_used")
+    assert code_of(machine.rotate(said=other)) == (409, "proof_used")
 
 
 def test_one_agent_that_asks_without_end_is_told_to_wait(
