@@ -159,3 +159,5 @@ urlpatterns = [
     path("identity/o/api/device/code", approve.start, name="start-enrolment"),
     path("", include("allauth.idp.urls")),
 ]
+
+handler500 = "portal.api.errors.server_error"

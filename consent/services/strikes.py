@@ -1,6 +1,6 @@
 """Forgetting the last minutes: at once, without a reason, as often as the subject likes."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -14,6 +14,7 @@ from consent.models import Agent, Strike, Subject
 from consent.services.personal import bump_personal_revision
 
 LONGEST: Final = timedelta(days=1)
+EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 def forget_last(*, subject: Subject, minutes: int, at: datetime | None = None) -> Strike:
@@ -61,5 +62,6 @@ def strike_capture(
 def _fit(since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
     """Return an interval that has passed, that runs forward, and that is a day long at most."""
     length = min(max(until - since, timedelta(seconds=1)), LONGEST)
-    until = min(until, now)
+    # A clock that lost its battery: where the calendar begins there is no room for a length.
+    until = max(min(until, now), EARLIEST)
     return until - length, until

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 import retention
 from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
 from portal.api.authentication import agent_for, agent_of, bearer_token
+from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem, problem_handler, problem_response
 from portal.api.policy import schema_response
 from retention import services
@@ -86,19 +87,19 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
     """What an agent says about a batch before it sends the bytes."""
 
     batch = serializers.UUIDField()
-    policy_version = serializers.IntegerField(min_value=1)
+    policy_version = serializers.IntegerField(min_value=1, max_value=LARGEST)
     purpose = serializers.SlugField(max_length=60)
     app = serializers.SlugField(max_length=60)
     signals = SignalCounts(allow_empty=False)
-    until = serializers.DateTimeField()
-    bytes = serializers.IntegerField(min_value=1)
+    until = Moment()
+    bytes = serializers.IntegerField(min_value=1, max_value=LARGEST)
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z")
     redactor = serializers.CharField(max_length=40)
     visible = VisibleApps(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         """Add `from`, which Python keeps to itself."""
-        return {**super().get_fields(), "from": serializers.DateTimeField()}
+        return {**super().get_fields(), "from": Moment()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse an interval that runs backwards, and windows seen on what is not there."""

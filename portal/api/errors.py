@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -26,6 +27,7 @@ TITLES = {
     415: "Unsupported media type",
     422: "Refused",
     429: "Too many requests",
+    500: "Something went wrong here",
     503: "Not available now",
 }
 NEXT_STEPS = {
@@ -82,6 +84,20 @@ def problem_response(raised: Problem) -> JsonResponse:
         members=raised.members,
     )
     return JsonResponse(document, status=raised.status_code, content_type=CONTENT_TYPE)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what nobody expected: the API in its own shape, a browser with a page."""
+    if not request.path.startswith("/api/"):
+        return defaults.server_error(request)
+    return problem_response(
+        Problem(
+            status_code=500,
+            code="server_error",
+            detail="The portal failed at this request; its log says where.",
+            next_step="Keep to the lease you have; ask again later, and tell who runs the portal.",
+        )
+    )
 
 
 def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:

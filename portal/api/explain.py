@@ -5,7 +5,6 @@ by their reference; that look is recorded before the answer goes out, and leaves
 person's own matter unless they share it.
 """
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,10 +19,10 @@ from rest_framework.views import APIView
 
 from consent.exceptions import NotKnownHere
 from consent.models import Subject
-from consent.policy.factsfile import YEARS
 from consent.policy.schema import ALL_SIGNALS
 from consent.selectors.explain import Explanation, as_json, explain
 from portal.api.authentication import AgentAuthentication, AgentCaller
+from portal.api.bounds import Moment
 from portal.api.errors import Problem, unknown_token
 from portal.api.login import signed_in
 from portal.explaining import explain_to_others
@@ -73,13 +72,7 @@ class ExplainIn(serializers.Serializer[dict[str, Any]]):
     purpose = serializers.SlugField(max_length=60, required=False)
     app = serializers.SlugField(max_length=60)
     signal = serializers.ChoiceField(choices=list(ALL_SIGNALS))
-    at = serializers.DateTimeField(required=False)
-
-    def validate_at(self, at: datetime) -> datetime:
-        """Refuse an instant of another age."""
-        if at.year not in YEARS:
-            raise serializers.ValidationError("This instant is too long ago, or too far away.")
-        return at
+    at = Moment(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a member that is not known, such as a misspelt `at`."""

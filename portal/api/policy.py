@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 import consent.policy
 from consent import exceptions, services
 from portal.api.authentication import agent_of, bearer_token
+from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.api.turns import InTurn
@@ -60,8 +61,8 @@ class PolicyView(APIView):
 class AcknowledgeIn(serializers.Serializer[dict[str, Any]]):
     """What an agent reports after applying a policy."""
 
-    version = serializers.IntegerField(min_value=1)
-    applied_at = serializers.DateTimeField()
+    version = serializers.IntegerField(min_value=1, max_value=LARGEST)
+    applied_at = Moment()
     purged = serializers.BooleanField()
 
 
