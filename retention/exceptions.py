@@ -51,6 +51,13 @@ class BytesDoNotMatch(RetentionError):
     next_step = "Send exactly the bytes whose length and SHA-256 the manifest gives."
 
 
+class UploadTooSlow(RetentionError):
+    """The bytes took longer to come than one batch may; nothing was kept."""
+
+    code = "upload_too_slow"
+    next_step = "Send the bytes anew."
+
+
 class StoreFailed(RetentionError):
     """The store could not carry out what it was asked."""
 

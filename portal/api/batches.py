@@ -39,6 +39,7 @@ STATUS_OF = {
     "bytes_do_not_match": 422,
     "manifest_differs": 409,
     "batch_unknown": 404,
+    "upload_too_slow": 408,
     "store_failed": 503,
 }
 FIELDS = {"from": "captured_from", "until": "captured_until"}

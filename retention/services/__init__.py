@@ -1,7 +1,7 @@
 """What changes batches: letting them in, shortening their terms, erasing them with proof."""
 
 from retention.manifests import Manifest
-from retention.services.admission import announce_batch, receive_bytes, refusal_of
+from retention.services.admission import announce_batch, refusal_of
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
 from retention.services.owing import (
@@ -11,6 +11,7 @@ from retention.services.owing import (
     owe_protected,
     owe_struck,
 )
+from retention.services.receiving import receive_bytes
 from retention.services.tightening import owe_after_move, owe_after_shortening, tighten_due
 from retention.services.uploads import offer_address, receive_uploaded, settle_uploads
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -17,7 +16,6 @@ from consent.services import no_change_meanwhile
 from retention.exceptions import (
     BatchQuarantined,
     BatchRefused,
-    BatchUnknown,
     ManifestDiffers,
 )
 from retention.manifests import Manifest
@@ -33,7 +31,6 @@ from retention.services.judgement import (
     told_to_others,
 )
 from retention.services.tightening import Terms, ended_where_captured, terms_now
-from retention.stores import store_named
 
 
 @transaction.atomic
@@ -64,37 +61,6 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
     )
     _say_announced(agent, admission, manifest)
     return admission
-
-
-def receive_bytes(
-    *,
-    agent: Agent,
-    batch: UUID,
-    chunks: Iterable[bytes],
-    imported: bool = False,
-) -> Admission:
-    """Keep the announced bytes and admit the batch; the judgement is made again on arrival.
-
-    Returns the admission; a repeat returns what stands. Raises BatchUnknown, BytesDoNotMatch,
-    or BatchRefused when the policy no longer allows it: then no byte is kept.
-    """
-    admission = Admission.objects.filter(batch=batch, agent=agent).first()
-    if admission is None:
-        raise BatchUnknown
-    if admission.state != Admission.State.AWAITING_BYTES:
-        return as_it_stands(admission)
-    manifest = Manifest.of(admission.manifest)
-    store = store_named(settings.DEFAULT_STORE)
-    key = key_of(batch)
-    # Bytes first, row second: a crash between the two leaves a file that no row names, which
-    # a repeat of this request overwrites and the store's sweep finds. The reverse would leave a row
-    # that promises bytes nobody has.
-    store.put(key, chunks, size=manifest.bytes, sha256=manifest.sha256)
-    admitted = admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
-    if refusal := refusal_of(admitted):
-        store.delete(key)
-        raise refusal
-    return admitted
 
 
 def outcome(reasons: list[str]) -> Admission.State:

@@ -58,7 +58,8 @@ def import_batches(
             unaltered(standing, agent, digest(manifest.document()))
     fresh = [(manifest, content) for manifest, content in batches if manifest.batch not in known]
     store = store_named(settings.DEFAULT_STORE)
-    # Bytes first, rows second, as in receive_bytes: a crash leaves files that no row names.
+    # Bytes first, rows second: a crash leaves files that no row names, until the same is imported
+    # again.
     for manifest, content in fresh:
         store.put(key_of(manifest.batch), [content], size=manifest.bytes, sha256=manifest.sha256)
     judged = _take_in(agent, [manifest for manifest, _ in fresh], store=store, at=at)

@@ -1,4 +1,4 @@
-"""Bytes that agents put into a store themselves: addresses given out, looked after, and closed.
+"""Bytes on their way into a store: addresses given out, and what became of all that was opened.
 
 What survives a crash: the row is written before the address is told, so whatever arrives there is
 found. Bytes that the bucket holds count only once they were read back and judged.

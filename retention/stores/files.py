@@ -41,10 +41,15 @@ class FileStore:
         """Return None: files are written by the portal alone."""
 
     def delete(self, key: str) -> None:
-        """Unlink and make the folder durable, so that a crash cannot bring the name back."""
+        """Unlink and make the folder durable, so that a crash cannot bring the name back.
+
+        Drafts of it go too: a killed process leaves one, and one that is being written is not
+        wanted any more, which its writer hears as a failure.
+        """
         path = self._path(key)
         try:
-            path.unlink(missing_ok=True)
+            for found in (path, *path.parent.glob(f".{path.name}.*")):
+                found.unlink(missing_ok=True)
             if path.parent.is_dir():
                 _sync_folder(path.parent)
         except OSError as error:

@@ -1,0 +1,106 @@
+"""Bytes that come by the portal: kept once they are what was announced, and judged again.
+
+What survives a crash: a row says that bytes may come, before the first of them is written. Whoever
+settles such rows judges what is found without one word from the agent, or deletes it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from consent.models import Agent
+from retention.exceptions import BatchUnknown, BytesDoNotMatch, StoreFailed, UploadTooSlow
+from retention.manifests import Manifest
+from retention.models import Admission, Batch, Upload
+from retention.services.admission import admit, as_it_stands, key_of
+from retention.services.uploads import SETTLED_AFTER
+from retention.stores import store_named
+
+WITHIN: Final = timedelta(minutes=5)
+"""How long the bytes of one batch may take; what is slower is sent again."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Until when bytes may come for a batch, and whether nobody else was bringing them then."""
+
+    batch: UUID
+    until: datetime
+    alone: bool
+
+
+def receive_bytes(
+    *,
+    agent: Agent,
+    batch: UUID,
+    chunks: Iterable[bytes],
+    imported: bool = False,
+) -> Admission:
+    """Keep the announced bytes and admit the batch; the judgement is made again on arrival.
+
+    Returns the admission; a repeat returns what stands. Raises BatchUnknown, BytesDoNotMatch,
+    UploadTooSlow, or BatchRefused when the policy no longer allows it: then no byte is kept.
+    """
+    admission = Admission.objects.filter(batch=batch, agent=agent).first()
+    if admission is None:
+        raise BatchUnknown
+    if admission.state != Admission.State.AWAITING_BYTES:
+        return as_it_stands(admission)
+    store, key = store_named(settings.DEFAULT_STORE), key_of(batch)
+    opening = _open(batch, store=store.name, key=key)
+    # Looked at anew with the row in place. An erasure waits for such rows before it certifies: so
+    # either it waits for these bytes, or this sees that the batch was let in, and takes none.
+    admission.refresh_from_db()
+    if admission.state == Admission.State.AWAITING_BYTES:
+        manifest = Manifest.of(admission.manifest)
+        try:
+            in_time = _in_time(chunks, opening.until)
+            store.put(key, in_time, size=manifest.bytes, sha256=manifest.sha256)
+        except (BytesDoNotMatch, UploadTooSlow):
+            _close(opening)
+            raise
+        # Bytes first, row second: the reverse would promise bytes that nobody has.
+        admission = admit(agent, batch, manifest, store=store.name, key=key, imported=imported)
+        if not Batch.objects.filter(uuid=batch, state=Batch.State.KEPT).exists():
+            # Refused; or another request was quicker, and what it brought is erased by now.
+            store.delete(key)
+    _close(opening)
+    return as_it_stands(admission)
+
+
+@transaction.atomic
+def _open(batch: UUID, *, store: str, key: str) -> Opening:
+    """Write that bytes may come. Raises StoreFailed while what came before is being settled."""
+    now = timezone.now()
+    until = now + WITHIN
+    wanted = {"store": store, "key": key, "until": until, "next_at": until + SETTLED_AFTER}
+    told, made = Upload.objects.select_for_update().get_or_create(batch=batch, defaults=wanted)
+    if made:
+        return Opening(batch, until, alone=True)
+    if told.until + SETTLED_AFTER <= now:
+        # Whoever settles it may be about to delete what would be put there now.
+        raise StoreFailed("What came of this batch before is being looked at; send it again later.")
+    Upload.objects.filter(batch=batch).update(**wanted)
+    return Opening(batch, until, alone=False)
+
+
+def _close(opening: Opening) -> None:
+    """Take the row away, unless somebody else brought bytes meanwhile: then it is settled."""
+    if opening.alone:
+        Upload.objects.filter(batch=opening.batch, until=opening.until).delete()
+
+
+def _in_time(chunks: Iterable[bytes], until: datetime) -> Iterator[bytes]:
+    """Yield the chunks; raises UploadTooSlow once their time is over, after the last one too."""
+    for chunk in chunks:
+        if timezone.now() >= until:
+            raise UploadTooSlow
+        yield chunk
+    if timezone.now() >= until:
+        raise UploadTooSlow
