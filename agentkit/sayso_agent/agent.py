@@ -4,6 +4,7 @@ Not obeying is never a choice made here: whatever cannot be verified ends captur
 """
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +16,20 @@ from sayso_agent.errors import (
     AgentError,
     PolicyRefusedError,
     StandingError,
+    StorageError,
     UnexpectedAnswerError,
     UnreachableError,
 )
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
-from sayso_agent.home import Home, Identity, KeptClock, default_folder
+from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import b64url
 from sayso_agent.keyring import Keyring
-from sayso_agent.lease import Clock, Instant, Lease, SystemClock
+from sayso_agent.lease import Clock, Instant, KeptClock, Lease, SystemClock
 from sayso_agent.machine import account
 from sayso_agent.policy import Policy
 from sayso_agent.portal import PolicyAnswer, Portal
-from sayso_agent.report import try_report
+from sayso_agent.report import tell_strike, try_report
 from sayso_agent.transport import Transport, parse_origin
 from sayso_agent.trust import Expected, accept
 from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
@@ -72,6 +74,7 @@ class Agent:
         self.uploader = Uploader(self.home.spool, self.portal, self._may_send)
         self.etag = ""
         self.wait = 0.0
+        self.ended = False  # nothing is captured any more
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
         self.uploaded = Uploaded()
         self._token = ""
@@ -216,7 +219,8 @@ class Agent:
             raise
         except (UnreachableError, UnexpectedAnswerError):
             return
-        self.home.acknowledged(rules.policy.version)
+        with suppress(StorageError):  # it is told again then, which is harmless
+            self.home.acknowledged(rules.policy.version)
 
     def _spool_is_clean(self) -> bool:
         """Return whether the spool holds nothing that the policy in force denies."""
@@ -231,16 +235,23 @@ class Agent:
 
     def pause(self) -> bool:
         """Stop capture at once, then tell the portal; return whether it could be told."""
-        self.home.pause()
+        with suppress(StorageError):
+            self.home.pause()
+        if not self.home.paused():
+            self._deny("paused_here")
+            self.portal.pause()  # nothing here can tell of it later
+            return True
         return try_report(self.home, self.portal)
 
     def forget(self, *, minutes: float) -> int:
         """Drop what was recorded in the last minutes, tell the portal; return how many went."""
         until = self.clock.now().wall
         gone = self.capture.forget_since(until - minutes * 60)
-        gone += self.home.forget(minutes=minutes)
+        done = self.home.forget(minutes=minutes)
+        if not done.kept:
+            tell_strike(self.home, self.portal, done.strike)
         try_report(self.home, self.portal)
-        return gone
+        return gone + done.gone
 
     # --- capture -------------------------------------------------------------------------------
 
@@ -252,12 +263,23 @@ class Agent:
     def settle(self) -> None:
         """The input has ended: write what waits in memory to the spool."""
         self.capture.settle(self.clock.now())
-        self.capture.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits to the spool; where that cannot be, nothing is captured any more."""
+        try:
+            self.capture.flush()
+        except StorageError as error:
+            self._deny(error.code)
 
     def recordable(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return (purpose, app, signals) of all that is captured now. Empty means nothing is."""
+        return [entry for entry in self._able() if self._in_hours(entry[0])]
+
+    def _able(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Return what could be captured now, were it within working hours."""
         policy = self.policy
-        if policy is None or self.home.paused():
+        if policy is None or self.ended or self.home.paused():
             return []
         able = [
             (purpose, app, tuple(signal for signal in signals if signal in SHAPES))
@@ -265,12 +287,29 @@ class Agent:
         ]
         return [entry for entry in able if entry[2]]
 
+    def _in_hours(self, purpose: str) -> bool:
+        """Return whether the working hours of a purpose are now."""
+        rules = self.rules
+        if rules is None:
+            return False
+        return rules.policy.in_hours(purpose, rules.lease.portal_time(self.clock.now()))
+
+    def until(self) -> float:
+        """Return when what is captured now ends by itself, if nothing else happens; 0 for now."""
+        rules = self.rules
+        if rules is None:
+            return 0.0
+        ends = [hours.until for hours in rules.policy.schedule if self._in_hours(hours.purpose)]
+        return float(min([rules.lease.until, *ends]))
+
     def why_not(self) -> str:
         """Return the reason why nothing is captured, "" while something is."""
         if self.recordable():
             return ""
         if self.home.paused():
             return "paused_here"
+        if self._able():
+            return "outside_work_hours"
         policy = self.policy
         if policy is None:
             return self.denied or "no_policy"
@@ -283,7 +322,7 @@ class Agent:
 
         What is under embargo stays, and so does what would go beyond the bandwidth.
         """
-        self.capture.flush()
+        self.flush()
         now, policy = self.clock.now(), self.policy
         longest = policy.limits.spool_seconds if policy else LONGEST_SPOOLED
         limit = now.wall - min(longest, LONGEST_SPOOLED)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sayso_agent.errors import StorageError
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import NEEDS_TEXT, SHAPES, reduce
 from sayso_agent.lease import Instant, Lease
@@ -84,10 +85,15 @@ class Capture:
 
     def flush(self) -> None:
         """Write what waits to the spool."""
-        for slot, records in self._pending.items():
-            self.dropped["too_big"] += self._spool.append(slot, records)
-        self.dropped += Counter()  # forget zeros
-        self._pending.clear()
+        pending, self._pending = self._pending, {}
+        try:
+            for slot, records in pending.items():
+                self.dropped["too_big"] += self._spool.append(slot, records)
+        except StorageError as error:
+            self.dropped[error.code] += sum(map(len, pending.values()))
+            raise
+        finally:
+            self.dropped += Counter()  # forget zeros
 
     def change(self, rules: Rules | None, now: Instant) -> None:
         """Go over to other rules; what waits is kept only where old and new both permit it."""

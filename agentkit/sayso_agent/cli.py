@@ -3,7 +3,6 @@ too; the state of recording is on standard error.
 """
 
 import argparse
-import json
 import signal
 import sys
 import time
@@ -12,47 +11,31 @@ from pathlib import Path
 from typing import Any, Final
 
 import sayso_agent
-from sayso_agent.agent import Agent, portal_of
+from sayso_agent.agent import Agent
 from sayso_agent.conformance.main import add_options, do_conformance
 from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
-from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError
+from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError, storage_error
 from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import KeySet, b64url_decode, verify
 from sayso_agent.keys import KINDS, kind_of
 from sayso_agent.machine import platform_name
 from sayso_agent.options import minutes, run_options
-from sayso_agent.plain import clock_time, decisions, explanation, table
+from sayso_agent.output import give_up_output, say, say_json, tell
+from sayso_agent.person import do_forget, do_pause
+from sayso_agent.plain import clock_time, decisions, explanation, status_line, table
 from sayso_agent.policy import Policy
 from sayso_agent.recorders import Told, guess, is_live, open_recorder
 from sayso_agent.recorders.ndjson import FACTS, window_facts
-from sayso_agent.report import try_report
 from sayso_agent.run import Pace, Recording, Runner
 from sayso_agent.state import StateCommand
 from sayso_agent.trust import TYPE
 from sayso_agent.words import plain
 
-SOON: Final = 5.0
-
 EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4 not enrolled or not
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
-9 batches were refused; 10 enrolment failed; 11 conformance: something failed"""
-
-
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def tell(text: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-def say_json(value: Any) -> None:
-    """Write a JSON value on a line of its own."""
-    say(json.dumps(value, sort_keys=True))
+9 batches were refused; 10 enrolment failed; 11 conformance: something failed; 12 the agent's files
+cannot be written"""
+UNWRITTEN: Final = "running, but what it does could not be written: the disk is full"
 
 
 def do_enrol(args: argparse.Namespace) -> Exit:
@@ -125,6 +108,7 @@ def do_run(args: argparse.Namespace) -> Exit:
     agent = Agent(args.home)
     if not agent.home.running.try_hold():
         raise UsageError("already_running", "an agent runs on this folder already")
+    agent.home.running.sign()
     shows = StateCommand(args.state_command) if args.state_command else None
     runner = Runner(agent, tell, Pace(args.poll, args.upload_every), shows)
     try:
@@ -133,14 +117,15 @@ def do_run(args: argparse.Namespace) -> Exit:
             recorder = args.recorder or guess(args.events)
             items = open_recorder(recorder, args.events, _told(args))
         _run(runner, args, items)
+        denied = bool(agent.why_not())
     finally:
-        runner.save()
+        runner.shown.end()
         agent.close()
         agent.home.running.release()
     _summary(agent, as_json=args.json)
     if not args.once:
         return Exit.OK
-    if agent.why_not():
+    if denied:
         return Exit.ALL_DENIED
     return Exit.BATCH_REFUSED if agent.uploaded.refused else Exit.OK
 
@@ -243,7 +228,7 @@ def do_status(args: argparse.Namespace) -> Exit:
     """Say what the agent does now."""
     home = Home(args.home)
     identity, status, running = home.identity(), home.status() or {}, home.is_running()
-    line = status.get("line", "") if running else "not running"
+    line = status.get("line", UNWRITTEN) if running else status_line([], {}, 0.0, "agent_stopped")
     if args.json:
         found = {**status, "line": line, "running": running, "paused": home.paused()}
         more = {"agent": identity.agent, "root": identity.root, "spooled": home.spool.count()}
@@ -288,48 +273,6 @@ def _last_policy(home: Home) -> tuple[Policy, str]:
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise PolicyRefusedError("policy_malformed", plain("policy_malformed")) from error
     return policy, "lease_ended" if time.time() >= policy.lease_until else ""
-
-
-def do_pause(args: argparse.Namespace) -> Exit:
-    """Stop recording on this machine at once, then everywhere; resume in the browser."""
-    home = Home(args.home)
-    home.pause()
-    told = _tell_portal(home)
-    if args.json:
-        say_json({"paused": True, "portal_told": told})
-        return Exit.OK
-    say("Paused. Nothing is recorded and nothing is handed in until you resume in the browser.")
-    if not told:
-        say("The portal could not be told yet; the agent tells it as soon as it can.")
-    return Exit.OK
-
-
-def _tell_portal(home: Home) -> bool:
-    """Tell the portal at once what the person did here, if it answers soon."""
-    if not home.enrolled():
-        return False
-    portal = portal_of(home.identity())
-    portal.transport.timeout = portal.transport.total = SOON
-    try:
-        return try_report(home, portal)
-    finally:
-        portal.transport.close()
-
-
-def do_forget(args: argparse.Namespace) -> Exit:
-    """Have the last minutes forgotten: here at once, then everywhere."""
-    home = Home(args.home)
-    gone = home.forget(minutes=args.minutes)
-    told = _tell_portal(home)
-    if args.json:
-        say_json({"dropped": gone, "portal_told": told})
-        return Exit.OK
-    say(f"Dropped {gone} events of the last {args.minutes:g} minutes.")
-    if told:
-        say("What was handed in of them is refused or erased.")
-    else:
-        say("The portal could not be told yet; the agent tells it as soon as it can.")
-    return Exit.OK
 
 
 def parser() -> argparse.ArgumentParser:
@@ -392,4 +335,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        give_up_output()
         return int(Exit.UNEXPECTED)
+    except OSError as error:
+        give_up_output()
+        tell(f"sayso-agent: {storage_error(error)}")
+        return int(Exit.NOT_KEPT)

@@ -1,6 +1,8 @@
 """What can go wrong, each with a stable code and the exit code of the command line. Pure."""
 
+import errno
 from enum import IntEnum
+from typing import Final
 
 
 class Exit(IntEnum):
@@ -18,6 +20,7 @@ class Exit(IntEnum):
     BATCH_REFUSED = 9
     ENROLMENT_FAILED = 10
     NOT_CONFORMING = 11
+    NOT_KEPT = 12
 
 
 class AgentError(Exception):
@@ -40,6 +43,22 @@ class StateError(AgentError):
     """The state folder is missing, damaged or open to others."""
 
     exit_code = Exit.NOT_ENROLLED
+
+
+class StorageError(AgentError):
+    """The state folder cannot be written, or read: nothing may be captured."""
+
+    exit_code = Exit.NOT_KEPT
+
+
+_FULL: Final = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def storage_error(error: OSError) -> StorageError:
+    """Return what a failed write, or read, of our own files stands for."""
+    if error.errno in _FULL:
+        return StorageError("disk_full", "the disk is full, or this account's share of it")
+    return StorageError("files_unusable", "the agent cannot use its files")
 
 
 class EnrolmentError(AgentError):

@@ -1,21 +1,26 @@
 """Files that nobody else may read: atomic writes, 0600 in 0700, and a lock between processes."""
 
+import errno
 import json
 import os
 import secrets
 import stat
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from sayso_agent.errors import StateError
+from sayso_agent.errors import StateError, storage_error
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+
+_HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
 def random_bytes(count: int) -> bytes:
@@ -25,7 +30,10 @@ def random_bytes(count: int) -> bytes:
 
 def make_folder(path: Path) -> Path:
     """Return the folder, made if missing and closed to others; StateError if it is not ours."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error) from error
     if sys.platform != "win32":
         found = path.stat()
         if found.st_uid != os.geteuid():
@@ -36,8 +44,18 @@ def make_folder(path: Path) -> Path:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Write a file in one step, readable by us alone; a crash leaves the old or the new one."""
+    """Write a file in one step, readable by us alone; a crash leaves the old or the new one.
+
+    StorageError where it cannot be written; the old one stays then.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write(draft, path, data)
+    except OSError as error:
+        raise storage_error(error) from error
+
+
+def _write(draft: Path, path: Path, data: bytes) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -48,6 +66,14 @@ def write_secret(path: Path, data: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def touch(path: Path) -> None:
+    """Make an empty file, for which no block of the disk must be free; leave one that is there."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 def read_secret(path: Path) -> bytes | None:
@@ -94,6 +120,9 @@ class FileLock:
         try:
             if self._depth == 0:
                 self._handle = _locked(self._path, wait=True)
+        except OSError as error:
+            self._mine.release()
+            raise storage_error(error) from error
         except BaseException:
             self._mine.release()
             raise
@@ -122,11 +151,26 @@ class FileLock:
             return False
         try:
             self._handle = _locked(self._path, wait=False)
-        except OSError:
+        except OSError as error:
             self._mine.release()
-            return False
+            if error.errno in _HELD:
+                return False
+            raise storage_error(error) from error
         self._depth += 1
         return True
+
+    def sign(self) -> None:
+        """Write into the lock that we hold which process has it; it must not be needed to hold."""
+        with suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, str(os.getpid()).encode(), 0)
+
+    def signed(self) -> int:
+        """Return which process wrote itself into the lock, 0 where none did."""
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
 
 
 def _locked(path: Path, *, wait: bool) -> int:

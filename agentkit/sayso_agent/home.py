@@ -3,20 +3,23 @@
 import os
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sayso_agent.errors import StateError
+from sayso_agent.errors import StateError, StorageError
 from sayso_agent.files import (
     FileLock,
     make_folder,
     read_json,
     read_secret,
+    touch,
     write_json,
     write_secret,
 )
 from sayso_agent.keys import Key, from_pem, new_key, to_pem
+from sayso_agent.lease import KeptClock
 from sayso_agent.portal import Endpoints
 from sayso_agent.spool import Spool
 
@@ -78,14 +81,13 @@ class KeptManifest:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptClock:
-    """What the last policy said of the time: how far the portal's clock is ahead of this machine's,
-    and which moment of the monotonic clock, counted since `boot`, stood for its `issued_at`."""
+class Forgotten:
+    """What became of a `forget` here: how many events went, and what of it could be written."""
 
-    offset: float = 0.0
-    issued_at: int = 0
-    base: float = 0.0
-    boot: str = ""
+    gone: int
+    strike: dict[str, Any]
+    marked: bool  # a running agent will see it
+    kept: bool  # the portal will be told of it later
 
 
 class Home:
@@ -96,6 +98,7 @@ class Home:
         self.lock = FileLock(folder / "lock")
         self.running = FileLock(folder / "run.lock")
         self.spool = Spool(folder / "spool", folder / "spool.key", self.lock)
+        self._told: tuple[tuple[int, int] | None, int] = (None, 0)  # which pause, which version
 
     # --- identity ------------------------------------------------------------------------------
 
@@ -272,10 +275,15 @@ class Home:
         return (self.folder / "paused").exists()
 
     def pause(self) -> None:
-        """Stop capture here, at once, without asking the portal."""
-        with self.lock:
-            if not self.paused():
-                write_json(self.folder / "paused", {"after_version": None})
+        """Stop capture here, at once, without asking the portal and with no free block.
+
+        StorageError where not even an empty file can be made.
+        """
+        try:
+            with self.lock:
+                touch(self.folder / "paused")
+        except StorageError:
+            touch(self.folder / "paused")  # what could not be had may have been the lock
 
     def pause_unreported(self) -> bool:
         """Return whether the portal has yet to hear of the pause."""
@@ -285,7 +293,10 @@ class Home:
         """Remember that the portal knows; only a policy of a higher version can end the pause."""
         with self.lock:
             if self.paused():
-                write_json(self.folder / "paused", {"after_version": after_version})
+                self._told = self._pause_file(), after_version
+                with suppress(StorageError):  # on a full disk we know it as long as we run
+                    write_json(self.folder / "paused", {"after_version": after_version})
+                    self._told = self._pause_file(), after_version
 
     def resumed(self, *, version: int) -> bool:
         """End the pause if an unpaused policy of this version proves that the person resumed."""
@@ -298,25 +309,45 @@ class Home:
 
     def _pause_after(self) -> int | None:
         """Return the version that a resuming policy must exceed; None where none could yet."""
+        told, version = self._told
+        if told is not None and told == self._pause_file():
+            return version
+        path = self.folder / "paused"
         try:
-            after = (read_json(self.folder / "paused") or {}).get("after_version")
+            after = (read_json(path) or {}).get("after_version")
         except StateError:
-            return None  # a pause whose file is damaged is told to the portal again
+            return None  # an empty file, or a damaged one: the pause is told to the portal again
         return after if isinstance(after, int) else None
 
-    def forget(self, *, minutes: float) -> int:
-        """Drop what was recorded in the last minutes and not handed in; return how many events.
+    def _pause_file(self) -> tuple[int, int] | None:
+        """Return what tells this pause from any other, None where there is none."""
+        try:
+            found = (self.folder / "paused").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
-        A running agent drops what it holds in memory when it sees the mark. The portal is told by
-        whoever runs next.
+    def forget(self, *, minutes: float) -> Forgotten:
+        """Drop what was recorded in the last minutes and not handed in.
+
+        Dropping comes first: it needs no free block, and frees some. A running agent drops what it
+        holds in memory when it sees the mark. The portal is told by whoever runs next.
         """
         until = time.time()
         since = until - minutes * 60
+        gone = self.spool.purge(lambda _slot, record: record.wall < since)
         strike = {"strike": str(uuid.uuid4()), "since": since, "until": until}
-        with self.lock:
+        marked = kept = True
+        try:
             write_json(self.folder / "forget.json", {"since": since, "until": until})
-            self._save_strikes([*self.strikes_unreported(), strike])
-        return self.spool.purge(lambda _slot, record: record.wall < since)
+        except StorageError:
+            marked = False
+        try:
+            with self.lock:
+                self._save_strikes([*self.strikes_unreported(), strike])
+        except (StorageError, StateError):
+            kept = False
+        return Forgotten(gone, strike, marked=marked, kept=kept)
 
     def strikes_unreported(self) -> list[dict[str, Any]]:
         """Return what was forgotten here and the portal has yet to hear of."""
@@ -330,7 +361,10 @@ class Home:
             self._save_strikes(rest)
 
     def _save_strikes(self, strikes: list[dict[str, Any]]) -> None:
-        write_json(self.folder / "strikes.json", {"strikes": strikes})
+        if strikes:
+            write_json(self.folder / "strikes.json", {"strikes": strikes})
+        else:
+            (self.folder / "strikes.json").unlink(missing_ok=True)
 
     def forget_mark(self) -> tuple[float, float] | None:
         """Return (since, until) of the last `forget`, None if there was none."""
@@ -340,8 +374,14 @@ class Home:
     # --- what people see -----------------------------------------------------------------------
 
     def save_status(self, status: dict[str, Any]) -> None:
-        """Keep what the agent does now, for `status`."""
-        write_json(self.folder / "status.json", status)
+        """Keep what the agent does now, for `status`; on a full disk nothing, not an old one."""
+        path = self.folder / "status.json"
+        try:
+            write_json(path, status)
+        except StorageError:
+            with suppress(OSError, StorageError):
+                path.unlink(missing_ok=True)
+                write_json(path, status)  # the old one may have left a block
 
     def status(self) -> dict[str, Any] | None:
         """Return what the agent did last."""

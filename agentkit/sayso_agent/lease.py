@@ -113,6 +113,10 @@ class Lease:
         by_monotonic = self.began + (self.until - self.issued_at) - at.monotonic
         return min(by_monotonic, self.until - at.wall)
 
+    def portal_time(self, at: Instant) -> float:
+        """Return the time by the portal's clock, whether the lease is in force or not."""
+        return self.issued_at + at.monotonic - self.base
+
     def stamp(self, at: Instant) -> float | None:
         """Return the capture time of a moment under this lease; None where it was outside it.
 
@@ -121,5 +125,16 @@ class Lease:
         """
         if at.monotonic < self.since or not self.in_force(at):
             return None
-        stamp = round(self.issued_at + math.floor((at.monotonic - self.base) * 1000) / 1000, 3)
+        stamp = round(math.floor(self.portal_time(at) * 1000) / 1000, 3)
         return stamp if stamp < self.until else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClock:
+    """What the last policy said of the time: how far the portal's clock is ahead of this machine's,
+    and which moment of the monotonic clock, counted since `boot`, stood for its `issued_at`."""
+
+    offset: float = 0.0
+    issued_at: int = 0
+    base: float = 0.0
+    boot: str = ""

@@ -24,9 +24,14 @@ def report(home: Home, portal: Portal) -> None:
     if home.pause_unreported():
         home.pause_reported(after_version=portal.pause())
     for strike in home.strikes_unreported():
-        since, until = _by_the_portals_clock(strike, home.clock().offset)
-        portal.strike(str(strike["strike"]), rfc3339(since), rfc3339(until))
+        tell_strike(home, portal, strike)
         home.strike_reported(str(strike["strike"]))
+
+
+def tell_strike(home: Home, portal: Portal, strike: Mapping[str, Any]) -> None:
+    """Tell the portal of one strike, whether it could be kept here or not."""
+    since, until = _by_the_portals_clock(strike, home.clock().offset)
+    portal.strike(str(strike["strike"]), rfc3339(since), rfc3339(until))
 
 
 def try_report(home: Home, portal: Portal) -> bool:

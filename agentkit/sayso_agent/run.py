@@ -19,11 +19,11 @@ from sayso_agent.errors import (
 from sayso_agent.event import Event, Skipped
 from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
-from sayso_agent.plain import status_line
 from sayso_agent.portal import TOKEN_ENDED
 from sayso_agent.rebase import rebased
 from sayso_agent.report import pending, try_report
-from sayso_agent.state import StateCommand, state_word
+from sayso_agent.shown import Shown
+from sayso_agent.state import StateCommand
 from sayso_agent.transport import Backoff
 
 Item = Event | Skipped
@@ -130,7 +130,7 @@ class Runner:
     pace: Pace = field(default_factory=Pace)
     state_command: StateCommand | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
-    _said: str = ""
+    shown: Shown = field(init=False)
     _next_poll: float = 0.0
     _next_upload: float = 0.0
     _next_report: float = 0.0
@@ -142,6 +142,9 @@ class Runner:
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
     _report_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=60.0))
     _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
+
+    def __post_init__(self) -> None:
+        self.shown = Shown(self.agent, self.say, self.state_command)
 
     def serve(
         self, *, live: Iterable[Item] | None = None, recording: Recording | None = None
@@ -165,7 +168,7 @@ class Runner:
                 self._follow_forget()
                 self._report()
                 self._upload()
-                self._show()
+                self.shown.show()
         finally:
             agent.settle()
             poller.close()
@@ -183,11 +186,11 @@ class Runner:
             self._change_token()
             agent.poll()
         finally:
-            self._show()
+            self.shown.show()
         if recording is not None and agent.recordable():
             self.take(recording)
         self._upload_patiently()
-        self._show()
+        self.shown.show()
 
     def take(self, recording: Recording) -> None:
         """Offer every item now, with its own time or with all times moved to end now."""
@@ -250,7 +253,7 @@ class Runner:
                 raise came
             agent.apply(came)
         except StandingError as error:
-            self._show()
+            self.shown.show()
             if error.code != TOKEN_ENDED or not agent.identity.endpoints.token:
                 raise
             self._token_ended = True  # our key brings another
@@ -293,7 +296,7 @@ class Runner:
                     break  # a new policy comes before the next event
             if reader.done():
                 agent.capture.settle(agent.clock.now())
-        agent.capture.flush()
+        agent.flush()
 
     def _follow_forget(self) -> None:
         """Drop what another process was told to forget, also what we wrote while it did."""
@@ -347,43 +350,3 @@ class Runner:
                 self.stopping.wait(wait)
             else:
                 return
-
-    def _show(self) -> None:
-        """Say what is recorded, whenever that changes."""
-        agent = self.agent
-        rules = agent.rules
-        names = {code: app.name for code, app in rules.policy.apps.items()} if rules else {}
-        until = float(rules.lease.until) if rules else 0.0
-        line = status_line(agent.recordable(), names, until, agent.why_not())
-        if line != self._said:
-            self._said = line
-            self.say(line)
-            self._save(line)
-            if self.state_command is not None:
-                self.state_command.tell(self._word(), line)
-
-    def _word(self) -> str:
-        policy, home = self.agent.policy, self.agent.home
-        paused = home.paused() or bool(policy and policy.paused)
-        return state_word(recording=bool(self.agent.recordable()), paused=paused)
-
-    def _save(self, line: str) -> None:
-        agent = self.agent
-        rules = agent.rules
-        agent.home.save_status(
-            {
-                "line": line,
-                "state": self._word(),
-                "at": time.time(),
-                "version": rules.policy.version if rules else None,
-                "lease_until": rules.lease.until if rules else None,
-                "kept": dict(agent.capture.kept),
-                "dropped": dict(agent.capture.dropped),
-                "batches_admitted": agent.uploaded.admitted,
-                "batches_refused": dict(agent.uploaded.refused),
-            }
-        )
-
-    def save(self) -> None:
-        """Keep the last state of this run for `status`."""
-        self._save(self._said or "not recording")

@@ -16,6 +16,7 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sayso_agent.errors import StorageError, storage_error
 from sayso_agent.files import FileLock, make_folder, random_bytes, read_secret, write_secret
 
 SUFFIX: Final = ".spool"
@@ -120,7 +121,11 @@ class Spool:
             current = None
         if current is None:
             current = self._begin(cipher, slot, record)
-        self._write_line(cipher, current.batch, current.lines, _record_json(record))
+        try:
+            self._write_line(cipher, current.batch, current.lines, _record_json(record))
+        except StorageError:
+            self._open.pop(slot, None)  # what follows a torn line could not be read
+            raise
         current.lines += 1
         current.size += len(record.line) + 1
         current.first = min(current.first, record.stamp)
@@ -191,7 +196,7 @@ class Spool:
                 path.unlink(missing_ok=True)
                 if segment:
                     for records in parts:
-                        self._write_segment(segment.slot, records)
+                        dropped += self._rewritten(segment.slot, records)
                 self._open = {s: o for s, o in self._open.items() if o.batch != path.stem}
         return dropped
 
@@ -227,9 +232,12 @@ class Spool:
 
     def _write_line(self, cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> None:
         line = _sealed(cipher, batch, number, content)
-        handle = os.open(self._path(batch), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(handle, "ab") as file:
-            file.write(line + b"\n")
+        try:
+            handle = os.open(self._path(batch), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(handle, "ab") as file:
+                file.write(line + b"\n")
+        except OSError as error:
+            raise storage_error(error) from error
 
     def _write_segment(self, slot: Slot, records: Iterable[Record]) -> None:
         """Write a whole segment under a new id; it takes no more events."""
@@ -237,6 +245,14 @@ class Spool:
         contents = [asdict(slot), *(_record_json(record) for record in records)]
         lines = [_sealed(cipher, batch, i, content) for i, content in enumerate(contents)]
         write_secret(self._path(batch), b"\n".join(lines) + b"\n")
+
+    def _rewritten(self, slot: Slot, records: list[Record]) -> int:
+        """Write what stays; return how many events are lost, as no block is free for them."""
+        try:
+            self._write_segment(slot, records)
+        except StorageError:
+            return len(records)
+        return 0
 
     def _read(self, batch: str) -> Segment | None:
         """Read as far as lines can be decrypted: a crash may have torn the last one."""

@@ -4,8 +4,12 @@ import os
 import shlex
 import shutil
 import subprocess
+from contextlib import suppress
+from typing import Final
 
 from sayso_agent.errors import UsageError
+
+LONGEST_WAIT: Final = 1.0
 
 
 def state_word(*, recording: bool, paused: bool) -> str:
@@ -35,9 +39,16 @@ class StateCommand:
         if self._last is not None:
             self._last.poll()  # lets the system forget a command that has ended
         # The command is the one that whoever started the agent named.
-        self._last = subprocess.Popen(  # noqa: S603
-            self._words,
-            env={**os.environ, "SAYSO_STATE": word, "SAYSO_STATE_LINE": line},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        with suppress(OSError):  # a light that cannot be started must not end the agent
+            self._last = subprocess.Popen(  # noqa: S603
+                self._words,
+                env={**os.environ, "SAYSO_STATE": word, "SAYSO_STATE_LINE": line},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+
+    def wait(self) -> None:
+        """Give the last one a moment, so that its state is shown when we have ended."""
+        if self._last is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._last.wait(LONGEST_WAIT)

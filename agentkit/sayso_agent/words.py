@@ -152,6 +152,9 @@ PLAIN: Final = {
     "agent_blocked": "the portal has blocked this agent",
     "subject_erased": "the portal has erased this person's data",
     "upload_refused": "the store did not take it",
+    "disk_full": "the disk is full",
+    "files_unusable": "the agent cannot use its files",
+    "agent_stopped": "the agent has stopped",
     "answer_undated": "the portal's answer does not say when it was given",
     "portal_answer_unexpected": "the portal gave an answer this agent does not know",
 }

@@ -12,7 +12,8 @@ from agent_helpers import FakeClock, click, enrolled, spooled, typed
 from sayso_agent import Agent, UsageError
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
-from sayso_agent.home import Home, KeptClock
+from sayso_agent.home import Home
+from sayso_agent.lease import KeptClock
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word
 
@@ -101,7 +102,7 @@ def test_forgetting_drops_memory_and_spool_at_once_and_names_the_portals_time(
     agent.offer(typed("half a tho"))
     agent.clock = Shifted(0)
 
-    assert agent.home.forget(minutes=10) == 1
+    assert agent.home.forget(minutes=10).gone == 1
     assert agent.capture.forget_since(0) == 1
     assert try_report(agent.home, agent.portal)
 

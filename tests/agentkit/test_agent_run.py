@@ -367,7 +367,7 @@ def test_forget_from_outside_takes_memory_and_spool(serving: Serving, portal: Fa
         serving.events.put(typed("half a thought"))
         until(lambda: serving.agent.capture._typed._piece is not None)
 
-        assert Home(serving.agent.home.folder).forget(minutes=1) == 2
+        assert Home(serving.agent.home.folder).forget(minutes=1).gone == 2
 
         until(lambda: serving.agent.capture._typed._piece is None)
         serving.events.put(Skipped("x", settles=True))
@@ -520,7 +520,7 @@ def test_text_being_typed_when_the_agent_stops_is_cut(serving: Serving, portal: 
 def test_the_last_state_is_kept_for_status(serving: Serving) -> None:
     with serving.running():
         until(serving.recording)
-    serving.runner.save()
+    serving.runner.shown.show()
 
     status = json.loads((serving.agent.home.folder / "status.json").read_text())
     assert status["line"] == serving.said[-1]
