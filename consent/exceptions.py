@@ -146,6 +146,13 @@ class OverrideUnfounded(ConsentError):
     next_step = "Look at the rules of the place. What is prohibited there cannot be lifted."
 
 
+class OverrideTerm(ConsentError):
+    """An exception ends in the future, and no later than the rule pack lets one last."""
+
+    code = "override_term"
+    next_step = "Choose an earlier end; another exception can follow when this one is looked at."
+
+
 class RulesUnknown(ConsentError):
     """The rule pack that came with this version has no sound file for that place."""
 

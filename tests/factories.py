@@ -23,6 +23,16 @@ LONG_AGO = date(2020, 1, 1)
 OFFERED = (Signal.MOUSE_CLICK, Signal.SCROLL, Signal.APP_FOCUS)
 
 
+def _a_year() -> dict[str, str]:
+    """The longest term of an exception there is today: begun lately, ending before a year."""
+    today = datetime.now(UTC).date()
+    since, until = today - timedelta(days=5), today + timedelta(days=300)
+    return {"valid_from": since.isoformat(), "valid_until": until.isoformat()}
+
+
+A_YEAR = _a_year()
+
+
 def sections(text: str = "Plain words.") -> dict[str, str]:
     """A notice text that has every required section."""
     return {code: text for code, _ in REQUIRED_SECTIONS}

@@ -207,6 +207,7 @@ def _exception(purpose: Purpose, place: str) -> None:
         purpose=purpose,
         jurisdiction=place,
         signal=Signal.MOUSE_MOVE,
+        reason="To be looked at",
         document_title="An exception",
         document_sha256=secrets.token_hex(32),
         valid_from=_day(-5),

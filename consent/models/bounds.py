@@ -140,6 +140,8 @@ class SignalOverride(models.Model):
         "consent.Purpose", on_delete=models.PROTECT, related_name="overrides"
     )
     signal = models.CharField(max_length=20)
+    # Empty only in exceptions from before one was asked for.
+    reason = models.CharField(max_length=500, default="", blank=True)
     document_title = models.CharField(max_length=200)
     document_sha256 = models.CharField(max_length=64)
     valid_from = models.DateField()
@@ -155,6 +157,7 @@ class SignalOverride(models.Model):
             "jurisdiction",
             "purpose",
             "signal",
+            "reason",
             "document_title",
             "document_sha256",
             "valid_from",

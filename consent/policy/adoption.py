@@ -135,6 +135,7 @@ def _strict_meta(old: Meta, new: Meta) -> Meta:
         pack_version=version,
         review_by=min(old.review_by, new.review_by),
         review_grace_days=min(old.review_grace_days, new.review_grace_days),
+        exception_months=min(old.exception_months, new.exception_months),
         biometric_signals=old.biometric_signals | new.biometric_signals,
         deidentified_dataset_days=min(old.deidentified_dataset_days, new.deidentified_dataset_days),
         retention_guidance_days=frozenset(days.items()),

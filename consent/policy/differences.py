@@ -12,8 +12,15 @@ from typing import Any, Final
 from consent.policy.adoption import file_of
 from consent.policy.bounds import JOINS, NOT_STRICTNESS, Bounds, tightened
 from consent.policy.rows import FIELDS_OF_KEY, fields_of, key_of, read_row
-from consent.policy.rulebook import GATES, SHARED
-from consent.policy.schema import ADDED_LATER, NONE, GateText, Meta, RulebookError
+from consent.policy.rulebook import GATES, META, SHARED
+from consent.policy.schema import (
+    ADDED_LATER,
+    META_ADDED_LATER,
+    NONE,
+    GateText,
+    Meta,
+    RulebookError,
+)
 
 WORDS: Final = frozenset(
     {
@@ -35,7 +42,9 @@ WORDS: Final = frozenset(
 NEVER_BEGAN, NEVER_ENDS = date.min, date.max
 LATER_LOOSENS: Final = frozenset({"effective_from", "review_by", "complaint_ack_from"})
 EARLIER_LOOSENS: Final = frozenset({"effective_until", "dsar_clock_stops_from"})
-MORE_LOOSENS: Final = frozenset({"review_grace_days", "deidentified_dataset_days"})
+MORE_LOOSENS: Final = frozenset(
+    {"review_grace_days", "exception_months", "deidentified_dataset_days"}
+)
 FEWER_LOOSENS: Final = frozenset({"always_prohibited", "content_signals", "biometric_signals"})
 PART_OF: Final[Mapping[str, str]] = {
     "retention_floor_scope": "retention_floors",
@@ -92,7 +101,8 @@ def _flat(code: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _filled(code: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a text with what the absence of keys that came later meant."""
-    return {**ADDED_LATER, **table} if table and file_of(code) not in SHARED else dict(table)
+    later = {META: META_ADDED_LATER, GATES: {}}.get(file_of(code), ADDED_LATER)
+    return {**later, **table} if table else {}
 
 
 def _own(

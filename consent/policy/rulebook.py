@@ -26,6 +26,7 @@ from consent.policy.rows import (
 from consent.policy.schema import (
     ADDED_LATER,
     GATE_READERS,
+    META_ADDED_LATER,
     META_READERS,
     GateText,
     Meta,
@@ -206,7 +207,7 @@ def rulebook_of_tables(
     for name in SHARED:
         if name not in tables:
             raise RulebookError(name, "", "this file is missing")
-    meta = _read_meta(tables[META])
+    meta = _read_meta({**META_ADDED_LATER, **tables[META]} if kept else tables[META])
     gates = _read_gates(tables[GATES])
     rows: dict[str, Row] = {}
     problems = list(unreadable)

@@ -167,6 +167,8 @@ class Meta:
     as_of: date
     review_by: date
     review_grace_days: int
+    exception_months: int
+    """How long a signed exception for a restricted signal may last."""
     always_prohibited: frozenset[AnySignal]
     content_signals: frozenset[AnySignal]
     biometric_signals: frozenset[AnySignal]
@@ -187,6 +189,7 @@ META_READERS: Final[Mapping[str, Reader]] = {
     "as_of": calendar_day,
     "review_by": calendar_day,
     "review_grace_days": whole,
+    "exception_months": whole,
     "always_prohibited": signals,
     "content_signals": signals,
     "biometric_signals": signals,
@@ -224,6 +227,9 @@ ADDED_LATER: Final[Mapping[str, Any]] = {"complaint_ack_from": NONE, "posting_ga
 A text adopted or recorded before the key came still counts as it was meant. Shipped files must have
 every key: there a line that is missing was forgotten.
 """
+
+META_ADDED_LATER: Final[Mapping[str, Any]] = {"exception_months": 1200}
+"""The same of the pack's own file: older texts set no such limit."""
 
 
 def row_readers(meta: Meta, file: str) -> dict[str, Reader]:

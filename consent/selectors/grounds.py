@@ -26,6 +26,7 @@ from consent.models import (
     SignalOverride,
     Subject,
 )
+from consent.selectors.hands import Hand, hands_of
 from consent.selectors.shared import day_of, spans_of
 
 Item = Mapping[str, Any]
@@ -78,14 +79,21 @@ class Ground:
     counts: Counts | None = None
     sha256: str = ""
     note: str = ""
+    hands: tuple[Hand, ...] = ()
+    """Who asked for evidence or an exception, and who agreed to it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is there, ready for JSON."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _plain(value) for name, value in values.items() if value not in {None, ""}}
+        return {name: _plain(value) for name, value in values.items() if value not in NOTHING}
+
+
+NOTHING: Final[tuple[object, ...]] = (None, "", ())
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [hand.as_json() for hand in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -130,7 +138,7 @@ def acknowledgement(subject: Subject, purpose: str, version: int) -> Iterator[Gr
 
 def evidence(purpose: str, items: Iterable[Item], at: datetime) -> list[Ground]:
     """Return the documents behind entries of `gates`, with their hashes."""
-    found = []
+    found: list[tuple[GateEvidence, Counts]] = []
     for item in items:
         rows = GateEvidence.objects.filter(
             purpose__code=purpose,
@@ -139,8 +147,9 @@ def evidence(purpose: str, items: Iterable[Item], at: datetime) -> list[Ground]:
             valid_from=item["from"],
             valid_until=item["until"],
         ).filter(_not_taken_back(at))
-        found += [_document(row, _counts(item, at.date())) for row in rows]
-    return _once(found)
+        counts = _counts(item, at.date())
+        found += [(row, counts) for row in rows.select_related("purpose")]
+    return _once(_documents(found))
 
 
 def taken_back(
@@ -153,7 +162,8 @@ def taken_back(
         jurisdiction__in=list(places),
         reopening__recorded_at__lte=at,
     )
-    return [_document(row, Counts.TAKEN_BACK) for row in rows.order_by("pk")]
+    found = rows.select_related("purpose").order_by("pk")
+    return _documents([(row, Counts.TAKEN_BACK) for row in found])
 
 
 def agreements(items: Iterable[Item], today: date) -> list[Ground]:
@@ -180,10 +190,14 @@ def exceptions(purpose: str, signal: str, places: Iterable[str], at: datetime) -
     )
     if at < timezone.now():
         rows = rows.filter(recorded_at__lte=at)
+    known = list(rows.select_related("purpose").order_by("pk"))
+    hands = hands_of(known)
     return [
         Ground(
             kind=Kind.EXCEPTION,
             code=row.signal,
+            note=row.reason,
+            hands=hands[row.pk],
             title=row.document_title,
             jurisdiction=row.jurisdiction,
             since=row.valid_from,
@@ -191,7 +205,7 @@ def exceptions(purpose: str, signal: str, places: Iterable[str], at: datetime) -
             counts=_span(row.valid_from, row.valid_until, at.date()),
             sha256=row.document_sha256,
         )
-        for row in rows.order_by("pk")
+        for row in known
     ]
 
 
@@ -250,8 +264,14 @@ def _not_taken_back(at: datetime) -> Q:
     return Q(reopening__isnull=True) | Q(reopening__recorded_at__gt=at)
 
 
-def _document(row: GateEvidence, counts: Counts) -> Ground:
+def _documents(found: list[tuple[GateEvidence, Counts]]) -> list[Ground]:
+    hands = hands_of(row for row, _ in found)
+    return [_document(row, counts, hands[row.pk]) for row, counts in found]
+
+
+def _document(row: GateEvidence, counts: Counts, hands: tuple[Hand, ...]) -> Ground:
     return Ground(
+        hands=hands,
         kind=Kind.EVIDENCE,
         code=row.gate,
         title=row.document_title,

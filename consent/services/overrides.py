@@ -10,6 +10,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
 from consent.models import OverrideRevocation, Purpose, SignalOverride
+from consent.policy.deadlines import add_months
 from consent.policy.types import Signal
 from consent.rules import rulebook
 from consent.services.cohorts import refresh_cohorts
@@ -21,6 +22,7 @@ def grant_override(
     purpose: Purpose,
     jurisdiction: str,
     signal: Signal,
+    reason: str,
     document_title: str,
     document_sha256: str,
     valid_from: date,
@@ -31,8 +33,10 @@ def grant_override(
     """Record the signed exception that a place's law asks for; it ends by itself.
 
     It lifts the restriction in the place it names, for the rule of the place or of one above it.
-    Raises OverrideUnfounded where nothing is restricted, so also for what is prohibited.
+    Raises OverrideUnfounded where nothing is restricted, so also for what is prohibited, and
+    OverrideTerm where it is over already or longer than the rule pack lets one last.
     """
+    refuse_term(valid_from, valid_until, today=timezone.now().date())
     lineage = rulebook().lineage(jurisdiction)
     restricted = any(signal in row.own.restricted_signals for row in lineage)
     if not restricted or any(signal in row.own.prohibited_signals for row in lineage):
@@ -41,6 +45,7 @@ def grant_override(
         purpose=purpose,
         jurisdiction=jurisdiction,
         signal=signal.value,
+        reason=reason,
         document_title=document_title,
         document_sha256=document_sha256,
         valid_from=valid_from,
@@ -61,6 +66,15 @@ def grant_override(
     )
     refresh_cohorts(at=at or timezone.now())
     return override
+
+
+def refuse_term(valid_from: date, valid_until: date, *, today: date) -> None:
+    """Raise OverrideTerm for an end that is no longer to come, or a term beyond the longest."""
+    months = rulebook().meta.exception_months
+    if valid_until <= today:
+        raise exceptions.OverrideTerm(f"valid_until: {valid_until} is not in the future.")
+    if valid_until > add_months(valid_from, months):
+        raise exceptions.OverrideTerm(f"valid_until: an exception lasts {months} months at most.")
 
 
 @transaction.atomic

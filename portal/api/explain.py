@@ -97,6 +97,15 @@ class RuleOut(serializers.Serializer[dict[str, Any]]):
     value = serializers.JSONField()
 
 
+class HandOut(serializers.Serializer[dict[str, Any]]):
+    """Somebody who asked for a paper, or agreed to it: by role and reference."""
+
+    did = serializers.ChoiceField(choices=["recorded", "asked", "approved"])
+    role = serializers.ChoiceField(choices=["privacy_officer", "works_council", "staff"])
+    ref = serializers.UUIDField()
+    unit = serializers.CharField(required=False)
+
+
 class GroundOut(serializers.Serializer[dict[str, Any]]):
     """A paper or a record behind an answer; what does not apply is left out."""
 
@@ -110,6 +119,7 @@ class GroundOut(serializers.Serializer[dict[str, Any]]):
     counts = serializers.CharField(required=False)
     sha256 = serializers.CharField(required=False)
     note = serializers.CharField(required=False)
+    hands = HandOut(many=True, required=False)
 
 
 class ReasonOut(serializers.Serializer[dict[str, Any]]):

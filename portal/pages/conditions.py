@@ -1,5 +1,6 @@
 """What must come first: the gates of each place and purpose, with the evidence that closed them."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,9 +15,11 @@ from consent import selectors
 from consent.models import Cohort, GateEvidence, Purpose
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
+from consent.selectors.hands import Hand, hands_of
 from portal.models import Role
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
+from portal.pages.groundwords import hands_in_words
 from portal.people import for_area, roles_of
 from portal.templatetags.words import plain
 
@@ -56,11 +59,11 @@ def _rows(
     purpose: Purpose, places: list[str], today: date, *, officer: bool
 ) -> list[dict[str, Any]]:
     law = rulebook()
-    evidence = list(
-        GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True).order_by("-pk")
-    )
+    standing = GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True)
+    evidence = list(standing.select_related("purpose").order_by("-pk"))
+    hands = hands_of(evidence)
     rows = [
-        _row(purpose, place, gate, evidence, today, law, officer=officer)
+        _row(purpose, place, gate, evidence, hands, today, law, officer=officer)
         for place, gate in _asked(law, places)
     ]
     return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
@@ -98,6 +101,7 @@ def _row(
     place: str,
     gate: str,
     evidence: list[GateEvidence],
+    hands: Mapping[int, tuple[Hand, ...]],
     today: date,
     law: Rulebook,
     *,
@@ -128,5 +132,6 @@ def _row(
         "digest": closing.document_sha256[:16] if closing else "",
         "since": closing.valid_from if closing else None,
         "until": closing.valid_until if closing else None,
+        "who": hands_in_words(hands[closing.pk]) if closing else "",
         "url": f"{reverse('change-new', args=[kind])}?{urlencode(query)}" if officer else "",
     }

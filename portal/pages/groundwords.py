@@ -11,6 +11,15 @@ from django.utils.translation import gettext_lazy
 
 from consent.policy.rulebook import Rulebook
 from consent.selectors.grounds import Counts, Ground, Kind
+from consent.selectors.hands import (
+    APPROVED,
+    ASKED,
+    COUNCIL,
+    OFFICER,
+    RECORDED,
+    STAFF,
+    Hand,
+)
 from portal.pages.rulewords import gate_title
 from portal.templatetags.words import plain, signal_name, state_name
 
@@ -63,7 +72,7 @@ def _evidence(ground: Ground, pack: Rulebook) -> str:
     document = f"“{ground.title}”"
     if ground.note:
         document = _("not applicable: %(why)s") % {"why": ground.note} + f", {document}"
-    return f"{what}: {document}, {_span(ground)}"
+    return f"{what}: {document}, {_span(ground)}{_by(ground)}"
 
 
 def _agreement(ground: Ground, _pack: Rulebook) -> str:
@@ -74,7 +83,8 @@ def _agreement(ground: Ground, _pack: Rulebook) -> str:
 def _exception(ground: Ground, _pack: Rulebook) -> str:
     words = {"signal": signal_name(ground.code), "place": ground.jurisdiction}
     what = _("Exception for %(signal)s (%(place)s)") % words
-    return f"{what}: “{ground.title}”, {_span(ground)}"
+    why = _(", because: %(reason)s") % {"reason": ground.note} if ground.note else ""
+    return f"{what}: “{ground.title}”, {_span(ground)}{why}{_by(ground)}"
 
 
 def _pause(ground: Ground, _pack: Rulebook) -> str:
@@ -98,6 +108,32 @@ def _agent(ground: Ground, _pack: Rulebook) -> str:
 
 def _departure(ground: Ground, _pack: Rulebook) -> str:
     return _("The person left the organisation %(at)s") % {"at": moment(ground.since)}
+
+
+def _by(ground: Ground) -> str:
+    """Return who had a part in a paper, after the rest of its sentence."""
+    return f"; {hands_in_words(ground.hands)}" if ground.hands else ""
+
+
+def hands_in_words(hands: Iterable[Hand]) -> str:
+    """Return who asked for a paper and who agreed, by role and the beginning of the reference."""
+    return ", ".join(
+        str(DID[hand.did])
+        % {"role": str(ROLES[hand.role]) % {"unit": hand.unit}, "ref": hand.ref[:8]}
+        for hand in hands
+    )
+
+
+DID: Final[Mapping[str, str | Promise]] = {
+    RECORDED: gettext_lazy("recorded by %(role)s %(ref)s"),
+    ASKED: gettext_lazy("asked for by %(role)s %(ref)s"),
+    APPROVED: gettext_lazy("approved by %(role)s %(ref)s"),
+}
+ROLES: Final[Mapping[str, str | Promise]] = {
+    OFFICER: gettext_lazy("privacy officer"),
+    COUNCIL: gettext_lazy("works council member (%(unit)s)"),
+    STAFF: gettext_lazy("member of staff"),
+}
 
 
 def _span(ground: Ground) -> str:

@@ -167,6 +167,7 @@ def test_an_exception_that_ends_is_told(database: Any) -> None:
         purpose=world.purpose,
         jurisdiction="DE",
         signal=Signal.MOUSE_MOVE,
+        reason="To be looked at",
         document_title="An exception",
         document_sha256="0" * 64,
         valid_from=TODAY,

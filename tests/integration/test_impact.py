@@ -245,7 +245,7 @@ def a_change(dice: random.Random, database: Any) -> tuple[str, dict[str, Any]]:
         return kind, {
             "purpose": purpose, "jurisdiction": dice.choice(["IE", "DE", "GB"]),
             "signal": "key_timing", "document_title": "Exception", "document_sha256": "a" * 64,
-            "valid_from": "2025-01-01", "valid_until": "2099-01-01",
+            "reason": "Once", **factories.A_YEAR,
         }  # fmt: skip
     if kind == "app.block":
         return kind, {"app": app, "suspected": "health"}
@@ -455,8 +455,8 @@ def test_a_place_of_few_is_counted_with_its_neighbours(world: Any, database: Any
     for place in ("IE", "GB"):
         exception = {
             "purpose": "train-agents", "jurisdiction": place, "signal": "key_timing",
-            "document_title": "Exception", "document_sha256": "a" * 64,
-            "valid_from": "2025-01-01", "valid_until": "2099-01-01",
+            "document_title": "Exception", "document_sha256": "a" * 64, "reason": "Once",
+            **factories.A_YEAR,
         }  # fmt: skip
         told[place] = services.impact_of("override.grant", exception)
 

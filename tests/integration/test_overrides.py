@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -28,6 +29,7 @@ def grant(
         purpose=world.purpose,
         jurisdiction=place,
         signal=Signal(signal),
+        reason="To see how people type here",
         document_title="Exception",
         document_sha256="2" * 64,
         valid_from=since,
@@ -168,3 +170,111 @@ def test_no_exception_stands_without_its_entry(
         grant(world, "IE")
 
     assert codes(world) == RESTRICTED
+
+
+# --- why, for how long, and by whose hands ------------------------------------------------------
+
+AUTHOR, OTHER = UUID(int=11), UUID(int=12)
+
+
+def asked(**terms: Any) -> dict[str, Any]:
+    """An exception as somebody proposes it, by default for nine days."""
+    return {
+        "purpose": "train-agents",
+        "jurisdiction": "IE",
+        "signal": "key_timing",
+        "reason": "The model has to learn how forms are filled in",
+        "document_title": "Exception",
+        "document_sha256": "2" * 64,
+        "valid_from": TODAY.isoformat(),
+        "valid_until": (TODAY + 9 * DAY).isoformat(),
+        **terms,
+    }
+
+
+def propose(**terms: Any) -> Any:
+    from consent import services
+
+    return services.propose(kind="override.grant", payload=asked(**terms), proposed_by=AUTHOR)
+
+
+def agree(proposal: Any) -> Any:
+    from consent import services
+
+    return services.vote(proposal=proposal.uuid, voter=OTHER, vote="approve")
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_an_exception_without_a_reason_is_refused(world: factories.World, reason: str) -> None:
+    from consent import exceptions
+
+    with pytest.raises(exceptions.ConsentError, match="reason"):
+        propose(reason=reason)
+    payload = asked()
+    del payload["reason"]
+    from consent import services
+
+    with pytest.raises(exceptions.ChangeUnfit, match="reason"):
+        services.propose(kind="override.grant", payload=payload, proposed_by=AUTHOR)
+
+
+def test_an_exception_ends_in_the_future_and_within_the_longest_term(
+    world: factories.World,
+) -> None:
+    from consent import exceptions
+    from consent.policy.deadlines import add_months
+    from consent.rules import rulebook
+
+    longest = add_months(TODAY, rulebook().meta.exception_months)
+    for since, until in (
+        (TODAY - 30 * DAY, TODAY - 9 * DAY),
+        (TODAY - 30 * DAY, TODAY),
+        (TODAY, longest + DAY),
+        (TODAY, date(2099, 12, 31)),
+    ):
+        with pytest.raises(exceptions.OverrideTerm):
+            propose(valid_from=since.isoformat(), valid_until=until.isoformat())
+        with pytest.raises(exceptions.OverrideTerm):
+            grant(world, "IE", since=since, until=until)
+
+    assert agree(propose(valid_until=longest.isoformat())).state == "applied"
+
+
+def test_an_exception_from_before_a_reason_was_asked_for_is_still_taken_back(
+    world: factories.World, database: Any
+) -> None:
+    from consent import services
+    from consent.digests import digest
+
+    made = agree(propose())
+    payload = asked()
+    del payload["reason"]
+    database.sql("ALTER TABLE consent_proposal DISABLE TRIGGER USER")
+    made.payload, made.payload_sha256 = payload, digest(payload)
+    made.save(update_fields=["payload", "payload_sha256"])
+    database.sql("ALTER TABLE consent_proposal ENABLE TRIGGER USER")
+
+    back = services.revert_proposal(proposal=made.uuid, by=AUTHOR)
+
+    assert back.applied_at is not None
+    assert codes(world) == RESTRICTED
+
+
+def test_who_asked_for_it_who_agreed_and_why_is_shown(world: factories.World) -> None:
+    from consent.policy.types import Signal
+    from consent.selectors.explain import as_json, explain
+
+    agree(propose())
+    found = as_json(
+        explain(
+            world.subject, purpose="train-agents", app="tracker", signal=Signal.KEY_TIMING,
+            at=datetime.now(UTC),
+        )
+    )  # fmt: skip
+    (ground,) = [one for one in found["answers"][0]["stands"] if one["kind"] == "exception"]
+
+    assert ground["note"] == "The model has to learn how forms are filled in"
+    assert ground["hands"] == [
+        {"did": "asked", "role": "privacy_officer", "ref": str(AUTHOR)},
+        {"did": "approved", "role": "privacy_officer", "ref": str(OTHER)},
+    ]

@@ -527,8 +527,8 @@ def test_where_nobody_works_yet_an_agreement_refuses_what_names_its_place(world:
     agree("BV-DE", jurisdictions=["DE"], signals=["scroll"])
     exception = {
         "purpose": "train-agents", "jurisdiction": "DE", "signal": "key_timing",
-        "document_title": "Exception", "document_sha256": "c" * 64,
-        "valid_from": "2026-01-01", "valid_until": "2027-01-01",
+        "document_title": "Exception", "document_sha256": "c" * 64, "reason": "Once",
+        **factories.A_YEAR,
     }  # fmt: skip
 
     assert propose("allowlist.change", ADD).state == "open"

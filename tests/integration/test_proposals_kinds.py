@@ -69,8 +69,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "gate.reopen": {"evidence": 1},
     "override.grant": {
         "purpose": "train-agents", "jurisdiction": "US-IL", "signal": "key_timing",
-        "document_title": "Exception", "document_sha256": "c" * 64,
-        "valid_from": "2026-01-01", "valid_until": "2027-01-01",
+        "document_title": "Exception", "document_sha256": "c" * 64, "reason": "Once",
+        **factories.A_YEAR,
     },
     "override.revoke": {"override": "00000000-0000-4000-8000-000000000009"},
     "rules.adopt": {"codes": ["IE"]},
@@ -121,8 +121,9 @@ def world(database: Any) -> factories.World:
     assert Purpose.objects.get(pk=retired.pk).published_at is None
     services.grant_override(
         purpose=world.purpose, jurisdiction="IE", signal=Signal.KEY_TIMING,
-        document_title="Exception", document_sha256="d" * 64, valid_from=date(2026, 1, 1),
-        valid_until=date(2027, 1, 1), actor=factories.OFFICER,
+        document_title="Exception", document_sha256="d" * 64, reason="Once",
+        valid_from=date.fromisoformat(factories.A_YEAR["valid_from"]),
+        valid_until=date.fromisoformat(factories.A_YEAR["valid_until"]), actor=factories.OFFICER,
     )  # fmt: skip
     return world
 
@@ -348,7 +349,7 @@ FREE = {
     ("app.change", "fields"),
 }  # fmt: skip
 """Tables whose keys may be left out, or be others."""
-OPTIONAL = {("agreement.record", "working_hours")}
+OPTIONAL = {("agreement.record", "working_hours"), ("override.grant", "reason")}
 """Keys that came later: proposals from before are read without them."""
 
 
@@ -463,6 +464,7 @@ UNFIT: list[tuple[str, dict[str, Any], str]] = [
     ("gate.reopen", {"evidence": True}, "evidence"),
     ("override.grant", {"jurisdiction": "XX"}, "jurisdiction"),
     ("override.grant", {"valid_until": "2026-01-01"}, "valid_until"),
+    ("override.grant", {"reason": " "}, "reason"),
     ("rules.adopt", {"codes": []}, "codes"),
     ("rules.adopt", {"codes": ["IE"], "earlier": []}, "earlier"),
     ("rules.adopt", {"codes": ["IE"], "earlier": [["IE", "none"]]}, "earlier"),

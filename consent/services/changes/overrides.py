@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from audit.ledger import Actor
 from consent.exceptions import CannotRevert, ChangeUnfit
@@ -14,7 +15,7 @@ from consent.policy.types import Signal
 from consent.rules import rulebook
 from consent.services.changes.given import NUMBER, PLACE, SHA256, Given
 from consent.services.changes.kind import Ask, Change, Payload, Reach, Standing, purpose_of
-from consent.services.overrides import grant_override, revoke_override
+from consent.services.overrides import grant_override, refuse_term, revoke_override
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class OverrideGrant(Change):
     purpose: str
     jurisdiction: str
     signal: Signal
+    reason: str
     document_title: str
     document_sha256: str
     valid_from: date
@@ -38,6 +40,8 @@ class OverrideGrant(Change):
             purpose=given.code("purpose"),
             jurisdiction=given.matching("jurisdiction", PLACE, "the code of a place"),
             signal=given.word("signal", Signal),
+            # Proposals from before a reason was asked for can still be led back.
+            reason=given.text("reason", longest=500, empty=True) if given.has("reason") else "",
             document_title=given.text("document_title", longest=200),
             document_sha256=given.matching("document_sha256", SHA256, "a SHA-256 in small hex"),
             valid_from=given.day("valid_from"),
@@ -48,8 +52,11 @@ class OverrideGrant(Change):
         return change
 
     def check(self) -> None:
-        """Refuse a place without rules."""
+        """Refuse a place without rules, no reason, and a term that is over or too long."""
         super().check()
+        if not self.reason.strip():
+            raise ChangeUnfit("reason: must say why the exception is needed")
+        refuse_term(self.valid_from, self.valid_until, today=timezone.now().date())
         if self.jurisdiction not in rulebook().rows:
             raise ChangeUnfit(f"jurisdiction: no rules are known for {self.jurisdiction}")
 
@@ -79,6 +86,7 @@ class OverrideGrant(Change):
             purpose=purpose_of(self.purpose),
             jurisdiction=self.jurisdiction,
             signal=self.signal,
+            reason=self.reason,
             document_title=self.document_title,
             document_sha256=self.document_sha256,
             valid_from=self.valid_from,
@@ -151,6 +159,7 @@ def _about(row: SignalOverride) -> Standing:
 
 def _told(row: SignalOverride) -> Standing:
     return {
+        "reason": row.reason,
         "document_title": row.document_title,
         "document_sha256": row.document_sha256,
         "valid_from": row.valid_from.isoformat(),

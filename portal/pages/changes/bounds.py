@@ -250,12 +250,21 @@ class GrantOverride(_Dated):
     signal = forms.ChoiceField(
         label=gettext_lazy("Signal"), choices=[(s.value, SIGNALS[s.value]) for s in Signal]
     )
+    reason = forms.CharField(
+        label=gettext_lazy("Why it is needed"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
     document_title = forms.CharField(label=gettext_lazy("Title of the document"), max_length=200)
     document = fields.DocumentField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["valid_until"].required = True
+        until, months = self.fields["valid_until"], rulebook().meta.exception_months
+        until.required = True
+        until.help_text = _("%(months)d months after it begins, at the latest.") % {
+            "months": months
+        }
 
     def payload(self) -> dict[str, Any]:
         """Return the exception under the names of the change."""
@@ -264,6 +273,7 @@ class GrantOverride(_Dated):
             "purpose": said["purpose"].code,
             "jurisdiction": said["jurisdiction"],
             "signal": said["signal"],
+            "reason": said["reason"],
             "document_title": said["document_title"],
             "document_sha256": said["document"],
             **self.dates(),

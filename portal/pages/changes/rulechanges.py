@@ -32,6 +32,7 @@ FILE_LABELS: Final[Mapping[str, str | Promise]] = {
     "dsar_clock_stops_from": gettext_lazy("A question to the person stops the clock from"),
     "effective_from": gettext_lazy("In force from"),
     "effective_until": gettext_lazy("In force until"),
+    "exception_months": gettext_lazy("A signed exception lasts at most"),
     "name": gettext_lazy("Name"),
     "overrides": gettext_lazy("Signed exceptions from the rules above"),
     "pack_version": gettext_lazy("Version"),
