@@ -40,21 +40,22 @@ def explain_to_others(
 ) -> Explanation:
     """Return the shared half, or all of it where the person shares it now.
 
-    Where the read cannot be recorded, nothing is said. Raises NotKnownHere for an app or a purpose
-    that the portal never heard of.
+    Where the read cannot be recorded, nothing is said. Raises NotKnownHere for a purpose that the
+    portal never heard of.
     """
     with transaction.atomic():
         whole = selectors.is_shared(subject, app=app, signal=signal, about=at, at=timezone.now())
         answer = selectors.explain if whole else selectors.explain_shared
         found = answer(subject, purpose=purpose, app=app, signal=signal, at=at)
-        never = is_never(found)
+        # What the registry does not have is whatever somebody typed: the ledger does not repeat it.
+        unnamed = is_never(found) or not found.known
         look = events.DecisionExplained(
             channel=channel,
             part=WHOLE if whole else SHARED,
             # Of what is never captured the ledger names nothing, not even to the person.
-            app=None if never else app,
-            signal=None if never else signal.value,
-            about=None if never else at,
+            app=None if unnamed else app,
+            signal=None if unnamed else signal.value,
+            about=None if unnamed else at,
         )
         ledger.append(look, actor=actor, subject=subject.ref)
     return found

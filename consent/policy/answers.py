@@ -1,7 +1,7 @@
 """What `decide`, `bounds` and `due` answer, for the command line and the page alike. Pure."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -9,10 +9,12 @@ from typing import Any, Final
 from consent.policy.deadlines import EXTENDABLE, PAUSABLE, Pause, Right, due
 from consent.policy.describe import describe_bounds, describe_decision, plain
 from consent.policy.evaluate import evaluate, next_change
-from consent.policy.facts import assume
+from consent.policy.facts import Facts, assume
 from consent.policy.factsfile import FactsError, facts_from
 from consent.policy.rulebook import Gap, Law, Rulebook
 
+COUNSEL = "counsel_signed_off"
+"""The fact that counts as given where it is not: so it stands among what was assumed."""
 OVERDUE = "review_overdue"
 """The one gap that leaves the values readable: such a rule denies, but what it says is known."""
 
@@ -75,10 +77,24 @@ def decide_answer(table: Any, rulebook: Rulebook) -> dict[str, Any]:
     """
     known = assume(facts_from(table))
     answer = describe_decision(evaluate(known.facts, rulebook), rulebook)
-    answer["assumed"] = list(known.assumed)
-    answer["not_asked"] = list(known.not_asked)
+    taken = {COUNSEL} & {*known.not_asked} if _needs_counsel(known.facts, rulebook) else set()
+    answer["assumed"] = [*known.assumed, *taken]
+    answer["not_asked"] = [name for name in known.not_asked if name not in taken]
+    answer["unknown_gates"] = _unknown_gates(known.facts, rulebook)
     answer["next_change"] = plain(next_change(known.facts, rulebook))
     return answer
+
+
+def _needs_counsel(facts: Facts, rulebook: Rulebook) -> bool:
+    """Say whether the answer leans on a signature of counsel."""
+    bounds = rulebook.law(facts.jurisdictions | (facts.counterparties or set()), facts.today).bounds
+    return bool(bounds and bounds.needs_counsel)
+
+
+def _unknown_gates(facts: Facts, rulebook: Rulebook) -> list[str]:
+    """Name the gates said to be closed that no rule knows: a slip of the pen closes nothing."""
+    said = facts.gates if isinstance(facts.gates, Mapping) else {}
+    return sorted(set(said) - set(rulebook.gates))
 
 
 def bounds_answer(codes: Iterable[str], on: date, rulebook: Rulebook) -> BoundsAnswer:

@@ -97,6 +97,9 @@ def _bounds(asked: argparse.Namespace) -> dict[str, Any]:
     answer = bounds_answer(asked.jurisdictions, asked.at or today, load_rulebook())
     for gap in answer.overdue:
         sys.stderr.write(f"{gap.code} should have been reviewed by {gap.since}: it denies.\n")
+    codes = answer.law.bounds.codes if answer.law.bounds else frozenset()
+    for code in sorted(asked.jurisdictions - codes):
+        sys.stderr.write(f"{code} is not in force on {asked.at or today}: it sets nothing yet.\n")
     return answer.table
 
 

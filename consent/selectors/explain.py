@@ -97,6 +97,8 @@ class Explanation:
     """Part of this was recorded only after the instant, as in an import."""
     whole: bool
     """Whether the person's own half is in it; without it, what permits is only the shared half."""
+    known: bool
+    """Whether the registry has the app."""
 
     @property
     def permitted(self) -> bool:
@@ -121,8 +123,8 @@ def explain(
 ) -> Explanation:
     """Return why the signal may or may not be recorded in the app at that instant.
 
-    Without `purpose` every purpose answers. Raises NotKnownHere for an app or a purpose that the
-    portal never heard of; what it knows now but did not then was denied.
+    Without `purpose` every purpose answers. An app that the portal never heard of is denied, as is
+    what it knows now but did not then. Raises NotKnownHere for a purpose that it never heard of.
     """
     registered = _known(app, purpose)
     verdicts = verdicts_at(subject, at=at, agent=agent)
@@ -154,18 +156,15 @@ class _Question:
     at: datetime
 
 
-def _known(app: str, purpose: str | None) -> App:
-    registered = App.objects.filter(code=app).first()
-    if registered is None:
-        raise exceptions.NotKnownHere(f"No app '{app}' is known here.")
+def _known(app: str, purpose: str | None) -> App | None:
     if purpose is not None and not Purpose.objects.filter(code=purpose).exists():
         raise exceptions.NotKnownHere(f"No purpose '{purpose}' is known here.")
-    return registered
+    return App.objects.filter(code=app).first()
 
 
-def _found(asked: _Question, registered: App, verdicts: Verdicts) -> Explanation:
-    decided = _decisions(verdicts, asked.purpose, asked.app, asked.signal)
-    closed = registered.never or registered.blocked_at is not None
+def _found(asked: _Question, registered: App | None, verdicts: Verdicts) -> Explanation:
+    decided = _decisions(verdicts, asked, known=registered is not None)
+    closed = registered and (registered.never or registered.blocked_at is not None)
     unheard_of = closed and asked.app not in verdicts.shared.get("apps", {})
     if unheard_of or any(decision.codes == NEVER for decision in decided.values()):
         return _never(verdicts, asked)
@@ -180,25 +179,26 @@ def _found(asked: _Question, registered: App, verdicts: Verdicts) -> Explanation
         rulebook=verdicts.rulebook,
         reconstructed=verdicts.reconstructed,
         whole=asked.subject is not None,
+        known=registered is not None,
     )
 
 
-def _decisions(
-    verdicts: Verdicts, purpose: str | None, app: str, signal: AnySignal
-) -> dict[str, Decision]:
+def _decisions(verdicts: Verdicts, asked: _Question, *, known: bool) -> dict[str, Decision]:
     """Return purpose -> its decision; what the verdicts do not speak of is denied by default."""
-    told = about(verdicts, app, signal)
-    found = {code: said for code, said in told.items() if purpose in {None, code}}
-    return found or {purpose or "": _unspoken(verdicts, signal)}
+    told = about(verdicts, asked.app, asked.signal)
+    found = {code: said for code, said in told.items() if asked.purpose in {None, code}}
+    return found or {asked.purpose or "": _unspoken(verdicts, asked.signal, known=known)}
 
 
-def _unspoken(verdicts: Verdicts, signal: AnySignal) -> Decision:
+def _unspoken(verdicts: Verdicts, signal: AnySignal, *, known: bool) -> Decision:
     """Return the denial of what nothing was published about; what is never recorded says so."""
-    nothing = NOTHING_YET if verdicts.cohort_policy is None else (NOT_LISTED,)
-    if isinstance(signal, Signal):
-        return Decision(nothing, None, verdicts.rulebook.version)
-    never = Reason(ReasonCode.SIGNAL_PROHIBITED, params=(("signal", signal.value),))
-    reasons = sorted((*nothing, never), key=lambda reason: ORDER[reason.code])
+    reasons = list(NOTHING_YET if verdicts.cohort_policy is None else (NOT_LISTED,))
+    if not known:
+        reasons.append(Reason(ReasonCode.APP_CATEGORY_UNKNOWN))
+    if not isinstance(signal, Signal):
+        never = Reason(ReasonCode.SIGNAL_PROHIBITED, params=(("signal", signal.value),))
+        reasons.append(never)
+    reasons.sort(key=lambda reason: ORDER[reason.code])
     return Decision(tuple(reasons), None, verdicts.rulebook.version)
 
 
@@ -217,6 +217,7 @@ def _never(verdicts: Verdicts, asked: _Question) -> Explanation:
         rulebook=verdicts.rulebook,
         reconstructed=False,
         whole=asked.subject is not None,
+        known=True,
     )
 
 

@@ -575,7 +575,6 @@ def test_a_day_is_its_beginning_in_utc(world: factories.World) -> None:
     [
         ("--subject", "nonsense", "Nobody has this reference."),
         ("--subject", "00000000-0000-4000-8000-000000000000", "Nobody has this reference."),
-        ("--app", "nowhere", "No app 'nowhere' is known here."),
         ("--signal", "thoughts", "'thoughts' is no signal"),
         ("--purpose", "else", "No purpose 'else' is known here."),
         ("--at", "soon", "'soon' is no instant"),
@@ -671,7 +670,6 @@ def test_staff_ask_by_reference_and_it_is_recorded(
         (BODY, 400, "invalid_request"),
         ({**BODY, "subject": "nonsense"}, 400, "invalid_request"),
         ({**BODY, "subject": str(uuid4())}, 404, "not_known_here"),
-        ({**BODY, "app": "nowhere", "subject": "own"}, 404, "not_known_here"),
         ({**BODY, "purpose": "else", "subject": "own"}, 404, "not_known_here"),
         ({**BODY, "signal": "thoughts", "subject": "own"}, 400, "invalid_request"),
         ({**BODY, "at": "soon", "subject": "own"}, 400, "invalid_request"),
@@ -731,3 +729,39 @@ def test_the_schema_names_the_operation_and_both_ways_in(world: factories.World)
     assert set(out) == set(explained(world.subject))
     answer = schema["components"]["schemas"]["AnswerOut"]["properties"]
     assert set(answer) == set(explained(world.subject)["answers"][0])
+
+
+# --- what nobody registered --------------------------------------------------------------------
+
+
+def test_an_app_that_nobody_registered_is_explained_as_denied(
+    world: factories.World, database: Any
+) -> None:
+    world.say_yes()
+
+    for purpose in (None, "train-agents"):
+        found = explained(world.subject, app="nosuch", purpose=purpose)
+        assert found["decision"] == "deny"
+        assert only(found)["reasons"] == ["app_not_allowlisted", "app_category_unknown"]
+    assert only(explained(world.subject, app="nosuch", signal="webcam"))["reasons"] == [
+        "signal_prohibited", "app_not_allowlisted", "app_category_unknown",
+    ]  # fmt: skip
+
+
+def test_every_channel_answers_about_it_and_the_ledger_does_not_repeat_the_name(
+    world: factories.World, database: Any
+) -> None:
+    ref = str(world.subject.ref)
+    text = command("--subject", ref, "--app", "jane-doe", "--signal", "scroll")
+    assert "denied" in text
+    assert "[app_category_unknown]" in text
+    answer = ask(signed_in("auditor"), {**BODY, "app": "jane-doe", "subject": ref})
+    assert (answer.status_code, answer.json()["decision"]) == (200, "deny")
+
+    from audit import selectors as audit
+    from portal.explaining import looks_at
+
+    assert database.sql(EXPLAINED) == [(2,)]
+    assert [look.detail.get("app") for look in looks_at(world.subject, limit=9)] == [None, None]
+    rows = audit.search(type="decision.explained", subject_ref=world.subject.ref, limit=9)
+    assert "jane" not in str([row.data for row in rows])

@@ -104,6 +104,33 @@ def test_an_unmentioned_counterparty_is_named_among_the_assumptions(ask: Any) ->
     assert "counterparties" in answer["assumed"]
 
 
+def test_a_gate_that_no_rule_knows_is_named(ask: Any) -> None:
+    gates = ["dpia", "dpai", "works_council"]
+
+    assert decide(ask, gates=gates)["unknown_gates"] == ["dpai", "works_council"]
+    assert decide(ask)["unknown_gates"] == []
+
+
+def test_a_signature_that_the_answer_leans_on_is_named_among_the_assumptions(ask: Any) -> None:
+    leans = decide(ask, jurisdictions=["JP"])
+    stands = decide(ask, jurisdictions=["JP"], counsel_signed_off=["JP"])
+    others = decide(ask)
+
+    assert "counsel_signed_off" in leans["assumed"]
+    assert "counsel_signed_off" not in leans["not_asked"]
+    assert "counsel_signed_off" not in stands["assumed"] + stands["not_asked"]
+    assert "counsel_signed_off" not in others["assumed"]
+    assert "counsel_signed_off" in others["not_asked"]
+
+
+def test_bounds_say_which_code_is_not_in_force_yet(ask: Any) -> None:
+    status, answer, err = ask("bounds", "--jurisdictions", "US-CT,DE", "--at", "2026-09-01")
+
+    assert (status, answer["code"]) == (0, ["DE", "EU", "US"])
+    assert err == "US-CT is not in force on 2026-09-01: it sets nothing yet.\n"
+    assert ask("bounds", "--jurisdictions", "US-CT", "--at", "2026-12-10")[2] == ""
+
+
 def test_facts_may_be_a_file_in_yaml_where_no_is_a_country(ask: Any, tmp_path: Path) -> None:
     file = tmp_path / "facts.yaml"
     file.write_text(
