@@ -62,6 +62,8 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
                     "storage_locations": places,
                     "retention_period": f"P{event.purpose.retention_days}D",
                     "jurisdiction": places,
+                    # Beside the standard's fields: which rules applied when this was decided.
+                    "rule_pack": {"version": event.pack_version, "sha256": event.pack_digest},
                     "recipient_third_parties": [],
                     "withdrawal_method": _address("you-home"),
                     "privacy_rights": [
@@ -119,6 +121,10 @@ def as_jsonld(event: ConsentEvent) -> dict[str, Any]:
         "dpv:hasStorageCondition": {
             "@type": "dpv:StorageDuration",
             "dpv:hasDuration": f"P{event.purpose.retention_days}D",
+        },
+        "dpv:hasRule": {
+            "dct:hasVersion": event.pack_version,
+            "dct:identifier": event.pack_digest,
         },
         "dpv:hasJurisdiction": [{"@id": f"loc:{place}"} for place in places],
         "dct:date": {"@type": "xsd:dateTime", "@value": event.event_time.isoformat()},

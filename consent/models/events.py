@@ -22,6 +22,10 @@ class ConsentEvent(models.Model):
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
     valid_until = models.DateTimeField(null=True)
     imported = models.BooleanField(default=False)
+    # The rules that decided about the person then; empty in events from before it was kept, and
+    # where no rules were in force for them.
+    pack_digest = models.CharField(max_length=64, default="", blank=True)
+    pack_version = models.CharField(max_length=120, default="", blank=True)
 
     class Data:
         personal = {"state", "language"}
@@ -35,6 +39,8 @@ class ConsentEvent(models.Model):
             "recorded_at",
             "valid_until",
             "imported",
+            "pack_digest",
+            "pack_version",
         }
 
     class Meta:

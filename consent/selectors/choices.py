@@ -129,6 +129,14 @@ def offered_listings(purpose: Purpose) -> dict[tuple[str, Signal], int]:
     return {(app, Signal(signal)): listing for app, signal, listing in listed}
 
 
+def pack_of(subject: Subject) -> tuple[str, str]:
+    """Return digest and version of the rules that decide about a person; empty where none do."""
+    policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
+    digest = said_by(policy).get("rulebook", "")
+    rules = rulebook_of(digest)
+    return (digest, rules.version) if digest and rules.digest == digest else ("", "")
+
+
 def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:
     """Return when a yes given at `at` lapses by itself; None where no law of the places ends it."""
     policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None

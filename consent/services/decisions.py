@@ -286,6 +286,7 @@ def _record(
     """Write the event under the subject's lock; its position orders it, whatever clocks say."""
     subject.position += 1
     subject.save(update_fields=["position"])
+    digest, version = selectors.pack_of(subject)
     event = ConsentEvent.objects.create(
         subject=subject,
         position=subject.position,
@@ -298,6 +299,8 @@ def _record(
         if state is ConsentState.GIVEN
         else None,
         imported=imported,
+        pack_digest=digest,
+        pack_version=version[:120],
     )
     bump_personal_revision(subject)
     transaction.on_commit(hooks.work_owed)

@@ -52,6 +52,8 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 "jurisdictions": [
                     place_name(code) for code in (cohort.facts["jurisdictions"] if cohort else [])
                 ],
+                "rules": event.pack_version,
+                "rules_digest": event.pack_digest,
                 "scopes": scopes_in_words(event),
                 "how_long": text.sections["retention"],
                 "recipients": text.sections["recipients"],
