@@ -210,15 +210,16 @@ class Agent:
         now = self.clock.now()
         stamp = rules.lease.stamp(now)
         applied = rfc3339(stamp) if stamp is not None else datetime.now(UTC).isoformat()
+        purged = self._spool_is_clean()
         try:
-            self.portal.acknowledge(
-                version=rules.policy.version, applied_at=applied, purged=self._spool_is_clean()
-            )
+            self.portal.acknowledge(version=rules.policy.version, applied_at=applied, purged=purged)
         except StandingError as error:
             self.stop(error)
             raise
         except (UnreachableError, UnexpectedAnswerError):
             return
+        if not purged:
+            return  # until nothing is left that this version denies, it is told again
         with suppress(StorageError):  # it is told again then, which is harmless
             self.home.acknowledged(rules.policy.version)
 

@@ -162,7 +162,12 @@ PLAIN: Final = {
 
 def plain(reason: str) -> str:
     """Return a reason code in plain words; an unknown code with its underscores as spaces."""
-    return PLAIN.get(reason) or printable(reason.replace("_", " "))
+    if reason in PLAIN:
+        return PLAIN[reason]
+    kind, _, detail = reason.partition(":")
+    if detail and kind in PLAIN:
+        return f"{PLAIN[kind]} ({printable(detail.replace('_', ' '))})"
+    return printable(": ".join(part.replace("_", " ") for part in reason.split(":", 1)))
 
 
 def printable(text: str, *, limit: int = 80) -> str:

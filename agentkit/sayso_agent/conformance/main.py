@@ -6,7 +6,7 @@ import sys
 
 from sayso_agent.conformance.command import OURS, chosen, run, split
 from sayso_agent.conformance.endpoint import look_at
-from sayso_agent.conformance.report import Result, document, failed, line, summary
+from sayso_agent.conformance.report import WIDTH, Result, document, failed, line, summary
 from sayso_agent.conformance.scenarios import SCENARIOS
 from sayso_agent.errors import Exit
 from sayso_agent.home import Home
@@ -27,7 +27,7 @@ def do_conformance(args: argparse.Namespace) -> Exit:
     """Show whether an agent's command fails closed, or a portal at a URL does its part."""
     if args.list:
         for scenario in SCENARIOS:
-            _say(f"{scenario.name:20}{scenario.asks}")
+            _say(f"{scenario.name:{WIDTH}}{scenario.asks}")
         return Exit.OK
     target = "this agent" if args.target is None else args.target
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+WIDTH: Final = 28
+"""Of the column of names; none is longer than that and a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,9 @@ class Result:
 
 def line(result: Result) -> str:
     """Return one row of the table, and a row for each thing that is wrong."""
-    rows = [f"{result.verdict:8}{result.name:20}{result.asks}"]
+    rows = [f"{result.verdict:8}{result.name:{WIDTH}}{result.asks}"]
     details = result.wrong or ((result.skipped,) if result.skipped else ())
-    return "\n".join([*rows, *(f"{'':8}{'':20}- {detail}" for detail in details)])
+    return "\n".join([*rows, *(f"{'':8}{'':{WIDTH}}- {detail}" for detail in details)])
 
 
 def summary(results: Sequence[Result]) -> str:

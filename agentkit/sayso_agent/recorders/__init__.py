@@ -38,7 +38,7 @@ def _rrweb(source: str, told: Told) -> Items:
 
 
 def _openadapt(source: str, told: Told) -> Items:
-    if source == "-":
+    if not Path(source).is_file():
         raise UsageError("events_not_a_file", "an OpenAdapt recording is a file, not a stream")
     return read_openadapt(Path(source), told.window)
 
@@ -62,7 +62,7 @@ def guess(source: str) -> str:
 
 def open_recorder(recorder: str, source: str, told: Told) -> Items:
     """Return the events of a file or of standard input ("-")."""
-    if source != "-" and not Path(source).is_file():
+    if source != "-" and not (Path(source).is_file() or Path(source).is_fifo()):
         raise UsageError("events_missing", f"there is no file {source}")
     items = RECORDERS[recorder](source, told)
     return _without_passwords(items) if told.no_passwords else items
@@ -76,8 +76,8 @@ def _without_passwords(items: Items) -> Items:
 
 
 def is_live(source: str) -> bool:
-    """Return whether events come as they happen: standard input, unless it is a file."""
-    return source == "-" and not _stdin_is_file()
+    """Return whether events come as they happen: by a pipe, or standard input that is no file."""
+    return not _stdin_is_file() if source == "-" else Path(source).is_fifo()
 
 
 def _stdin_is_file() -> bool:

@@ -119,6 +119,9 @@ def _window(value: Any, told: WindowFacts) -> WindowFacts | None:
     if not all(isinstance(fact, str) for fact in facts.values()):
         return None
     facts.setdefault("platform", platform_name())
+    aliases = value.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(name, str) for name in aliases):
+        return None
     # Anything but a clear "no" counts as a private window.
     private = value.get("private", False) is not False
-    return replace(window_facts(facts, hint=told.hint), private=private)
+    return replace(window_facts(facts, hint=told.hint), private=private, aliases=tuple(aliases))

@@ -1,0 +1,86 @@
+"""What is easily overlooked: further names of a page, named pipes, words, and purges left to do."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from agent_helpers import click
+from sayso_agent import Agent, Event, Skipped, WindowFacts
+from sayso_agent.conformance.portal import FakePortal
+from sayso_agent.conformance.report import WIDTH, Result, line
+from sayso_agent.conformance.scenarios import SCENARIOS
+from sayso_agent.errors import UsageError
+from sayso_agent.recorders import Told, is_live, open_recorder
+from sayso_agent.recorders.ndjson import read_line
+from sayso_agent.words import plain
+
+
+def read(**window: object) -> Event | Skipped:
+    said = {"signal": "mouse_click", "x": 1, "window": {"platform": "web", **window}}
+    return read_line(json.dumps(said).encode(), WindowFacts())
+
+
+def test_a_further_name_of_the_page_closes_it(agent: Agent, portal: FakePortal) -> None:
+    agent.poll()
+    here = {"host": "tracker.example.com"}
+
+    agent.offer(read(**here, aliases=["hr.example.com"]))
+    agent.offer(read(**here, aliases=["also.example.com"]))
+    agent.settle()
+
+    assert agent.capture.dropped == {"never": 1}
+    assert agent.capture.kept == {"mouse_click": 1}
+
+
+@pytest.mark.parametrize("odd", ["hr.example.com", [1], None, {}])
+def test_further_names_that_cannot_be_read_drop_the_event(odd: object) -> None:
+    assert read(host="tracker.example.com", aliases=odd) == Skipped("bad_event")
+
+
+def test_a_named_pipe_is_live_input(tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.touch()
+
+    open_recorder("ndjson", str(pipe), Told())
+
+    assert is_live(str(pipe))
+    assert not is_live(str(file))
+    with pytest.raises(UsageError):
+        open_recorder("openadapt", str(pipe), Told())
+    with pytest.raises(UsageError):
+        open_recorder("ndjson", str(tmp_path), Told())
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("no_consent:withdrawn", "no consent stands (withdrawn)"),
+        ("some_thing:of_later", "some thing: of later"),
+        ("some_thing", "some thing"),
+    ],
+)
+def test_reasons_with_a_detail_are_in_plain_words(reason: str, words: str) -> None:
+    assert plain(reason) == words
+
+
+def test_no_name_in_the_table_runs_into_its_question() -> None:
+    assert max(len(scenario.name) for scenario in SCENARIOS) < WIDTH
+    assert "bad_strike_unreadable  " in line(Result("bad_strike_unreadable", "refused?"))
+
+
+def test_an_acknowledgement_is_told_again_until_all_is_purged(
+    agent: Agent, portal: FakePortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = [False]
+    monkeypatch.setattr(Agent, "_spool_is_clean", lambda _self: clean[0])
+
+    agent.poll()
+    agent.acknowledge()
+    clean[0] = True
+    agent.acknowledge()
+    agent.acknowledge()
+
+    assert [said["purged"] for said in portal.acknowledgements] == [False, False, True]
+    agent.offer(click())
