@@ -78,6 +78,7 @@ class Agent:
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
         self.uploaded = Uploaded()
         self._token = ""
+        self._before: list[tuple[str, str, str]] = []  # what was allowed, when anything last was
         self._lease: Lease | None = None
 
     def change_token(self) -> Identity:
@@ -167,6 +168,9 @@ class Agent:
         if not lease.in_force(self.clock.now()):
             raise PolicyRefusedError("lease_ended", "the policy's lease had ended when it came")
         self._lease = lease
+        if self.policy is not None and self.policy.permits_anything():
+            allowed = self.policy.permitted()
+            self._before = [(p, app, s) for p, app, signals in allowed for s in signals]
         self.home.save_clock(_kept(lease, fetched.received))  # before the first stamp by it
         self.capture.change(Rules(policy, lease), self.clock.now())
         self.home.spool.close()
@@ -314,7 +318,7 @@ class Agent:
         policy = self.policy
         if policy is None:
             return self.denied or "no_policy"
-        return "cannot_redact" if policy.permits_anything() else policy.main_reason()
+        return "cannot_redact" if policy.permits_anything() else policy.main_reason(self._before)
 
     # --- batches -------------------------------------------------------------------------------
 

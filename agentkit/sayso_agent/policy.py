@@ -243,11 +243,16 @@ class Policy:
         """Return whether there is anything at all to capture."""
         return next(self.permitted(), None) is not None
 
-    def main_reason(self) -> str:
-        """Return the reason that speaks for most denials, for the one line people see."""
+    def main_reason(self, before: Iterable[tuple[str, str, str]] = ()) -> str:
+        """Return the reason that speaks for most denials, for the one line people see.
+
+        `before` is what (purpose, app, signal) was allowed until then: of that, why it ended.
+        """
         if self.paused:
             return "paused"
-        counted: Counter[str] = Counter()
+        counted = Counter(reason for pair in before for reason in self.reasons(*pair))
+        if counted:
+            return counted.most_common(1)[0][0]
         for denial in self.deny:
             weight = max(len(denial.apps), 1) * max(len(denial.signals), 1)
             counted.update(dict.fromkeys(denial.reasons, weight))

@@ -84,3 +84,23 @@ def test_an_acknowledgement_is_told_again_until_all_is_purged(
 
     assert [said["purged"] for said in portal.acknowledgements] == [False, False, True]
     agent.offer(click())
+
+
+def test_the_line_says_what_ended_recording_not_what_was_never_asked_for(
+    agent: Agent, portal: FakePortal
+) -> None:
+    others = {"apps": ["expenses", "people"], "signals": ["scroll", "mouse_move", "mouse_click"]}
+    never = {"purpose": "train-agents", "reasons": ["signal_not_listed"], **others}
+    ended = {"purpose": "train-agents", "apps": ["tracker"], "signals": ["mouse_click", "scroll"]}
+    portal.policy = {**portal.policy, "deny": [never]}
+    agent.poll()
+
+    portal.version += 1
+    portal.policy = {
+        **portal.policy,
+        "allow": [],
+        "deny": [never, {**ended, "reasons": ["consent_withdrawn"]}],
+    }
+    agent.poll()
+
+    assert agent.why_not() == "consent_withdrawn"
