@@ -250,11 +250,11 @@ class Agent:
 
     def forget(self, *, minutes: float) -> int:
         """Drop what was recorded in the last minutes, tell the portal; return how many went."""
-        until = self.clock.now().wall
-        gone = self.capture.forget_since(until - minutes * 60)
-        done = self.home.forget(minutes=minutes)
+        now = self.clock.now()
+        gone = self.capture.forget_since(now.earlier(minutes * 60))
+        done = self.home.forget(minutes=minutes, now=now)
         if not done.kept:
-            tell_strike(self.home, self.portal, done.strike)
+            tell_strike(self.portal, done.strike)
         try_report(self.home, self.portal)
         return gone + done.gone
 

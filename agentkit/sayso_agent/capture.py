@@ -116,10 +116,10 @@ class Capture:
             self._pending[slot] = [record for record in records if keep(slot, record)]
         return before - sum(len(records) for records in self._pending.values())
 
-    def forget_since(self, wall: float) -> int:
+    def forget_since(self, moment: Instant) -> int:
         """Drop from memory what was recorded from then on, and all that is being typed."""
         self._typed.forget()
-        return self.drop_pending(lambda _slot, record: record.wall < wall)
+        return self.drop_pending(lambda _slot, record: not record.since(moment))
 
     def forget(self) -> None:
         """Drop all that is in memory."""
@@ -164,13 +164,13 @@ class Capture:
         if rules.policy.strikes.cover(stamp):
             return "struck"
         if event.signal == "key_content":
-            pieces = self._typed.take(event, app.code, stamp=stamp, wall=happened.wall)
+            pieces = self._typed.take(event, app.code, stamp=stamp, read=happened)
             self._keep_typed(pieces, now)
             return ""
         data = reduce(event.signal, event.data)
         if data is None:
             return "bad_event"
-        content = _Content(event.signal, app.code, data, stamp, happened.wall, visible)
+        content = _Content(event.signal, app.code, data, stamp, happened, visible)
         self._keep(purposes, content)
         return ""
 
@@ -217,7 +217,7 @@ class Capture:
             if rules.policy.strikes.cover(piece.stamp):
                 self.dropped["struck"] += 1
                 continue
-            self._keep(purposes, _Content("key_content", piece.app, data, piece.stamp, piece.wall))
+            self._keep(purposes, _Content("key_content", piece.app, data, piece.stamp, piece.read))
 
     def _keep(self, purposes: list[str], content: "_Content") -> None:
         rules = self.rules
@@ -237,14 +237,16 @@ class _Content:
     app: str
     data: dict[str, Any]
     stamp: float
-    wall: float
+    read: Instant
     visible: tuple[str, ...] = ()
 
     def record(self) -> Record:
         """Return the line that leaves, and what the spool must know of it."""
         said = {"t": self.stamp, "signal": self.signal, **self.data}
         line = json.dumps(said, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return Record(self.stamp, self.signal, line.encode(), self.wall, self.visible)
+        read = self.read
+        seen = (read.wall, self.visible, read.monotonic, read.boot)
+        return Record(self.stamp, self.signal, line.encode(), *seen)
 
 
 def _unfit(event: Event) -> str:

@@ -1,7 +1,6 @@
 """The agent's state folder: who we are, the newest version seen, the spool, what was paused."""
 
 import os
-import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from sayso_agent.files import (
     write_secret,
 )
 from sayso_agent.keys import Key, from_pem, new_key, to_pem
-from sayso_agent.lease import KeptClock
+from sayso_agent.lease import Instant, KeptClock, SystemClock
 from sayso_agent.portal import Endpoints
 from sayso_agent.spool import Spool
 
@@ -327,19 +326,22 @@ class Home:
             return None
         return found.st_ino, found.st_mtime_ns
 
-    def forget(self, *, minutes: float) -> Forgotten:
+    def forget(self, *, minutes: float, now: Instant | None = None) -> Forgotten:
         """Drop what was recorded in the last minutes and not handed in.
 
         Dropping comes first: it needs no free block, and frees some. A running agent drops what it
         holds in memory when it sees the mark. The portal is told by whoever runs next.
         """
-        until = time.time()
-        since = until - minutes * 60
-        gone = self.spool.purge(lambda _slot, record: record.wall < since)
-        strike = {"strike": str(uuid.uuid4()), "since": since, "until": until}
+        until = now or SystemClock().now()
+        since = until.earlier(minutes * 60)
+        gone = self.spool.purge(lambda _slot, record: not record.since(since))
+        told = self.clock().portal_time(until)
+        strike = {"strike": str(uuid.uuid4()), "since": told - minutes * 60, "until": told}
         marked = kept = True
         try:
-            write_json(self.folder / "forget.json", {"since": since, "until": until})
+            write_json(
+                self.folder / "forget.json", {"since": asdict(since), "until": asdict(until)}
+            )
         except StorageError:
             marked = False
         try:
@@ -366,10 +368,10 @@ class Home:
         else:
             (self.folder / "strikes.json").unlink(missing_ok=True)
 
-    def forget_mark(self) -> tuple[float, float] | None:
+    def forget_mark(self) -> tuple[Instant, Instant] | None:
         """Return (since, until) of the last `forget`, None if there was none."""
         found = read_json(self.folder / "forget.json")
-        return (float(found["since"]), float(found["until"])) if found else None
+        return (Instant(**found["since"]), Instant(**found["until"])) if found else None
 
     # --- what people see -----------------------------------------------------------------------
 

@@ -138,3 +138,9 @@ class KeptClock:
     issued_at: int = 0
     base: float = 0.0
     boot: str = ""
+
+    def portal_time(self, at: Instant) -> float:
+        """Return the portal's time of a moment; the wall clock counts only after a restart."""
+        if at.boot and at.boot == self.boot:
+            return self.issued_at + at.monotonic - self.base
+        return at.wall + self.offset

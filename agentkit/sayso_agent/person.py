@@ -80,7 +80,7 @@ def _tell_pause(home: Home, portal: Portal, *, here: bool) -> bool:
 
 def _tell_forgotten(home: Home, portal: Portal, lost: Mapping[str, Any] | None) -> bool:
     if lost is not None:
-        tell_strike(home, portal, lost)
+        tell_strike(portal, lost)
     return try_report(home, portal)
 
 

@@ -24,13 +24,13 @@ def report(home: Home, portal: Portal) -> None:
     if home.pause_unreported():
         home.pause_reported(after_version=portal.pause())
     for strike in home.strikes_unreported():
-        tell_strike(home, portal, strike)
+        tell_strike(portal, strike)
         home.strike_reported(str(strike["strike"]))
 
 
-def tell_strike(home: Home, portal: Portal, strike: Mapping[str, Any]) -> None:
+def tell_strike(portal: Portal, strike: Mapping[str, Any]) -> None:
     """Tell the portal of one strike, whether it could be kept here or not."""
-    since, until = _by_the_portals_clock(strike, home.clock().offset)
+    since, until = _a_little_wider(strike)
     portal.strike(str(strike["strike"]), rfc3339(since), rfc3339(until))
 
 
@@ -43,7 +43,6 @@ def try_report(home: Home, portal: Portal) -> bool:
     return True
 
 
-def _by_the_portals_clock(strike: Mapping[str, Any], offset: float) -> tuple[float, float]:
-    """Return the interval in the portal's time, a second wider where the clocks may disagree."""
-    since, until = float(strike["since"]) + offset, float(strike["until"]) + offset
-    return math.floor(since) - 1.0, until
+def _a_little_wider(strike: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the interval, a second wider where the clocks may disagree."""
+    return math.floor(float(strike["since"])) - 1.0, float(strike["until"])

@@ -134,7 +134,7 @@ class Runner:
     _next_poll: float = 0.0
     _next_upload: float = 0.0
     _next_report: float = 0.0
-    _forgotten: tuple[float, float] | None = None
+    _forgotten: tuple[Instant, Instant] | None = None
     _token_ended: bool = False
     _was_changed: bool = False
     _next_change: float = 0.0
@@ -307,8 +307,8 @@ class Runner:
             self.agent.capture.forget()
             home.spool.close()  # what comes from now on lies in batches of its own
             home.spool.purge(
-                lambda _slot, record: not since <= record.wall <= until,
-                part=lambda record: int(record.wall > until),
+                lambda _slot, record: not record.between(since, until),
+                part=lambda record: int(record.wall > until.wall),
             )
 
     def _report(self) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sayso_agent.errors import StorageError, storage_error
 from sayso_agent.files import FileLock, make_folder, random_bytes, read_secret, write_secret
+from sayso_agent.lease import Instant
 
 SUFFIX: Final = ".spool"
 _NONCE: Final = 12
@@ -50,6 +51,19 @@ class Record:
     line: bytes
     wall: float
     visible: tuple[str, ...] = ()
+    monotonic: float = 0.0  # when it was recorded by the clock that nobody sets
+    boot: str = ""  # since which start of the machine that counts
+
+    def since(self, moment: Instant) -> bool:
+        """Return whether it was recorded from a moment on, by either clock."""
+        same = moment.boot != "" and self.boot == moment.boot
+        return self.wall >= moment.wall or (same and self.monotonic >= moment.monotonic)
+
+    def between(self, first: Instant, last: Instant) -> bool:
+        """Return whether it was recorded from one moment to another, by either clock."""
+        same = first.boot != "" and self.boot == first.boot
+        by_boot = same and first.monotonic <= self.monotonic <= last.monotonic
+        return first.wall <= self.wall <= last.wall or by_boot
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sayso_agent.event import Event, Typing
+from sayso_agent.lease import Instant
 from sayso_agent.redact import redact
 
 LONGEST: Final = 4000
@@ -24,7 +25,7 @@ class Typed:
     app: str
     text: str
     stamp: float
-    wall: float
+    read: Instant
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class _Piece:
     field: str
     text: str
     stamp: float
-    wall: float
+    read: Instant
     torn: bool  # the piece before it in this field was cut off
 
 
@@ -44,21 +45,21 @@ class TypedText:
         self._piece: _Piece | None = None
         self._torn = True  # we may have begun to look in the middle of a word
 
-    def take(self, event: Event, app: str, *, stamp: float, wall: float) -> Iterator[Typed]:
+    def take(self, event: Event, app: str, *, stamp: float, read: Instant) -> Iterator[Typed]:
         """Add an event of typed text; yield what it completes."""
         text = event.data.get("text")
         if not isinstance(text, str):
             return
         if event.typing is Typing.WHOLE:
             yield from self.settle()
-            yield Typed(app, redact(text), stamp, wall)
+            yield Typed(app, redact(text), stamp, read)
             return
         piece = self._piece
         if piece is None or (piece.app, piece.field) != (app, event.field):
             torn = self._torn and piece is None
             yield from self.settle()
-            piece = self._piece = _Piece(app, event.field, "", stamp, wall, torn=torn)
-        piece.stamp, piece.wall = stamp, wall
+            piece = self._piece = _Piece(app, event.field, "", stamp, read, torn=torn)
+        piece.stamp, piece.read = stamp, read
         if event.typing is Typing.VALUE:
             piece.text, piece.torn = text, False
         else:
@@ -71,7 +72,7 @@ class TypedText:
         piece, self._piece, self._torn = self._piece, None, False
         if piece is not None:
             text = redact(piece.text, open_start=piece.torn)
-            yield Typed(piece.app, text, piece.stamp, piece.wall)
+            yield Typed(piece.app, text, piece.stamp, piece.read)
 
     def cut(self) -> Iterator[Typed]:
         """Yield what was typed so far without its last word: it may go on, so it may be anything.
@@ -82,8 +83,8 @@ class TypedText:
         if piece is None:
             return
         text = redact(_LAST_WORD.sub("", piece.text), open_start=piece.torn, open_end=True)
-        yield Typed(piece.app, text, piece.stamp, piece.wall)
-        self._piece = _Piece(piece.app, piece.field, "", piece.stamp, piece.wall, torn=True)
+        yield Typed(piece.app, text, piece.stamp, piece.read)
+        self._piece = _Piece(piece.app, piece.field, "", piece.stamp, piece.read, torn=True)
 
     def forget(self) -> None:
         """Drop what is held; what comes next may be the rest of it."""

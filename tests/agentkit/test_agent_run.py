@@ -385,7 +385,13 @@ def test_forget_reaches_what_was_written_while_it_ran(serving: Serving, portal: 
         home_of_another.forget(minutes=1)
         slot = serving.agent.capture.rules.slot("train-agents", "tracker")  # type: ignore[union-attr]
         home_of_another.spool.append(slot, [Record(1.0, "scroll", b"{}", now)])
-        write_json(home.folder / "forget.json", {"since": now - 60, "until": now + 1})
+        write_json(
+            home.folder / "forget.json",
+            {
+                "since": {"monotonic": 0.0, "wall": now - 60},
+                "until": {"monotonic": 0.0, "wall": now + 1},
+            },
+        )
         until(lambda: spooled(home) == [])
 
 

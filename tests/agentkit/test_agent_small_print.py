@@ -2,10 +2,11 @@
 
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from agent_helpers import click
+from agent_helpers import FakeClock, click
 from sayso_agent import Agent, Event, Skipped, WindowFacts
 from sayso_agent.conformance.portal import FakePortal
 from sayso_agent.conformance.report import WIDTH, Result, line
@@ -104,3 +105,30 @@ def test_the_line_says_what_ended_recording_not_what_was_never_asked_for(
     agent.poll()
 
     assert agent.why_not() == "consent_withdrawn"
+
+
+@pytest.mark.parametrize("jump", [8 * 60.0, -8 * 60.0, 0.0])
+def test_a_clock_that_was_set_hides_nothing_from_forgetting(
+    agent: Agent, portal: FakePortal, clock: FakeClock, jump: float
+) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    clock.pass_time(60)
+    portal_now = clock.wall
+    clock.wall += jump
+
+    assert agent.forget(minutes=5) == 1
+
+    (strike,) = portal.strikes.values()
+    until = datetime.fromisoformat(strike["until"]).timestamp()
+    assert abs(until - portal_now) < 1
+
+
+def test_what_is_older_by_both_clocks_stays(agent: Agent, clock: FakeClock) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    clock.pass_time(301)
+
+    assert agent.forget(minutes=5) == 0
