@@ -21,6 +21,7 @@ from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
 from consent.rules import rulebook_of
+from consent.selectors.arrivals import arrivals_in
 from consent.selectors.choices import listings_of, standing_consents_of
 from consent.selectors.days import day_in
 from consent.selectors.documents import current_cohort_policies, said_by
@@ -45,6 +46,8 @@ class Standing:
     """The next day on which a fact about the person begins or ends."""
     departs_at: datetime | None = None
     """When the person leaves the organisation, or left it."""
+    arrived: date | None = None
+    """Since when they are under rules with a notice period; None where no such rules are theirs."""
     stopped: AbstractSet[str] | None = None
     """The purposes stopped by a switch; None where the shared document says so."""
     in_hours: bool | None = None
@@ -60,6 +63,7 @@ def nobody_in(
     policy: CohortPolicy | None,
     *,
     departs_at: datetime | None,
+    arrived: date | None = None,
     stopped: AbstractSet[str] | None = None,
     reconstructed: bool = False,
 ) -> Standing:
@@ -72,6 +76,7 @@ def nobody_in(
         agent=ACTIVE,
         turns_on=None,
         departs_at=departs_at,
+        arrived=arrived,
         stopped=stopped,
         reconstructed=reconstructed,
         willing=True,
@@ -105,6 +110,13 @@ def standings_for(
     acknowledged = acknowledged_by(keys)
     paused = paused_at(keys, at) if past else paused_now(keys)
     turns = next_turns(keys, at=at)
+    arrived = arrivals_in(
+        {
+            subject.pk: policies.get(cohort) if cohort else None
+            for subject, cohort in zip(subjects, cohorts, strict=True)
+        },
+        at=at,
+    )
     return [
         Standing(
             cohort_policy=policies.get(cohort) if cohort else None,
@@ -115,6 +127,7 @@ def standings_for(
             agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
             turns_on=turns.get(subject.pk),
             departs_at=subject.departed_at,
+            arrived=arrived.get(subject.pk),
         )
         for subject, cohort, agent in zip(subjects, cohorts, agents, strict=True)
     ]
@@ -254,7 +267,7 @@ def person_facts(
         at=at,
         consent=ConsentState(event.state) if event else ConsentState.UNKNOWN,
         consent_given_on=event.event_time.date() if event else None,
-        notice_on=day_of(purpose["notice_on"]),
+        notice_on=_told_on(day_of(purpose["notice_on"]), standing.arrived),
         notice_waived=False,
         notice_version_ok=_answered_newest(event, version),
         ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
@@ -271,6 +284,11 @@ def person_facts(
         counsel_signed_off=said.signed_off,
         own_retention_days=purpose["retention_days"],
     )
+
+
+def _told_on(published: date | None, arrived: date | None) -> date | None:
+    """Return from which day a notice period runs; None where there is no notice to be told of."""
+    return max(published, arrived) if published and arrived else published
 
 
 def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:

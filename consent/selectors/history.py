@@ -1,6 +1,6 @@
 """How it stood at a past instant, by the records: the same decision, from what counted then."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Q
 from django.utils import timezone
@@ -18,6 +18,7 @@ from consent.models import (
     Subject,
 )
 from consent.policy.facts import ACTIVE
+from consent.selectors.arrivals import arrivals_in
 from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.decisions import Standing, decide, nobody_in, verdicts_for
 from consent.selectors.facts import cohort_of, next_turn
@@ -37,6 +38,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         return verdicts_for(subject, at=at, agent=agent)
     policy, reconstructed = _shared_then(subject, at)
     standing = Standing(
+        arrived=_arrived(subject, policy, at),
         cohort_policy=policy,
         events=_events(subject, at),
         acknowledged=_acknowledged(subject, at),
@@ -59,15 +61,25 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
     if at >= timezone.now():
         cohort = cohort_of(subject, at=at)
         now_shared = current_cohort_policy(cohort) if cohort else None
-        return decide(nobody_in(now_shared, departs_at=subject.departed_at), at=at)
+        here = nobody_in(
+            now_shared,
+            departs_at=subject.departed_at,
+            arrived=_arrived(subject, now_shared, at),
+        )
+        return decide(here, at=at)
     policy, reconstructed = _shared_then(subject, at)
     standing = nobody_in(
         policy,
         departs_at=_left_at(subject, at),
+        arrived=_arrived(subject, policy, at),
         stopped=_stopped(at),
         reconstructed=reconstructed,
     )
     return decide(standing, at=at)
+
+
+def _arrived(subject: Subject, policy: CohortPolicy | None, at: datetime) -> date | None:
+    return arrivals_in({subject.pk: policy}, at=at).get(subject.pk)
 
 
 def _shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bool]:

@@ -1,21 +1,26 @@
 """Who may be asked today, and who waits for what: one decision per cohort, one count of people.
 
+Only under rules with a notice period those who came of late are counted by themselves, each day of
+arrival with a decision of its own.
+
 Somebody may be asked when nothing but their own answer stands against at least one listed signal
 of one app. Only what people share decides here, so no figure tells what anybody answered.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from consent.digests import plain
-from consent.models import CohortPolicy, Purpose
+from consent.models import CohortPolicy, Purpose, Subject, SubjectFact
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
+from consent.rules import rulebook_of
+from consent.selectors.arrivals import arrivals, longest_notice
 from consent.selectors.decisions import Standing, decide
 from consent.selectors.documents import FORM, NOTHING_SHARED, registry
 from consent.selectors.facts import members_of, still_here
@@ -103,13 +108,15 @@ def readiness(at: datetime, units: Collection[str] | None = None) -> Readiness:
     nobody is counted but who is of one of them that day, and no place is named where none of them
     works; no unit at all is nobody.
     """
-    people, titles = _people(at.date(), units), _titles()
+    everybody, titles = _everybody(at.date(), units), _titles()
     counts: dict[str, dict[_Row, int]] = {code: defaultdict(int) for code in titles}
     judge = _Judge(at)
-    for document, count in _documents(people):
+    for document, cohort, people in _documents(_by_cohort(everybody)):
         places = tuple(document["jurisdictions"])
-        for code, rows in counts.items():
-            rows[places, judge.outcome(document, code)] += count
+        there = everybody.filter(cohort=cohort)
+        for arrived, count in _by_arrival(document, there, people, at):
+            for code, rows in counts.items():
+                rows[places, judge.outcome(document, code, arrived)] += count
     purposes = (
         PurposeReadiness(code, title, _groups(counts[code])) for code, title in titles.items()
     )
@@ -132,9 +139,12 @@ class _Judge:
         self.at = at
         self.known: dict[Hashable, _Outcome] = {}
 
-    def outcome(self, document: Mapping[str, Any], code: str) -> _Outcome:
+    def outcome(
+        self, document: Mapping[str, Any], code: str, arrived: date | None = None
+    ) -> _Outcome:
         key = (
             code,
+            arrived,
             tuple(document["jurisdictions"]),
             document.get("rulebook"),
             document.get("registry"),
@@ -142,12 +152,14 @@ class _Judge:
         )
         if key not in self.known:
             whole = {"apps": registry(document.get("registry", "")), **document}
-            self.known[key] = _outcome(_trimmed(whole, code), code, self.at)
+            self.known[key] = _outcome(_trimmed(whole, code), code, self.at, arrived)
         return self.known[key]
 
 
-def _outcome(document: Mapping[str, Any], code: str, at: datetime) -> _Outcome:
-    verdicts = _verdicts(document, code, at)
+def _outcome(
+    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None
+) -> _Outcome:
+    verdicts = _verdicts(document, code, at, arrived)
     blockers, may_turn = _blockers(verdicts, document, code)
     return _Outcome(blockers, _first_day(document, code, verdicts, at) if may_turn else None)
 
@@ -161,13 +173,15 @@ def _first_day(
         change = verdicts.next_change
         if change is None or change > end:
             return None
-        verdicts = _verdicts(document, code, change)
+        verdicts = _verdicts(document, code, change, verdicts.standing.arrived)
         if not _blockers(verdicts, document, code)[0]:
             return change.date()
     return None
 
 
-def _verdicts(document: Mapping[str, Any], code: str, at: datetime) -> Verdicts:
+def _verdicts(
+    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None
+) -> Verdicts:
     """Decide about nobody in particular, by the shared half alone."""
     nobody = Standing(
         cohort_policy=CohortPolicy(document=_trimmed(document, code)),
@@ -176,6 +190,7 @@ def _verdicts(document: Mapping[str, Any], code: str, at: datetime) -> Verdicts:
         paused=False,
         agent=ACTIVE,
         turns_on=None,
+        arrived=arrived,
         in_hours=True,  # who may be asked does not depend on the time of day
     )
     return decide(nobody, at=at)
@@ -238,17 +253,46 @@ def _named(near: ReasonCode, code: str) -> Blocker:
     return Blocker(ORDER[near], code)
 
 
-def _people(on: date, units: Collection[str] | None) -> dict[int | None, int]:
-    """Return cohort -> how many people are in it now: the one count over people."""
+def _everybody(on: date, units: Collection[str] | None) -> QuerySet[Subject]:
+    """Return whom it is about: those of these units, or all."""
     people = still_here()
-    if units is not None:
-        people = people.filter(pk__in=members_of(units, on=on))
-    rows = people.values_list("cohort")
-    return dict(rows.annotate(n=Count("pk")).order_by("cohort"))
+    return people if units is None else people.filter(pk__in=members_of(units, on=on))
 
 
-def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[Mapping[str, Any], int]]:
-    """Yield what each cohort shares, and how many people that is."""
+def _by_cohort(everybody: QuerySet[Subject]) -> dict[int | None, int]:
+    """Return cohort -> how many people are in it now: the one count over people."""
+    return dict(everybody.values_list("cohort").annotate(n=Count("pk")).order_by("cohort"))
+
+
+def _by_arrival(
+    document: Mapping[str, Any], there: QuerySet[Subject], people: int, at: datetime
+) -> Iterator[tuple[date | None, int]]:
+    """Yield since when people are under rules with a notice period, and how many they are.
+
+    Only of those who came so lately that it tells; None stands for all the others.
+    """
+    rules = rulebook_of(document.get("rulebook"))
+    days = longest_notice(document["jurisdictions"], rules)
+    late: Counter[date] = Counter()
+    if days:
+        begun = at.date() - timedelta(days=days)
+        came = SubjectFact.objects.filter(
+            subject__in=there,
+            kind__in=SubjectFact.JURISDICTION_KINDS,
+            valid_from__gt=begun,
+        )
+        late_ones = set(came.values_list("subject", flat=True))
+        under = dict.fromkeys(late_ones, (document["jurisdictions"], rules))
+        late.update(day for day in arrivals(under, on=at.date()).values() if day > begun)
+    if others := people - late.total():
+        yield None, others
+    yield from sorted(late.items())
+
+
+def _documents(
+    people: Mapping[int | None, int],
+) -> Iterator[tuple[Mapping[str, Any], int | None, int]]:
+    """Yield what each cohort shares, which it is, and how many people that is."""
     newest = (
         CohortPolicy.objects.filter(cohort__in=[cohort for cohort in people if cohort is not None])
         .order_by("cohort_id", "-revision")
@@ -258,9 +302,9 @@ def _documents(people: Mapping[int | None, int]) -> Iterator[tuple[Mapping[str, 
     left = dict(people)
     for cohort, document in newest.iterator(chunk_size=CHUNK):
         understood = document.get("form") == FORM
-        yield document if understood else NOTHING_SHARED, left.pop(cohort)
+        yield document if understood else NOTHING_SHARED, cohort, left.pop(cohort)
     if nowhere := sum(left.values()):
-        yield NOTHING_SHARED, nowhere
+        yield NOTHING_SHARED, None, nowhere
 
 
 def _titles() -> dict[str, str]:
