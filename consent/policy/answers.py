@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from consent.policy.deadlines import EXTENDABLE, PAUSABLE, Pause, Right, due
+from consent.policy.deadlines import EXTENDABLE, Pause, due, pausable
 from consent.policy.describe import describe_bounds, describe_decision, plain
 from consent.policy.evaluate import evaluate, next_change
 from consent.policy.facts import Facts, assume
 from consent.policy.factsfile import FactsError, facts_from
 from consent.policy.rulebook import Gap, Law, Rulebook
+from consent.policy.types import Right
 
 COUNSEL = "counsel_signed_off"
 """The fact that counts as given where it is not: so it stands among what was assumed."""
@@ -128,12 +129,14 @@ def due_answer(
     asked = Right(right)
     if extended and asked not in EXTENDABLE:
         raise NoAnswerError(_means_nothing("extension", asked, EXTENDABLE))
-    if pauses and asked not in PAUSABLE:
-        raise NoAnswerError(_means_nothing("pause", asked, PAUSABLE))
+    codes = tuple(codes)
+    if pauses and asked not in (known := pausable(codes, received, rulebook)):
+        raise NoAnswerError(_means_nothing("pause", asked, known))
     end = due(asked, codes, received, rulebook, extended=extended, pauses=pauses)
     return {"due": plain(end)}
 
 
-def _means_nothing(what: str, right: Right, known_to: Iterable[Right]) -> str:
+def _means_nothing(what: str, right: Right, known_to: Collection[Right]) -> str:
     """Say that a right knows no such thing, and which ones do."""
-    return f"There is no {what} for '{right}', only for: {', '.join(sorted(known_to))}."
+    others = f", only for: {', '.join(sorted(known_to))}" if known_to else " in these places"
+    return f"There is no {what} for '{right}'{others}."

@@ -10,7 +10,7 @@ from datetime import date
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
-from consent.policy.types import NeverSignal, Signal
+from consent.policy.types import NeverSignal, Right, Signal
 
 AnySignal = Signal | NeverSignal
 
@@ -38,6 +38,8 @@ class Answer(NamedTuple):
     extension: Extension
     clock_stops_from: date
     """From this day a pause for clarification stops the clock; `date.max` where it never does."""
+    clock_stops_for: frozenset[Right]
+    """For requests by these rights alone."""
 
 
 class Floor(NamedTuple):

@@ -17,10 +17,11 @@ from consent.policy.answers import (
     due_answer,
     read_facts,
 )
-from consent.policy.deadlines import Pause, Right, UnknownJurisdictionError
+from consent.policy.deadlines import Pause, UnknownJurisdictionError
 from consent.policy.factsfile import DAY, YEARS, FactsError
 from consent.policy.rulebook import load_rulebook
 from consent.policy.schema import RulebookError
+from consent.policy.types import Right
 
 REFUSED = 2
 LONGEST_REFUSAL = 1000

@@ -3,33 +3,17 @@
 from calendar import monthrange
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Final
 
 from consent.policy.bounds import Answer, Bounds, Extension
 from consent.policy.holidays import is_business_day
 from consent.policy.rulebook import Rulebook
+from consent.policy.types import Right
 
 BusinessDay = Callable[[date], bool]
 Pause = tuple[date, date]
 """From the day the clock stopped until the day it went on; the last day is not part of it."""
-
-
-class Right(StrEnum):
-    """What a person can ask for, and what has a statutory period."""
-
-    ACCESS = "access"
-    RECTIFICATION = "rectification"
-    ERASURE = "erasure"
-    RESTRICTION = "restriction"
-    PORTABILITY = "portability"
-    OBJECTION = "objection"
-    LIMIT_SENSITIVE = "limit_sensitive"
-    COMPLAINT = "complaint"
-    POLICY_COPY = "policy_copy"
-    WITHDRAWAL = "withdrawal"
-    ACKNOWLEDGEMENT = "acknowledgement"
 
 
 ANSWERED: Final = frozenset(
@@ -39,12 +23,6 @@ ANSWERED: Final = frozenset(
 
 EXTENDABLE: Final = ANSWERED | {Right.ERASURE}
 """Rights whose period the law lets an employer extend; every other period ends when it ends."""
-
-PAUSABLE: Final = ANSWERED
-"""Rights whose clock a question to the person may stop, under a law that says so.
-
-Erasure is not among them: a rule's own days for it run on, so a pause could only mislead.
-"""
 
 
 class UnknownJurisdictionError(LookupError):
@@ -85,10 +63,10 @@ def due(
     """
     bounds = _bounds(jurisdictions, received, rulebook)
     if right in ANSWERED:
-        return _answer_due(bounds.answers, received, pauses, extended=extended)
+        return _answer_due(bounds.answers, received, pauses, extended=extended, asked=right)
     if right is Right.ERASURE:
         erasure = _for_erasure(bounds, rulebook)
-        return _answer_due(erasure, received, (), extended=extended)
+        return _answer_due(erasure, received, (), extended=extended, asked=right)
     if right is Right.ACKNOWLEDGEMENT:
         return acknowledge_by(bounds, received, rulebook)
     if right is Right.LIMIT_SENSITIVE:
@@ -99,6 +77,20 @@ def due(
         Right.WITHDRAWAL: bounds.withdrawal_effect_days,
     }[right]
     return None if days is None else received + timedelta(days=days)
+
+
+def pausable(jurisdictions: Iterable[str], received: date, rulebook: Rulebook) -> frozenset[Right]:
+    """Return the rights whose clock a question to the person stops, by some law of these places.
+
+    Erasure is never among them: a rule's own days for it run on, so a pause could only mislead.
+    """
+    answers = _bounds(jurisdictions, received, rulebook).answers
+    return ANSWERED & {
+        right
+        for one in answers
+        if received >= one.clock_stops_from
+        for right in one.clock_stops_for
+    }
 
 
 def acknowledge_by(bounds: Bounds, received: date, rulebook: Rulebook) -> date | None:
@@ -121,7 +113,7 @@ def _for_erasure(bounds: Bounds, rulebook: Rulebook) -> frozenset[Answer]:
         answer for own in laws if own.erasure_days is not None for answer in own.answers
     )
     extension = min((answer.extension for answer in general), default=Extension(0, 0))
-    return general | {Answer(bounds.erasure_days, 0, extension, date.max)}
+    return general | {Answer(bounds.erasure_days, 0, extension, date.max, frozenset())}
 
 
 def _business_days_end(
@@ -150,13 +142,19 @@ def _bounds(jurisdictions: Iterable[str], on: date, rulebook: Rulebook) -> Bound
 
 
 def _answer_due(
-    answers: Iterable[Answer], received: date, pauses: Collection[Pause], *, extended: bool
+    answers: Iterable[Answer],
+    received: date,
+    pauses: Collection[Pause],
+    *,
+    extended: bool,
+    asked: Right,
 ) -> date | None:
     """Take the earliest end over all laws; extended, by the shortest extension of any of them."""
     ends: list[date] = []
     answers = tuple(answers)
     for answer in answers:
-        stops = pauses if received >= answer.clock_stops_from else ()
+        stands = received >= answer.clock_stops_from and asked in answer.clock_stops_for
+        stops = pauses if stands else ()
         ends += [
             _with_pauses(received, _end(received, answer, other), stops)
             for other in (answers if extended else (None,))

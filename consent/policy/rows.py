@@ -219,7 +219,8 @@ def _answers(values: Mapping[str, Any], extension: Extension | None) -> frozense
     if values["dsar_days"] is None or extension is None:
         return frozenset()
     stops = values["dsar_clock_stops_from"] or NEVER
-    return frozenset({Answer(values["dsar_days"], values["dsar_period"] or 0, extension, stops)})
+    months, rights = values["dsar_period"] or 0, values["dsar_clock_stops_for"]
+    return frozenset({Answer(values["dsar_days"], months, extension, stops, rights)})
 
 
 def check_provable(row: Row) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from consent.policy.bounds import AnySignal, Rank
-from consent.policy.types import NeverSignal, Signal
+from consent.policy.types import NeverSignal, Right, Signal
 
 NONE: Final = "none"
 """TOML has no null: this word says that the law read here sets nothing."""
@@ -84,6 +84,14 @@ def _signal(name: str) -> AnySignal:
     if name not in ALL_SIGNALS:
         raise ValueError(f"'{name}' is not a signal")
     return ALL_SIGNALS[name]
+
+
+def rights(value: Any) -> frozenset[Right]:
+    """Read a list of rights, each by its own word."""
+    names = texts(value)
+    if wrong := [name for name in names if name not in set(Right)]:
+        raise ValueError(f"'{wrong[0]}' is not a right")
+    return frozenset(map(Right, names))
 
 
 def days_by_name(value: Any) -> frozenset[tuple[str, int]]:
@@ -221,7 +229,11 @@ OVERRIDE_READERS: Final[Mapping[str, Reader]] = {
 }
 
 
-ADDED_LATER: Final[Mapping[str, Any]] = {"complaint_ack_from": NONE, "posting_gate": NONE}
+ADDED_LATER: Final[Mapping[str, Any]] = {
+    "complaint_ack_from": NONE,
+    "posting_gate": NONE,
+    "dsar_clock_stops_for": [],
+}
 """Keys of a jurisdiction's file that older texts lack, and what it means that they do.
 
 A text adopted or recorded before the key came still counts as it was meant. Shipped files must have
@@ -276,6 +288,7 @@ def row_readers(meta: Meta, file: str) -> dict[str, Reader]:
         "dsar_ack_days": or_none(whole),
         "dsar_ack_business_days": or_none(whole),
         "dsar_clock_stops_from": or_none(calendar_day),
+        "dsar_clock_stops_for": rights,
         "dsar_basis": or_none(text),
         "erasure_days": or_none(whole),
         "withdrawal_effect_days": or_none(whole),

@@ -181,3 +181,19 @@ class MatcherKind(StrEnum):
     SIGNER = "signer"  # name on the code signature
     AUMID = "aumid"  # Windows application user model id
     DOMAIN = "domain"  # host of the page; "*.example.com" covers subdomains
+
+
+class Right(StrEnum):
+    """What a person can ask for, and what has a statutory period."""
+
+    ACCESS = "access"
+    RECTIFICATION = "rectification"
+    ERASURE = "erasure"
+    RESTRICTION = "restriction"
+    PORTABILITY = "portability"
+    OBJECTION = "objection"
+    LIMIT_SENSITIVE = "limit_sensitive"
+    COMPLAINT = "complaint"
+    POLICY_COPY = "policy_copy"
+    WITHDRAWAL = "withdrawal"
+    ACKNOWLEDGEMENT = "acknowledgement"

@@ -25,11 +25,12 @@ from consent.policy.answers import (
     due_answer,
     read_facts,
 )
-from consent.policy.deadlines import EXTENDABLE, Right, UnknownJurisdictionError
+from consent.policy.deadlines import EXTENDABLE, UnknownJurisdictionError
 from consent.policy.factsfile import FactsError, facts_from
 from consent.policy.provenance import LISTS, entries_set_by, set_by
 from consent.policy.rulebook import Rulebook, load_rulebook
 from consent.policy.schema import RulebookError
+from consent.policy.types import Right
 from consent.rules import rulebook
 from portal.pages.reasonwords import reasons_in_words
 from portal.pages.rulewords import SetBy, day_words, sections, sources

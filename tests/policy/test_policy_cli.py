@@ -253,7 +253,7 @@ def test_bounds_have_the_keys_of_a_row_and_one_more(ask: Any) -> None:
     assert status == 0
     ours = {
         "name", "status", "effective_until", "as_of", "review_by", "overrides",
-        "dsar_clock_stops_from", "complaint_ack_from", "posting_gate",
+        "dsar_clock_stops_from", "dsar_clock_stops_for", "complaint_ack_from", "posting_gate",
     }  # fmt: skip
     assert set(answer) == set(row_readers(load_rulebook().meta, "x")) - ours | {"notice_waivable"}
     assert answer["code"] == ["DE", "EU", "US", "US-NY"]
@@ -345,11 +345,19 @@ def test_due_says_the_day(ask: Any) -> None:
     assert ask(*asked, "US-NY") == (0, {"due": None}, "")
 
 
+def test_a_pause_is_refused_where_no_law_stops_the_clock(ask: Any) -> None:
+    asked = ("due", "--right", "access", "--received", "2026-12-10", "--jurisdictions", "FR")
+
+    said = refusal(ask, *asked, "--pause", "2026-12-12/2026-12-14")
+    assert "There is no pause for 'access' in these places." in said
+
+
 @pytest.mark.parametrize(
     ("right", "option", "expected"),
     [
         ("erasure", ["--pause", "2026-12-12/2026-12-14"], "There is no pause for 'erasure'"),
         ("complaint", ["--pause", "2026-12-12/2026-12-14"], "There is no pause for 'complaint'"),
+        ("objection", ["--pause", "2026-12-12/2026-12-14"], "only for: access."),
         ("complaint", ["--extended"], "There is no extension for 'complaint'"),
         ("limit_sensitive", ["--extended"], "There is no extension for 'limit_sensitive'"),
         ("acknowledgement", ["--extended"], "There is no extension for 'acknowledgement'"),

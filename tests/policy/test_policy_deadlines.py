@@ -10,7 +10,6 @@ from policy_factories import TODAY
 
 from consent.policy.deadlines import (
     EXTENDABLE,
-    Right,
     UnknownJurisdictionError,
     add_business_days,
     add_months,
@@ -18,6 +17,7 @@ from consent.policy.deadlines import (
 )
 from consent.policy.holidays import is_business_day, is_holiday
 from consent.policy.rulebook import load_rulebook
+from consent.policy.types import Right
 
 RULEBOOK = load_rulebook()
 CODES = sorted(RULEBOOK.rows)

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from policy_factories import TODAY, person
 
-from consent.policy.deadlines import Right, due
+from consent.policy.deadlines import due
 from consent.policy.describe import describe_bounds
 from consent.policy.evaluate import evaluate, retention_days
 from consent.policy.facts import Agreement, assume
 from consent.policy.factsfile import facts_from
 from consent.policy.rulebook import load_rulebook
 from consent.policy.schema import ALL_SIGNALS
+from consent.policy.types import Right
 
 FOLDER = Path(__file__).parent.parent / "matrix"
 KINDS = {"base", "case", "due", "bounds", "kept"}
