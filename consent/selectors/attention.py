@@ -14,6 +14,7 @@ from consent.models import Agreement, Cohort, CohortPolicy, GateEvidence, Signal
 from consent.policy.bounds import Bounds, Floor
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
+from consent.selectors.agreements import Agreements
 from consent.selectors.cohorts import places_of_others
 from consent.selectors.facts import still_here
 from consent.selectors.places import with_those_above
@@ -131,10 +132,12 @@ def _reviews(
 
 
 def _agreements(today: date) -> Iterator[Attention]:
-    """Yield the agreements that end, or have ended, with none to replace them by then."""
-    ending = Agreement.objects.filter(valid_until__lte=_horizon(today)).order_by("pk")
-    for row in ending.exclude(replaced_by__isnull=False):
-        if row.valid_until and (urgent := severity(row.valid_until, today)):
+    """Yield the agreements that end, or have ended, with none to replace them for everybody."""
+    known = Agreements(Agreement.objects.order_by("pk"), rulebook())
+    for row in known.rows:
+        if row.valid_until is None or known.ends(row, None):
+            continue
+        if urgent := severity(row.valid_until, today):
             yield Attention(
                 matter=Matter.AGREEMENT,
                 severity=urgent,

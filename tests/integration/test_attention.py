@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from tests import factories
@@ -109,7 +112,12 @@ def test_an_agreement_that_ends_is_told_until_another_replaces_it(database: Any)
 
     assert [(one.codes, one.severity) for one in found("agreement")] == [(("BV-1",), "soon")]
 
-    agreement("BV-3", TODAY + timedelta(days=400), since=ending.valid_until, replaces=ending)
+    part = agreement(
+        "BV-3", TODAY + timedelta(days=400), since=ending.valid_until, replaces=ending,
+        sites=["Cork"],
+    )  # fmt: skip
+    assert [one.codes for one in found("agreement")] == [("BV-1",)], "others are still bound by it"
+    agreement("BV-4", TODAY + timedelta(days=400), since=ending.valid_until, replaces=part)
     assert found("agreement") == []
 
 
@@ -282,3 +290,37 @@ def test_shipped_rules_that_wait_to_be_adopted_are_named(
     assert "/privacy/changes/new/rules.adopt/" in text
     # What-if asks the program's own files; where that is not what counts, it says so.
     assert "not only these" in officer.get("/privacy/what-if/").content.decode()
+
+
+def test_the_command_says_the_same_for_whoever_sends_it_on(database: Any) -> None:
+    from consent import services
+    from consent.models import Agreement
+
+    def said(*options: str) -> str:
+        out = io.StringIO()
+        call_command("attention", *options, stdout=out)
+        return out.getvalue()
+
+    factories.make_world("IE")
+    for code, days in (("A-60", 60), ("A-30", 30), ("A-7", 7), ("A-61", 61)):
+        ends = TODAY + timedelta(days=days)
+        services.record_agreement(
+            agreement=Agreement(
+                code=code, title="Agreement", parties="both", jurisdictions=["DE"],
+                valid_from=factories.LONG_AGO, valid_until=ends, document_sha256="a" * 64,
+            ),
+            actor=factories.OFFICER,
+        )  # fmt: skip
+
+    lines = [line for line in said().splitlines() if "Agreement A-" in line]
+    assert [line.split(": Agreement ")[0] for line in lines] == [
+        "now (7 days or less)",
+        "soon (30 days or less)",
+        "later (60 days or less)",
+    ]
+    assert [line.split(": Agreement ")[1].split()[0] for line in lines] == ["A-7", "A-30", "A-60"]
+    rows = [row for row in json.loads(said("--json")) if row["matter"] == "agreement"]
+    assert [(row["severity"], row["due"]) for row in rows] == [
+        (severity, (TODAY + timedelta(days=days)).isoformat())
+        for severity, days in (("now", 7), ("soon", 30), ("later", 60))
+    ]
