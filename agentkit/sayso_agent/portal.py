@@ -17,6 +17,7 @@ from sayso_agent.errors import (
 )
 from sayso_agent.jws import MAX_TOKEN, strict_json
 from sayso_agent.transport import Answer, Body, Transport
+from sayso_agent.words import plain
 
 CLIENT: Final = "sayso-agent"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -335,7 +336,8 @@ def _trouble(answer: Answer, message: str) -> Exception:
     if answer.status == 401 and _problem(answer).code == TOKEN_ENDED:
         return StandingError(TOKEN_ENDED, "this token has ended", status=401)
     if answer.status in _STANDING:
-        return StandingError(_STANDING[answer.status], message, status=answer.status)
+        code = _STANDING[answer.status]
+        return StandingError(code, plain(code), status=answer.status)
     if answer.status >= 500 or answer.status in {408, 425, 429}:
         return UnreachableError(
             "portal_in_trouble",

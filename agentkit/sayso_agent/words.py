@@ -149,7 +149,7 @@ PLAIN: Final = {
     "policy_audience_wrong": "the policy is for another agent",
     "policy_issuer_wrong": "the policy is from another portal",
     "agent_unknown": "the portal does not know this agent; enrol again",
-    "agent_blocked": "the portal has blocked this agent",
+    "agent_blocked": "blocked: this machine was removed by you, or stopped by the portal",
     "subject_erased": "the portal has erased this person's data",
     "upload_refused": "the store did not take it",
     "disk_full": "the disk is full",

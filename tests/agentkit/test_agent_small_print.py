@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from agent_helpers import FakeClock, click
-from sayso_agent import Agent, Event, Skipped, WindowFacts
-from sayso_agent.conformance.portal import FakePortal
+from sayso_agent import Agent, Event, Skipped, StandingError, WindowFacts
+from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.conformance.report import WIDTH, Result, line
 from sayso_agent.conformance.scenarios import SCENARIOS
 from sayso_agent.errors import UsageError
@@ -132,3 +132,10 @@ def test_what_is_older_by_both_clocks_stays(agent: Agent, clock: FakeClock) -> N
     clock.pass_time(301)
 
     assert agent.forget(minutes=5) == 0
+
+
+def test_who_was_removed_is_told_so_in_plain_words(agent: Agent, portal: FakePortal) -> None:
+    portal.always["/api/v1/policy"] = problem(403, "agent_revoked")
+
+    with pytest.raises(StandingError, match="removed by you"):
+        agent.poll()
