@@ -548,7 +548,7 @@ def test_what_an_agreement_blocks_is_named_with_its_place(world: Any, database: 
     services.record_agreement(
         agreement=Agreement(
             code="2026-07", title="Agreement", parties="All", jurisdictions=["DE"],
-            signals=["scroll"], valid_from=date(2025, 1, 1), document_sha256="0" * 64,
+            signals=["scroll"], valid_from=date(2025, 1, 1), document_sha256="5" * 64,
         ),
         actor=factories.OFFICER,
     )  # fmt: skip
