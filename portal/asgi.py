@@ -1,4 +1,4 @@
-"""The web process: polls of agents first, then static files, then Django."""
+"""The web process: polls of agents first, then bodies, then static files, then Django."""
 
 import os
 from pathlib import Path
@@ -11,12 +11,15 @@ from django.core.asgi import get_asgi_application
 from servestatic import ServeStaticASGI
 
 from portal.endpoint.asgi import PolicyFirst
+from portal.intake import BodiesFirst
 
 _django = get_asgi_application()
 application = PolicyFirst(
-    ServeStaticASGI(
-        _django,
-        root=settings.STATIC_ROOT if Path(settings.STATIC_ROOT).is_dir() else None,
-        prefix=settings.STATIC_URL,
+    BodiesFirst(
+        ServeStaticASGI(
+            _django,
+            root=settings.STATIC_ROOT if Path(settings.STATIC_ROOT).is_dir() else None,
+            prefix=settings.STATIC_URL,
+        )
     )
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,7 +23,7 @@ from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem, problem_handler, problem_response
 from portal.api.policy import schema_response
 from retention import services
-from retention.exceptions import BatchRefused, RetentionError
+from retention.exceptions import BatchRefused, BytesDoNotMatch, RetentionError, UploadTooSlow
 from retention.models import Admission
 from retention.stores import Address
 
@@ -194,9 +194,12 @@ def upload(request: HttpRequest, batch: UUID) -> HttpResponse:
         )
         before = Admission.objects.filter(batch=batch, agent=agent).first()
         try:
+            _compare_length(request, before)
             admission = services.receive_bytes(agent=agent, batch=batch, chunks=_chunks(request))
         except RetentionError as refusal:
             return problem_response(as_problem(refusal))
+        except UnreadablePostError:  # who went away hears nothing of it; who fell silent does
+            return problem_response(as_problem(UploadTooSlow()))
     except Problem as refusal:
         return problem_response(refusal)
     except exceptions.APIException as refusal:
@@ -233,6 +236,18 @@ def _standing(admission: Admission, address: Address | None = None) -> dict[str,
     elif admission.state == Admission.State.AWAITING_BYTES:
         standing["upload_url"] = reverse("api-batch-bytes", args=[admission.batch])
     return standing
+
+
+def _compare_length(request: HttpRequest, admission: Admission | None) -> None:
+    """Raise BytesDoNotMatch where another length is announced now: then none of it is read."""
+    said = request.META.get("CONTENT_LENGTH") or ""
+    if (
+        admission is not None
+        and admission.state == Admission.State.AWAITING_BYTES
+        and said.isdecimal()
+        and int(said) != admission.manifest["bytes"]
+    ):
+        raise BytesDoNotMatch
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:

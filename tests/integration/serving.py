@@ -17,9 +17,9 @@ HEAD_END = b"\r\n\r\n"
 
 
 class Served:
-    """uvicorn with the polls' application; whatever is no poll is answered by `echo`."""
+    """uvicorn with the polls' application; whatever is no poll is answered by what is behind."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, way: str, behind: Any = None) -> None:
         from django.db import connections
 
         from portal import web
@@ -29,7 +29,7 @@ class Served:
             db["CONN_MAX_AGE"] = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.address = self._listener.getsockname()
-        self.app = PolicyFirst(echo)
+        self.app = PolicyFirst(behind or echo)
         config = uvicorn.Config(
             self.app,
             http=web.FAST if way == "protocol" else web.PLAIN,

@@ -19,7 +19,7 @@ from portal.management.reference.markdown import NOTE, mono, page, table
 from retention.exceptions import RetentionError
 
 OURS: Final = ("audit", "consent", "portal", "retention")
-STATUS_ELSEWHERE: Final = {**STATUS_OF, "policy_never_issued": 422}
+STATUS_ELSEWHERE: Final = {**STATUS_OF, "policy_never_issued": 422, "applied_at_wrong": 422}
 FROM_THE_FRAMEWORK: Final = (
     exceptions.ParseError,
     exceptions.NotFound,
@@ -121,7 +121,8 @@ def _api_codes() -> Iterator[Code]:
     """Yield what the API itself says: its own problems, the framework's, those of retention."""
     found: dict[str, Code] = {}
     folders = (settings.BASE_DIR / "portal" / name for name in ("api", "endpoint"))
-    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+    files = [path for folder in folders for path in folder.glob("*.py")]
+    for path in sorted([*files, settings.BASE_DIR / "portal/intake.py"]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for code in _raised(node):
                 known = found.setdefault(code.code, code)
