@@ -111,6 +111,13 @@ class PolicyNeverIssued(ConsentError):
     next_step = "Ask for the policy, apply it, and acknowledge the version it names."
 
 
+class AppliedAtWrong(ConsentError):
+    """The moment lies before the policy was issued, or ahead of the portal's clock."""
+
+    code = "applied_at_wrong"
+    next_step = "Stamp it by the lease: its `iat`, and what a monotonic clock counted since."
+
+
 class GateAlwaysApplies(ConsentError):
     """This step always applies: it cannot be recorded as not applicable."""
 

@@ -93,7 +93,10 @@ class IssuedPolicy(models.Model):
 
 
 class PolicyAcknowledgement(models.Model):
-    """An agent says that it applied a version, and whether it purged what that version forbids."""
+    """An agent says that it applied a version, and whether it purged what that version forbids.
+
+    One that had not purged yet says it again once it has: that is a second row.
+    """
 
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="acknowledgements")
     version = models.BigIntegerField()
@@ -108,7 +111,9 @@ class PolicyAcknowledgement(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["agent", "version"], name="acknowledged_once"),
+            models.UniqueConstraint(
+                fields=["agent", "version", "purged"], name="acknowledged_once"
+            ),
         ]
 
     def __str__(self) -> str:

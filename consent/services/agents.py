@@ -1,7 +1,8 @@
 """Machines that a person let in, and what each of them is told."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -13,6 +14,9 @@ from consent import exceptions
 from consent.models import Agent, PolicyAcknowledgement, Subject
 from consent.policy.types import Platform
 from consent.services.personal import bump_personal_revision
+
+CLOCKS_DIFFER: Final = timedelta(seconds=5)
+"""How far ahead of ours a machine's reckoning may be."""
 
 
 @transaction.atomic
@@ -154,13 +158,20 @@ def acknowledge_policy(
 ) -> PolicyAcknowledgement:
     """Record that the agent applied a version; a repeat returns what stands.
 
-    Raises PolicyNeverIssued for a version this agent was never given.
+    That it has purged is recorded once more where it had not when it said so first, and never
+    taken back. Raises PolicyNeverIssued for a version this agent was never given, AppliedAtWrong
+    for a moment before that version was issued, or ahead of now.
     """
-    if not agent.policies.filter(version=version).exists():
+    issued = agent.policies.filter(version=version).values_list("issued_at", flat=True).first()
+    if issued is None:
         raise exceptions.PolicyNeverIssued
+    ahead = applied_at > timezone.now() + CLOCKS_DIFFER
+    if not imported and (applied_at < issued or ahead):
+        raise exceptions.AppliedAtWrong
     Agent.objects.select_for_update().get(pk=agent.pk)
-    if standing := agent.acknowledgements.filter(version=version).first():
-        return standing
+    said = agent.acknowledgements.filter(version=version).order_by("-purged").first()
+    if said is not None and said.purged >= purged:
+        return said
     acknowledgement = PolicyAcknowledgement.objects.create(
         agent=agent, version=version, applied_at=applied_at, purged=purged
     )

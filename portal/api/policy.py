@@ -76,7 +76,7 @@ class AcknowledgeView(InTurn):
         said.is_valid(raise_exception=True)
         try:
             services.acknowledge_policy(agent=agent_of(request), **said.validated_data)
-        except exceptions.PolicyNeverIssued as refusal:
+        except (exceptions.PolicyNeverIssued, exceptions.AppliedAtWrong) as refusal:
             raise Problem(
                 status_code=422,
                 code=refusal.code,

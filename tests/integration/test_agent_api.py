@@ -274,6 +274,50 @@ def test_acknowledging_twice_leaves_one_record(
     assert database.sql("SELECT count(*) FROM consent_policyacknowledgement") == [(1,)]
 
 
+def acknowledge(token: str, version: int, **differs: Any) -> Any:
+    said = {"version": version, "applied_at": datetime.now(UTC).isoformat(), "purged": True}
+    return Client().post(
+        "/api/v1/policy/ack",
+        {**said, **differs},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+def test_that_a_machine_has_purged_since_is_recorded_and_never_taken_back(
+    world: factories.World, token: str, database: Any
+) -> None:
+    version = read_policy(Client(), poll(token))["version"]
+
+    for purged in (False, False, True, False, True):
+        assert acknowledge(token, version, purged=purged).status_code == 204
+
+    rows = "SELECT purged FROM consent_policyacknowledgement ORDER BY id"
+    assert database.sql(rows) == [(False,), (True,)]
+    entries = "SELECT count(*) FROM audit_entry WHERE type = 'policy.acknowledged'"
+    assert database.sql(entries) == [(2,)]
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, None])
+def test_a_version_is_not_applied_before_it_was_issued_nor_in_the_future(
+    world: factories.World, token: str, database: Any, seconds: int | None
+) -> None:
+    policy = read_policy(Client(), poll(token))
+    issued = datetime.fromtimestamp(policy["iat"], UTC)
+    hour = datetime.now(UTC) + timedelta(hours=1)
+    applied = hour if seconds is None else issued + timedelta(seconds=seconds)
+
+    answer = acknowledge(token, policy["version"], applied_at=applied.isoformat())
+
+    if seconds == 0:
+        assert answer.status_code == 204
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (422, "applied_at_wrong")
+        assert answer.json()["next_step"]
+    written = "SELECT count(*) FROM consent_policyacknowledgement"
+    assert database.sql(written) == [(int(seconds == 0),)]
+
+
 def announce(token: str, policy: dict[str, Any], content: bytes, **differs: Any) -> Any:
     start = datetime.fromtimestamp(policy["iat"], UTC)
     manifest = {
