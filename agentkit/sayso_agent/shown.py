@@ -34,6 +34,8 @@ class Shown:
     def end(self) -> None:
         """Say that nothing is recorded any more, by all ways, and wait a little for the command."""
         self.agent.ended = True
+        if self.command is not None:
+            self.command.wait()  # one still on its way must not be the last to show its state
         self._tell(status_line([], {}, 0.0, "agent_stopped"))
         if self.command is not None:
             self.command.wait()
