@@ -20,10 +20,7 @@ from rest_framework import serializers
 import portal.api
 from tests import factories
 from tests.integration.test_admission_answers import enrolled
-from tests.integration.test_tickets import service
 
-OF_FACTS = {"FactIn", "EndIn"}
-"""Their days are bounded by a form (tests/integration/test_person_facts.py)."""
 NUMBERS = (serializers.IntegerField, serializers.FloatField, serializers.DecimalField)
 MOMENTS = (serializers.DateTimeField, serializers.DateField, serializers.TimeField)
 EDGES = [0, -1, 1, 2**31, 2**53 - 1, 2**53, 2**63 - 1, 2**63, -(2**63), 10**30]
@@ -51,9 +48,18 @@ def readers() -> dict[str, set[str]]:
                     for member, field in kind().fields.items()
                     if isinstance(field, (*NUMBERS, *MOMENTS))
                 }
-                if name.endswith("In") and members and name not in OF_FACTS:
+                if name.endswith("In") and members:
                     found[name] = members
     return found
+
+
+def system(name: str, scope: str) -> Client:
+    """Another system, with a token for what it does."""
+    from portal.models import ServiceToken
+    from portal.service_tokens import give_token
+
+    token = give_token(name=name, scope=ServiceToken.Scope(scope), actor=factories.OFFICER)
+    return Client(HTTP_AUTHORIZATION=f"Bearer {token}", raise_request_exception=False)
 
 
 @pytest.fixture
@@ -64,8 +70,7 @@ def requests(database: Any, store: Path) -> dict[str, Any]:
     mine = enrolled(world.subject)
     policy = mine.issue(ago=timedelta(minutes=5))
     agent = Client(HTTP_AUTHORIZATION=f"Bearer {mine.token}", raise_request_exception=False)
-    tickets = service("tickets")
-    tickets.raise_request_exception = False
+    facts, tickets = system("hr", "facts"), system("mdm", "tickets")
     start, now = policy.issued_at, datetime.now(UTC)
     manifest = {
         "policy_version": policy.version,
@@ -78,6 +83,13 @@ def requests(database: Any, store: Path) -> dict[str, Any]:
         "sha256": hashlib.sha256(b"12345").hexdigest(),
         "redactor": "test/1",
     }
+    fact = {
+        "person": str(world.subject.ref),
+        "kind": "work_location",
+        "value": "PL",
+        "valid_from": str(now.date()),
+    }
+    tomorrow = str(now.date() + timedelta(days=1))
     acknowledged = {"version": policy.version, "applied_at": now.isoformat(), "purged": True}
     struck = {"from": (now - timedelta(minutes=1)).isoformat(), "until": now.isoformat()}
     return {
@@ -90,6 +102,12 @@ def requests(database: Any, store: Path) -> dict[str, Any]:
             lambda: {"app": "tracker", "signal": "scroll", "at": now.isoformat()},
         ),
         "TicketIn": (tickets, "tickets", lambda: {"label": "x", "serial": str(uuid4()), "days": 1}),
+        "FactIn": (facts, "facts", lambda: fact),
+        "EndIn": (
+            facts,
+            "facts/end",
+            lambda: {**fact, "valid_until": tomorrow},
+        ),
     }
 
 
