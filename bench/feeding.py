@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-LINE: Final = b'{"signal": "mouse_click", "x": 10, "y": 20, "action": "click", "window": {"host": "tracker.example", "platform": "web"}}\n'  # noqa: E501
+LINE: Final = b'{"signal": "mouse_click", "x": 10, "y": 20, "action": "click", "window": {"host": "tracker.example", "platform": "web", "private": false}}\n'  # noqa: E501
 USUAL: Final = 1.0
 DENSE: Final = 0.02
 TURN: Final = 0.005

@@ -194,7 +194,9 @@ class Capture:
         if window not in self._apps:
             if len(self._apps) >= _MOST_WINDOWS:
                 self._apps.clear()
-            self._apps[window] = policy.find_app(window)
+            app = policy.find_app(window)
+            unsaid = isinstance(app, App) and window.might_be_private()
+            self._apps[window] = NoApp("private_unknown") if unsaid else app
         return self._apps[window]
 
     def _keep_typed(self, pieces: Iterable[Typed], now: Instant) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -166,16 +167,21 @@ def _summary(agent: Agent, *, as_json: bool) -> None:
 def _told(args: argparse.Namespace) -> Told:
     """Read what the command line says of the window."""
     facts: dict[str, str] = {}
+    private = None
     for entry in args.window:
         name, _, value = entry.partition("=")
+        if name == "private" and value in {"yes", "no"}:
+            private = value == "yes"
+            continue
         if name not in FACTS or not value:
-            raise UsageError("window_bad", f"--window takes {', '.join(FACTS)}, as name=value")
+            known = f"{', '.join(FACTS)}, as name=value, and private=no or private=yes"
+            raise UsageError("window_bad", f"--window takes {known}")
         facts[name] = value
     if args.host:
         facts["host"] = args.host
     if facts:
         facts.setdefault("platform", "web" if "host" in facts else platform_name())
-    window = window_facts(facts, hint=args.app_hint or "")
+    window = replace(window_facts(facts, hint=args.app_hint or ""), private=private)
     if args.no_passwords and is_live(args.events):
         raise UsageError("not_a_recording", "--no-passwords is for recordings, not for live input")
     return Told(host=window.host, window=window, no_passwords=args.no_passwords)

@@ -32,8 +32,9 @@ class WindowFacts:
 
     `aliases` are further host names of the same page; only `never` looks at them. `session` is
     "own" for a window of the session and user the agent runs for, and "" from a recorder that sees
-    no others; any other word denies. `hint` is the app's code as the person who started the agent
-    told it, used where nothing else is known.
+    no others; any other word denies. `private` is None where nobody says whether the window is a
+    private one. `hint` is the app's code as the person who started the agent told it, used where
+    nothing else is known.
     """
 
     platform: str = ""
@@ -42,7 +43,7 @@ class WindowFacts:
     signer: str = ""
     aumid: str = ""
     host: str = ""
-    private: bool = False
+    private: bool | None = None
     aliases: tuple[str, ...] = ()
     hint: str = ""
     session: str = ""
@@ -50,6 +51,11 @@ class WindowFacts:
     def known(self) -> bool:
         """Return whether anything but the hint is known."""
         return any((self.bundle_id, self.executable, self.signer, self.aumid, self.host))
+
+    def might_be_private(self) -> bool:
+        """Return whether this is a page, and nobody says that its window is not a private one."""
+        page = self.platform == "web" or bool(self.host or self.aliases)
+        return page and self.private is None
 
 
 @dataclass(frozen=True, slots=True)

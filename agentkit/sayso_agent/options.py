@@ -34,7 +34,8 @@ def run_options(found: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"a fact on the window, where events have none: {', '.join(FACTS)}",
+        help=f"a fact on the window, where events have none: {', '.join(FACTS)}; private=no says "
+        "that no private window is recorded, where the recorder cannot tell",
     )
     found.add_argument(
         "--app-hint", metavar="APP", help="the app's code, where nothing is known of the window"

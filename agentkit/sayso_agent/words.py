@@ -118,6 +118,7 @@ PLAIN: Final = {
     "window_unknown": "it is not known which app this is",
     "page_unknown": "it is not known which page the browser shows",
     "private_window": "private windows are never recorded",
+    "private_unknown": "it is not known whether the browser's window is a private one",
     "other_session": "the window is not of the session this agent runs for",
     "session_unknown": "it is not known whose session this was",
     "bystanders_present": "others are in a call, or before a shared screen",

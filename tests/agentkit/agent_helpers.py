@@ -16,9 +16,9 @@ AGENTKIT = Path(__file__).resolve().parents[2] / "agentkit"
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 AGENT_ID = "7d1f6f0e-6a3c-4a43-8a38-0b6a2f6f7a11"
 
-TRACKER = WindowFacts(platform="web", host="tracker.example.com")
-EXPENSES = WindowFacts(platform="web", host="expenses.example.com")
-PEOPLE = WindowFacts(platform="web", host="hr.example.com")
+TRACKER = WindowFacts(platform="web", host="tracker.example.com", private=False)
+EXPENSES = WindowFacts(platform="web", host="expenses.example.com", private=False)
+PEOPLE = WindowFacts(platform="web", host="hr.example.com", private=False)
 
 
 class FakeClock:

@@ -17,6 +17,7 @@ from sayso_agent.home import Home, KeptManifest, Seen
 from sayso_agent.jws import KeySet
 from sayso_agent.lease import Lease
 from sayso_agent.manifest import Manifest
+from sayso_agent.matching import WindowFacts
 from sayso_agent.policy import Policy
 from sayso_agent.spool import Spool
 from sayso_agent.transport import Transport, origin_of, parse_origin
@@ -44,6 +45,7 @@ BREAKS: dict[str, Callable[[], Any]] = {
                             lambda _root, *more: _pinned(AnyRoot(), *more)),
     "sessions": lambda: setattr(Capture, "_own_account", property(lambda _self: True,
                                                                   lambda _self, _said: None)),
+    "private": lambda: setattr(WindowFacts, "might_be_private", lambda _self: False),
     "calls": lambda: setattr(Policy, "others_object", lambda *_: ""),
     "elsewhere": lambda: setattr(
         sayso_agent.bucket.Bucket, "_to",

@@ -363,6 +363,7 @@ WINDOWS = st.sampled_from(
         WindowFacts(),
         WindowFacts(platform="web", host="elsewhere.example"),
         WindowFacts(platform="web", host="tracker.example.com", private=True),
+        WindowFacts(platform="web", host="tracker.example.com"),
         WindowFacts(platform="macos", bundle_id="com.1password.1password"),
         WindowFacts(platform="linux", hint="tracker"),
         WindowFacts(platform="linux", hint="people"),

@@ -117,7 +117,11 @@ def test_run_once_takes_our_own_events(
     command: Command, portal: FakePortal, tmp_path: Path
 ) -> None:
     lines = [
-        {"signal": "mouse_click", "x": 1, "window": {"platform": "web", "host": host}}
+        {
+            "signal": "mouse_click",
+            "x": 1,
+            "window": {"platform": "web", "host": host, "private": False},
+        }
         for host in ("tracker.example.com", "hr.example.com", "elsewhere.example")
     ]
     path = tmp_path / "events.ndjson"
@@ -137,11 +141,15 @@ def test_run_once_takes_window_facts_from_the_command_line(
     path.write_text('{"signal":"scroll"}\n')
     events = ("run", "--once", "--events", str(path))
 
-    assert command(*events, "--window", "host=tracker.example.com")[0] == 0
+    page = ("--window", "host=tracker.example.com")
+    assert command(*events, *page, "--window", "private=no")[0] == 0
+    assert "a private one" in command(*events, *page)[1]
+    assert "never recorded" in command(*events, *page, "--window", "private=yes")[1]
     assert command(*events, "--app-hint", "tracker")[0] == 0
     assert command(*events, "--app-hint", "people")[0] == 0
     assert len(portal.events()) == 2
     assert command(*events, "--window", "smell=x")[0] == 2
+    assert command(*events, *page, "--window", "private=maybe")[0] == 2
 
 
 def test_run_once_says_by_its_exit_code_what_happened(
@@ -344,7 +352,7 @@ def test_as_its_own_process_from_enrolment_to_withdrawal(
         {
             "signal": "mouse_click",
             "x": 1,
-            "window": {"platform": "web", "host": "tracker.example.com"},
+            "window": {"platform": "web", "host": "tracker.example.com", "private": False},
         }
     )
     words = ("run", "--events", "-", "--poll", "0.2", "--upload-every", "0.2", "--json")

@@ -78,7 +78,7 @@ FACTS = st.builds(
     host=HOSTS,
     aliases=st.lists(HOSTS, max_size=2).map(tuple),
     hint=st.sampled_from(["", "tracker", "people"]),
-    private=st.booleans(),
+    private=st.sampled_from([True, False, None]),
     session=SESSIONS,
 )
 

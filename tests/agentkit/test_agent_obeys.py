@@ -287,6 +287,8 @@ def title(window: WindowFacts, *visible: WindowFacts, told: bool = True) -> Even
         (title(NATIVE, WindowFacts(platform="web", host="a.example")), "visible_not_allowed"),
         (title(TRACKER, WindowFacts(platform="web", host="tracker.example.com", private=True)),
          "visible_not_allowed"),
+        (title(TRACKER, WindowFacts(platform="web", host="tracker.example.com")),
+         "visible_not_allowed"),
         (title(NATIVE, told=False), "visible_unknown"),
         (title(TRACKER, told=False), ""),  # a page's recorder sees nothing beside its page
         (title(TRACKER, PEOPLE), "visible_not_allowed"),
@@ -491,7 +493,7 @@ def test_the_line_form_names_the_windows_in_sight() -> None:
     line = {
         "signal": "window_title",
         "text": "x",
-        "visible": [{"platform": "web", "host": "hr.example.com"}],
+        "visible": [{"platform": "web", "host": "hr.example.com", "private": False}],
     }
 
     event = read_line(json.dumps(line).encode(), WindowFacts())

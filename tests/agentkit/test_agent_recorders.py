@@ -82,7 +82,9 @@ def test_the_tracker_recording_is_read_whole() -> None:
 def test_all_of_a_recording_is_in_the_told_app() -> None:
     windows = {item.window for item in replayed("rrweb-hr.json") if isinstance(item, Event)}
 
-    assert windows == {WindowFacts(platform="web", host=HOST, aliases=("127.0.0.1",))}
+    assert windows == {
+        WindowFacts(platform="web", host=HOST, aliases=("127.0.0.1",), private=False)
+    }
 
 
 def test_password_and_card_fields_are_known_as_such() -> None:
@@ -395,7 +397,13 @@ def test_a_window_is_private_unless_it_clearly_is_not(private: object) -> None:
     found = line(signal="scroll", window={"host": "tracker.example.com", "private": private})
 
     assert isinstance(found, Event)
-    assert found.window.private
+    assert found.window.private is True
+
+
+def test_a_line_that_does_not_say_it_leaves_it_unknown() -> None:
+    for found in (line(signal="scroll", window={"host": "tracker.example.com"}), line(signal="x")):
+        assert isinstance(found, Event)
+        assert found.window.private is None
 
 
 @pytest.mark.parametrize(

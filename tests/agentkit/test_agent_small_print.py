@@ -24,7 +24,7 @@ def read(**window: object) -> Event | Skipped:
 
 def test_a_further_name_of_the_page_closes_it(agent: Agent, portal: FakePortal) -> None:
     agent.poll()
-    here = {"host": "tracker.example.com"}
+    here = {"host": "tracker.example.com", "private": False}
 
     agent.offer(read(**here, aliases=["hr.example.com"]))
     agent.offer(read(**here, aliases=["also.example.com"]))

@@ -67,6 +67,7 @@ CAUGHT_BY = {
     "revocation": "keys_revoked",
     "root": "keys_other_root",
     "sessions": "shared_machine",
+    "private": "private_unknown",
     "calls": "bystanders",
     "elsewhere": "elsewhere",
     "deaf": "allowance",

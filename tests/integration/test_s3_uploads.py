@@ -413,7 +413,7 @@ def test_the_reference_agent_brings_its_bytes_there_itself(
         policy = agent.poll()
         assert policy
         assert policy.uploads == {bucket.place["endpoint"]}
-        where = WindowFacts(platform="web", host="tracker.example")
+        where = WindowFacts(platform="web", host="tracker.example", private=False)
         agent.offer(Event("mouse_click", where, {"x": 1, "y": 2, "action": "click"}))
         agent.settle()
 

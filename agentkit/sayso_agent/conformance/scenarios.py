@@ -37,7 +37,7 @@ def _allowance(stage: Stage) -> None:
     tracker = {**apps["tracker"], "matchers": [*apps["tracker"]["matchers"], native]}
     titles = allow("expenses", "window_title")
     stage.begin(apps={**apps, "tracker": tracker}, allow=[*TEXTS, titles])
-    web = {"platform": "web"}
+    web = {"platform": "web", "private": False}
     feed = stage.event
     feed("an allowed click", allowed=True)
     feed("a signal that is denied", allowed=False, signal="mouse_move")
@@ -83,6 +83,18 @@ def _shared_machine(stage: Stage) -> None:
                 window={**TRACKER, "session": "other"})  # fmt: skip
     stage.event("a click in the enrolled person's session", allowed=True,
                 window={**TRACKER, "session": "own"})  # fmt: skip
+
+
+def _private_unknown(stage: Stage) -> None:
+    """Feed clicks on an allowed page, of whose window it is said or not whether it is private."""
+    stage.begin(allow=ALLOWED)
+    page = {"platform": "web", "host": "tracker.example.com"}
+    feed = stage.event
+    feed("a click, and nobody says whether its window is private", allowed=False, window=page)
+    feed("a click, and nobody knows whether its window is private", allowed=False,
+         window={**page, "private": None})  # fmt: skip
+    feed("a click in a window that is not private", allowed=True,
+         window={**page, "private": False})  # fmt: skip
 
 
 def _no_session(stage: Stage) -> None:
@@ -312,6 +324,8 @@ def _paused(stage: Stage) -> None:
 SCENARIOS: Final = (
     Scenario("allowance", "does what is allowed arrive, and nothing else?", _allowance),
     Scenario("shared_machine", "is only the enrolled person's session captured?", _shared_machine),
+    Scenario("private_unknown", "is a page denied whose window may be a private one?",
+             _private_unknown),
     Scenario("no_session", "is nothing captured where no session may be?", _no_session),
     Scenario("bystanders", "are messages off in a call, and before a shared screen?", _bystanders),
     Scenario("masking", "are card numbers and addresses masked?", _masking),

@@ -25,9 +25,9 @@ LONGEST_END: Final = 15.0
 _TURN: Final = 0.03
 _MARK: Final = re.compile(rb'"x"\s*:\s*(\d{6})(?!\d)|zq(\d{6})(?!\d)')
 
-TRACKER: Final = {"platform": "web", "host": "tracker.example.com"}
-EXPENSES: Final = {"platform": "web", "host": "expenses.example.com"}
-PEOPLE: Final = {"platform": "web", "host": "hr.example.com"}
+TRACKER: Final = {"platform": "web", "host": "tracker.example.com", "private": False}
+EXPENSES: Final = {"platform": "web", "host": "expenses.example.com", "private": False}
+PEOPLE: Final = {"platform": "web", "host": "hr.example.com", "private": False}
 
 
 def arrived(bodies: Iterable[bytes]) -> set[int]:

@@ -25,7 +25,9 @@ class Told:
     """What the person who starts the agent says about the window, where the recorder cannot.
 
     `host` stands in for a page opened from this machine (file:, localhost) and for no other.
-    `no_passwords` says that nobody types one, where the recorder cannot tell password fields.
+    `window.private` says whether the windows that its events are of are private ones, where the
+    recorder cannot tell. `no_passwords` says that nobody types one, where it cannot tell password
+    fields.
     """
 
     host: str = ""
@@ -53,6 +55,8 @@ RECORDERS: Final[dict[str, Reader]] = {
     "ndjson": _ndjson,
 }
 
+_SAY_NOTHING_OF_PRIVACY: Final = frozenset({"rrweb", "openadapt"})
+
 
 def guess(source: str) -> str:
     """Return the recorder a file most likely comes from, by its name."""
@@ -65,7 +69,23 @@ def open_recorder(recorder: str, source: str, told: Told) -> Items:
     if source != "-" and not (Path(source).is_file() or Path(source).is_fifo()):
         raise UsageError("events_missing", f"there is no file {source}")
     items = RECORDERS[recorder](source, told)
+    private = told.window.private
+    # Their files have no place to say it: whoever hands one in has seen what was recorded.
+    if private is None and recorder in _SAY_NOTHING_OF_PRIVACY and not is_live(source):
+        private = False
+    if private is not None:
+        items = _stating(items, private=private)
     return _without_passwords(items) if told.no_passwords else items
+
+
+def _stating(items: Items, *, private: bool) -> Items:
+    """Fill in whether an event's window is private; other windows in sight are not spoken for."""
+    for item in items:
+        unsaid = isinstance(item, Event) and item.window.private is None
+        if isinstance(item, Event) and unsaid:
+            yield replace(item, window=replace(item.window, private=private))
+        else:
+            yield item
 
 
 def _without_passwords(items: Items) -> Items:

@@ -9,6 +9,8 @@ relates to the one before it in the same `"field"`: append (the default), value 
 `"visible"` lists every window that could be seen, each in the form of `"window"`. Pictures and the
 titles of programs need it.
 
+A page's window needs `"private": false`, else nobody knows that it is not a private one.
+
 `"call"` and `"screen_share"` say whether a call runs and whether a screen is shared; pictures and
 messages need both.
 """
@@ -122,6 +124,6 @@ def _window(value: Any, told: WindowFacts) -> WindowFacts | None:
     aliases = value.get("aliases", [])
     if not isinstance(aliases, list) or not all(isinstance(name, str) for name in aliases):
         return None
-    # Anything but a clear "no" counts as a private window.
-    private = value.get("private", False) is not False
+    # What is said, and is no clear "no", counts as a private window.
+    private = value["private"] is not False if "private" in value else None
     return replace(window_facts(facts, hint=told.hint), private=private, aliases=tuple(aliases))
