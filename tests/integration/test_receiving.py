@@ -181,6 +181,28 @@ def test_a_slow_second_request_brings_nothing_back(
     assert certificates() == 1
 
 
+def test_a_quicker_second_request_leaves_the_row_of_the_first(
+    agent: Any, manifest: Any, store: Path
+) -> None:
+    """The first still sends: what it may yet write stays written down until it is settled."""
+    from retention import services as retention
+    from retention.models import Upload
+
+    stood = []
+
+    def meanwhile() -> None:
+        retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=[CONTENT])
+        stood.append(Upload.objects.filter(batch=manifest.batch).exists())
+
+    chunks = interleaved(agent, manifest, meanwhile)
+    retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=chunks)
+    work(after=LATER)
+
+    assert stood == [True]
+    assert files(store) == [CONTENT]
+    assert not Upload.objects.exists()
+
+
 def test_a_request_that_begins_after_the_judgement_opens_nothing(
     agent: Any, manifest: Any, store: Path
 ) -> None:
