@@ -48,7 +48,7 @@ def agree(code: str, place: str, days: int | None, **differs: Any) -> Any:
         "jurisdictions": [place],
         "retention_cap_days": days,
         "valid_from": factories.LONG_AGO,
-        "document_sha256": "0" * 64,
+        "document_sha256": "a" * 64,
         **differs,
     }
     return services.record_agreement(agreement=Agreement(**values), actor=factories.OFFICER)
