@@ -137,6 +137,7 @@ def test_a_change_is_proposed_and_shown(
         person.go("/privacy/changes/new/purpose.change/")
         person.page.get_by_label("Purpose", exact=True).select_option("train-agents")
         person.page.get_by_label("Kept at most, in days").fill("90")
+        person.page.get_by_label("New in the notice: How long it is kept").fill("Ninety days.")
         person.page.get_by_role("button", name="Propose").click()
         person.page.wait_for_url("**/privacy/changes/*-*/")
         person.check()

@@ -161,7 +161,7 @@ def test_a_window_beside_needs_a_yes_on_arrival_as_well(world: factories.World) 
     with pytest.raises(BatchRefused) as refused:
         deliver(world, admission.batch)
 
-    assert refused.value.reasons == ["signal_not_consented"]
+    assert refused.value.reasons == ["policy_superseded", "signal_not_consented"]
     assert deliver(world, alone.batch).state == "admitted"
 
 
@@ -190,6 +190,7 @@ def test_the_shortest_term_of_all_that_can_be_seen_holds(world: factories.World)
     from retention.services.tightening import Terms
 
     policy = world.extra["policy"]
+    policy.refresh_from_db()  # apps of which the same is said share it in memory
     policy.allow["train-agents"]["sheet"]["window_title"] = 3
     event = selectors.newest_event(world.subject, world.purpose)
     assert event
@@ -200,7 +201,7 @@ def test_the_shortest_term_of_all_that_can_be_seen_holds(world: factories.World)
         )
         batch = batch_of(
             world.extra["agent"], policy, event, world.apps["tracker"], manifest,
-            terms=Terms(), store="files", key="x", imported=False,
+            newer=(), terms=Terms(), store="files", key="x", imported=False,
         )  # fmt: skip
         return batch.due_at - manifest.captured_until
 

@@ -181,7 +181,8 @@ def test_an_app_is_chosen_before_what_is_known_of_it_is_changed(world: factories
 
 def test_a_second_answer_and_one_that_comes_too_late_are_told_so(world: factories.World) -> None:
     author, other = signed_in("privacy_officer"), another_officer()
-    sent = propose(author, "purpose.change", purpose="train-agents", retention_days="90")
+    added = {"purpose": "train-agents", "app": "tracker", "add": ["key_timing"]}
+    sent = propose(author, "allowlist.change", **added)
     vote = f"{sent.url}vote/"
     other.post(vote, {"vote": "approve"})
 

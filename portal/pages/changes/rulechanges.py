@@ -29,6 +29,7 @@ FILE_LABELS: Final[Mapping[str, str | Promise]] = {
     "complaint_ack_from": gettext_lazy("A complaint is answered in time from"),
     "content_signals": gettext_lazy("Signals that show other people's words"),
     "deidentified_dataset_days": gettext_lazy("Data without names kept at most, in days"),
+    "dsar_clock_stops_for": gettext_lazy("A question to the person stops the clock for"),
     "dsar_clock_stops_from": gettext_lazy("A question to the person stops the clock from"),
     "effective_from": gettext_lazy("In force from"),
     "effective_until": gettext_lazy("In force until"),
