@@ -1,5 +1,6 @@
 """What changes something: one verb each, one transaction, one ledger entry."""
 
+from consent.services.again import policy_again
 from consent.services.agents import (
     acknowledge_policy,
     change_agent_key,
@@ -94,6 +95,7 @@ __all__ = [
     "pause_from_machine",
     "place_in_cohort",
     "place_turned",
+    "policy_again",
     "propose",
     "publish_notice",
     "publish_purpose",

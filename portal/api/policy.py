@@ -24,7 +24,8 @@ from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.api.turns import InTurn
-from portal.endpoint.view import poll
+from portal.endpoint.answer import Answer
+from portal.endpoint.view import head, poll
 from portal.policykeys import standing
 from portal.policykeys.manifest import TYPE as MANIFEST_TYPE
 
@@ -47,15 +48,22 @@ class PolicyView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Return a signed policy, or 304."""
-        given = poll(
-            bearer_token(get_authorization_header(request)),
-            request.META.get("HTTP_IF_NONE_MATCH"),
-            request.META.get("HTTP_PREFER"),
-        )
-        response = HttpResponse(given.body, status=given.status)
-        for name, value in given.headers:
-            response[name.decode("ascii")] = value.decode("ascii")
-        return response
+        token = bearer_token(get_authorization_header(request))
+        named, prefer = (request.META.get(f"HTTP_{name}") for name in ("IF_NONE_MATCH", "PREFER"))
+        return _as_response(poll(token, named, prefer))
+
+    @extend_schema(exclude=True)
+    def head(self, request: Request) -> HttpResponse:
+        """Return the headers of the policy in force; none is issued for it."""
+        token = bearer_token(get_authorization_header(request))
+        return _as_response(head(token, request.META.get("HTTP_IF_NONE_MATCH")))
+
+
+def _as_response(said: Answer) -> HttpResponse:
+    response = HttpResponse(said.body, status=said.status)
+    for name, value in said.headers:
+        response[name.decode("ascii")] = value.decode("ascii")
+    return response
 
 
 class AcknowledgeIn(serializers.Serializer[dict[str, Any]]):

@@ -198,7 +198,7 @@ class Source(Protocol):
         """Return the signed policy that `known` names, if it is at hand."""
 
     async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
-        """Issue, sign and return the agent's next policy."""
+        """Sign and return the policy in force; where there is none, issue the next one first."""
 
 
 async def answer(
@@ -241,7 +241,7 @@ async def answer(
                 return _denied(source, known, if_none_match)
         if is_current(if_none_match, known, now()):
             return unchanged(source.interval, source.offer, known.etag, waited)
-        return await _policy(source, digest, known, if_none_match, waited, now())
+        return await _policy(source, digest, known, waited, now())
     except Unavailable as away:
         return away.refusal
 
@@ -260,12 +260,14 @@ def changed(pause: int) -> Refusal:
     return replace(CHANGED, retry_after=pause)
 
 
-async def _policy(
-    source: Source, digest: bytes, known: Known, named: str | None, waited: int, now: float
-) -> Answer:
-    """Return the signed policy in force where it is at hand, else a new one."""
+async def _policy(source: Source, digest: bytes, known: Known, waited: int, now: float) -> Answer:
+    """Return the signed policy in force, whatever the caller names; where there is none, a new one.
+
+    Who names a higher version than was issued, as after the database lost some, refuses what comes
+    and keeps to the lease it has: a name that anybody can make up must not have anything issued.
+    """
     etag, body = known.etag, None
-    if known.is_in_force(now) and named_version(named) <= known.version:
+    if known.is_in_force(now):
         body = await source.body(digest, known)
     if body is None:
         issued = await source.issue(digest, known, now)
@@ -311,12 +313,6 @@ def wished(prefer: str) -> int:
             number = value.strip().strip('"')
             return int(number[:9]) if number.isascii() and number.isdigit() else 0
     return 0
-
-
-def named_version(if_none_match: str | None) -> int:
-    """Return the highest version that the caller has seen, as far as it says so; else 0."""
-    versions = [tag.strip('"').partition(".")[0] for tag in _tags(if_none_match or "")]
-    return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
 
 
 def unchanged(interval: int, offer: int, etag: str, waited: int) -> Answer:

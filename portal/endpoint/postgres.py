@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from consent import services
 from consent.models import Agent, IssuedPolicy
@@ -108,17 +108,23 @@ def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:
 
 
 def issue(known: Known, now: float) -> tuple[Issued, Known]:
-    """Issue the agent's next policy; return it signed, and what is known from then on."""
+    """Return the agent's policy in force, or else the next one; signed, and what is known then."""
     signing_key()  # before anything is written that nobody could sign
     agent = Agent.objects.select_related("subject").get(pk=known.agent)
-    return _signed(known, services.issue_policy(agent=agent, at=_instant(now)))
+    at = _instant(now)
+    with transaction.atomic():
+        lease = services.policy_again(agent=agent, at=at) or services.issue_policy(
+            agent=agent, at=at
+        )
+    return _signed(known, lease)
 
 
 def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exception]:
     """Issue the next policy of each agent, together; return what came of it by the agent's key.
 
-    `quiet` in it is found as by `look_quietly`. What one person just now decides, or an error about
-    one agent, keeps nobody else's policy from being issued.
+    Who has one in force gets that one: they were looked up, and its body was not at hand. `quiet`
+    in it is found as by `look_quietly`. What one person just now decides, or an error about one
+    agent, keeps nobody else's policy from being issued.
     """
     signing_key()
     quiet = dict(
@@ -128,7 +134,8 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
             strict=True,
         )
     )
-    agents = Agent.objects.only("subject_id").in_bulk(list(quiet))
+    without = [known.agent for known in knowns if not known.is_in_force(now)]
+    agents = Agent.objects.only("subject_id").in_bulk(without)
     leases: dict[int, services.Lease] = {}
     if len(agents) > 1:
         leases = services.issue_policies(agents=agents.values(), at=_instant(now), unless_busy=True)

@@ -38,10 +38,36 @@ class PostgresSource:
         return None
 
     async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
-        """Issue a policy, and outdate what faster ways may remember of an older one."""
+        """Return the policy in force; of one that is new, outdate what faster ways may remember."""
         issued, _ = postgres.asked(postgres.issue, known, now)
-        postgres.asked(marks.outdate, known.subject)
+        if issued.etag != known.etag:
+            postgres.asked(marks.outdate, known.subject)
         return issued
+
+
+class _HeadersOnly(PostgresSource):
+    """For a HEAD: makes no body, and issues nothing."""
+
+    async def body(self, digest: bytes, known: Known) -> bytes | None:
+        """Return nothing, in place of the policy in force."""
+        return b""
+
+    async def issue(self, digest: bytes, known: Known, now: float) -> Issued:
+        """Issue nothing: where no policy is in force, there is none to name."""
+        return Issued("", b"")
+
+
+def head(token: str | None, if_none_match: str | None) -> Answer:
+    """Answer a HEAD: as a GET, without what is known only once a body is made.
+
+    That is its length, and its tag where no policy is in force (RFC 9110 section 9.3.2).
+    """
+    asked = answer(_HeadersOnly(), token, if_none_match, None, time.time)
+    said = delivered(at_once(asked))
+    if said.status != 200:
+        return said
+    headers = [(name, value) for name, value in said.headers if name != b"content-length" and value]
+    return Answer(200, headers)
 
 
 def poll(token: str | None, if_none_match: str | None, prefer: str | None) -> Answer:

@@ -129,10 +129,12 @@ def test_a_signed_policy_at_hand_is_not_signed_again() -> None:
     assert (result.body, headers(result)["etag"]) == (b"kept", TAG)
 
 
-def test_nobody_gets_an_older_policy_than_the_one_they_name() -> None:
+@pytest.mark.parametrize("version", [8, 1_900_000_000_000, 10**17])
+def test_a_name_that_anybody_can_make_up_has_nothing_issued(version: int) -> None:
     source = Script([KNOWN], signed=b"kept")
 
-    assert said(source, '"8.1-2.3.1800000450"').body == b"signed anew"
+    assert said(source, f'"{version}.1-2.3.1800000450"').body == b"kept"
+    assert ("issue", 1) not in source.asked
 
 
 @pytest.mark.parametrize("token", [None, "", "other_token"])
