@@ -25,6 +25,8 @@ class Installation:
     home: Path
     port: int = 0
     supervisor: subprocess.Popen[str] | None = None
+    webs: int = 1
+    """How many web processes share the port."""
     extra: dict[str, str] = field(default_factory=dict)
     """Settings of this installation alone."""
 
@@ -56,8 +58,9 @@ class Installation:
         self.home.chmod(0o711)
         self.port = _free_port()
         with (self.home / "up.log").open("a") as log:
+            shape = ["--port", str(self.port), "--web-processes", str(self.webs), "--no-demo"]
             self.supervisor = subprocess.Popen(
-                [sys.executable, "manage.py", "up", "--port", str(self.port), "--no-demo"],
+                [sys.executable, "manage.py", "up", *shape],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,

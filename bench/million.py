@@ -55,6 +55,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
         help="smaller headcounts to show beside it",
     )
     parser.add_argument("--agents", type=int, default=1000, help="how many poll at once")
+    parser.add_argument("--web-processes", type=int, default=1, help="how many share the port")
     parser.add_argument("--apps", type=int, default=300, help="how many apps are registered")
     parser.add_argument("--rounds", type=int, default=3, help="how often all is measured")
     parser.add_argument("--home", type=Path, help="keep the installations in this folder")
@@ -129,7 +130,7 @@ def _founded(base: Path, kinds: int, apps: int) -> dict[str, Any]:
 
 def _measured(folder: Path, people: int, options: argparse.Namespace, turn: int) -> dict[str, Any]:
     """Measure one headcount once, on an installation that is started for it."""
-    with Installation(folder / str(people)) as installation:
+    with Installation(folder / str(people), webs=options.web_processes) as installation:
         time.sleep(SETTLE_SECONDS)
         quiet = {"load": machine.load(), "busy": machine.busy()}
         web = machine.web_process(installation.pid)

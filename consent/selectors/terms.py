@@ -53,6 +53,7 @@ KEPT: Final = {
     "shape": 1024,
     "facts": 512,
     "purpose": 4096,
+    "changes": 4096,
     "apps": 64,
     "reach": 4096,
     "never": 64,
@@ -170,9 +171,15 @@ def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Pie
     person = replace(asked.person, at=today)
     # By what they say, not by their cohort: many cohorts say the same of one purpose.
     said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
+    apps = _apps(policy, said, asked, today)
+    # When answers change by themselves, whatever somebody chose.
+    changes = _remembered(
+        ("changes", *said, rules.digest, asked.code, person),
+        lambda: tuple(changes_of(asked, tuple(app for app, _ in apps), rules)),
+    )
     return _remembered(
         ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed),
-        lambda: _worked_out(asked, person, _apps(policy, said, asked, today), rules),
+        lambda: _worked_out(asked, person, apps, rules, changes=changes),
     )
 
 
@@ -185,7 +192,12 @@ def _digest_of(policy: CohortPolicy, asked: Question) -> str:
 
 
 def _worked_out(
-    asked: Question, person: PersonFacts, apps: tuple[_Shaped, ...], rules: Rulebook
+    asked: Question,
+    person: PersonFacts,
+    apps: tuple[_Shaped, ...],
+    rules: Rulebook,
+    *,
+    changes: tuple[datetime, ...],
 ) -> Piece:
     """Decide about one app of all that are alike, and say the same of the others."""
     groups = _alike(apps, asked)
@@ -204,13 +216,12 @@ def _worked_out(
         {"purpose": asked.code, "apps": sorted(apps), "signals": signals, "reasons": reasons}
         for (reasons, signals), apps in sorted(denied.items())
     ]
-    firsts = tuple(same[0] for same in groups.values())
     return Piece(
         allow=allow,
         allowed=plain(allowed).text[1:-1],
         denied=plain(said).text[1:-1],
         allows=len(allowed),
-        changes=tuple(changes_of(asked, firsts, rules)),
+        changes=changes,
     )
 
 

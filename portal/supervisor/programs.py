@@ -26,10 +26,10 @@ class Programs:
         self._console = console
         self._public_url = public_url
 
-    def web(self, socket: int) -> Child:
-        """Return the web server; it inherits the port, which stays open while it restarts."""
+    def web(self, socket: int, name: str = "web") -> Child:
+        """Return a web server; it inherits the port, which stays open while it restarts."""
         command = ["-m", "portal.web", "--fd", str(socket)]
-        return Child("web", self._launch("web", command, pass_fds=[socket]))
+        return Child(name, self._launch(name, command, pass_fds=[socket]))
 
     def sequencer(self) -> Child:
         """Return the process that alone may read the key the ledger is signed with."""

@@ -24,17 +24,9 @@ from portal.supervisor.visitor import FirstVisit
 DEFAULT_PORT = 8000
 PATIENCE_WITH_WEB = 60.0
 TICK = 0.1
-STOP_ORDER = (
-    "demo",
-    "migrate",
-    "static",
-    "beat",
-    "worker",
-    "sequencer",
-    "web",
-    "valkey",
-    "postgres",
-)
+WEB = "web"
+MOST_WEBS = 6  # of twelve connections each at most; PostgreSQL takes a hundred
+STOP_ORDER = ("demo", "migrate", "static", "beat", "worker", "sequencer", WEB, "valkey", "postgres")
 DEMO_DONE = locations.HOME / "demo.done"
 DEMO_ACCOUNTS = locations.HOME / "demo-accounts.json"
 
@@ -69,7 +61,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     port = os.environ.get("PORT") or str(DEFAULT_PORT)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", default=port, type=int, help="port to listen on")
+    parser.add_argument(
+        "--web-processes",
+        default=os.environ.get("SAYSO_WEB_PROCESSES") or "1",
+        type=_some_processes,
+        metavar="N",
+        help="how many web processes share the port (1): as many as there are cores to spare",
+    )
     parser.add_argument("--no-demo", action="store_true", help="leave an empty database empty")
+
+
+def _some_processes(said: str) -> int:
+    if said.isdecimal() and 1 <= int(said) <= MOST_WEBS:
+        return int(said)
+    raise argparse.ArgumentTypeError(f"{said!r}: give a number from 1 to {MOST_WEBS}")
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -81,7 +86,8 @@ def _up(options: argparse.Namespace) -> int:
         if not locations.embedded_database():
             for role in locations.ROLES:
                 addresses.of_role(role)
-        return Supervisor(port, address, demo=not options.no_demo).run()
+        webs = options.web_processes
+        return Supervisor(port, address, webs=webs, demo=not options.no_demo).run()
 
 
 def _address(host: str, port: int) -> str:
@@ -120,9 +126,12 @@ def _not_again() -> Popen[bytes]:
 class Supervisor:
     """Everything one `up` runs."""
 
-    def __init__(self, port: socket.socket, address: str, *, demo: bool) -> None:
-        """Take the open port and the address to tell people; `demo` allows loading one."""
-        self._port, self._address, self._demo = port, address, demo
+    def __init__(self, port: socket.socket, address: str, *, webs: int, demo: bool) -> None:
+        """Take the open port and the address to tell people; `demo` allows loading one.
+
+        `webs` processes share the port; the kernel gives each connection to one of them.
+        """
+        self._port, self._address, self._webs, self._demo = port, address, webs, demo
         self._console = Console()
         public_url = os.environ.get("SAYSO_PUBLIC_URL") or address
         self._programs = Programs(self._console, public_url)
@@ -158,6 +167,8 @@ class Supervisor:
         self._start_web()
         for child in (self._programs.sequencer(), self._programs.worker(), self._programs.beat()):
             self._add(child)
+        for number in range(2, self._webs + 1):
+            self._add(self._programs.web(self._port.fileno(), f"{WEB} {number}"))
         if self._demo and locations.embedded_database() and not DEMO_DONE.exists():
             self._add(self._programs.once("demo", "demo", "--on-empty"))
 
@@ -271,10 +282,14 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         for name in STOP_ORDER:
-            child = self._children.get(name)
-            if child and child.running:
+            for child in self._children_of(name):
                 child.stop(self._in_a_hurry if name != "postgres" else process.never)
-                self._console.say(name, "stopped")
+                self._console.say(child.name, "stopped")
+
+    def _children_of(self, name: str) -> list[Child]:
+        """Return the running children of a kind: the webs are `web`, `web 2`, `web 3` ..."""
+        running = (child for child in self._children.values() if child.running)
+        return [child for child in running if child.name.partition(" ")[0] == name]
 
     def _ask_to_stop(self, *_: object) -> None:
         self._stop_asked += 1

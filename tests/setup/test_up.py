@@ -90,11 +90,13 @@ class Up:
             connection.close()
 
     def pid_of(self, words: str) -> int | None:
-        """Return the child of the supervisor whose command line holds these words."""
-        for pid in children_of(self.process.pid):
-            if words in command_line(pid) and alive(pid):
-                return pid
-        return None
+        """Return the first child of the supervisor whose command line holds these words."""
+        return next(iter(self.pids_of(words)), None)
+
+    def pids_of(self, words: str) -> list[int]:
+        """Return every such child that is alive."""
+        children = children_of(self.process.pid)
+        return [pid for pid in children if words in command_line(pid) and alive(pid)]
 
     def valkey(self) -> int:
         return process.pid_in(self.home.path / "valkey" / "valkey.pid") or 0
@@ -145,7 +147,7 @@ def up(shared_home: Home, ups: list[Up]) -> Up:
     """Return the `up` of this module's installation, started where it does not run."""
     if ups and ups[-1].process.poll() is None:
         return ups[-1]
-    ups.append(Up(shared_home, free_port(), "--no-demo"))
+    ups.append(Up(shared_home, free_port(), "--web-processes", "2", "--no-demo"))
     ups[-1].says(r"Ctrl-C stops everything")
     return ups[-1]
 
@@ -219,6 +221,30 @@ def test_killed_children_are_started_again(up: Up) -> None:
         assert up.pid_of(words) != before[name]
 
 
+def test_two_webs_share_the_port(up: Up) -> None:
+    eventually(lambda: len(up.pids_of("portal.web")) == 2, within=PATIENCE, what="a second web")
+    first, second = up.pids_of("portal.web")
+
+    os.kill(first, signal.SIGSTOP)
+    try:
+        assert up.page() < 500  # whichever of them is free takes the connection
+    finally:
+        os.kill(first, signal.SIGCONT)
+    os.kill(second, signal.SIGSTOP)
+    try:
+        assert up.page() < 500
+    finally:
+        os.kill(second, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("number", ["0", "7", "-1", "two", "1.5", ""])
+def test_an_impossible_number_of_webs_is_refused(home: Home, number: str) -> None:
+    answer = home.manage("up", f"--web-processes={number}")
+
+    assert answer.returncode == 2
+    assert "give a number from 1 to 6" in answer.stderr
+
+
 def test_a_killed_worker_leaves_no_pool_behind(up: Up) -> None:
     eventually(lambda: children_of(up.pid_of(" worker ") or 0), within=PATIENCE, what="a pool")
     worker = up.pid_of(" worker ")
@@ -251,7 +277,7 @@ def test_a_kill_of_the_supervisor_leaves_nothing_behind_and_loses_nothing(
     up.process.send_signal(signal.SIGKILL)
     up.ends()
     eventually(lambda: nothing_is_left_of(shared_home), within=30, what="the end of all children")
-    ups.append(Up(shared_home, up.port, "--no-demo"))
+    ups.append(Up(shared_home, up.port, "--web-processes", "2", "--no-demo"))
 
     ups[-1].says(r"Ctrl-C stops everything")
     unchanged = json.loads((shared_home.path / "migrated.json").read_text()) == noted
@@ -274,8 +300,8 @@ def test_ctrl_c_stops_everything_in_order(up: Up, shared_home: Home) -> None:
     up.press_ctrl_c()
 
     assert up.ends() == 0
-    stopped = re.findall(r"(\w+) \| stopped", up.text)
-    assert stopped == ["beat", "worker", "sequencer", "web", "valkey", "postgres"]
+    stopped = re.findall(r"(\w+(?: 2)?) +\| stopped", up.text)
+    assert stopped == ["beat", "worker", "sequencer", "web", "web 2", "valkey", "postgres"]
     assert nothing_is_left_of(shared_home)
     assert "Traceback" not in up.text
 

@@ -18,7 +18,8 @@ class Command(BaseCommand):
         """Accept what the supervisor accepts."""
         add_options(parser)
 
-    def handle(self, *, host: str, port: int, no_demo: bool, **_: Any) -> None:
+    def handle(self, *, host: str, port: int, web_processes: int, no_demo: bool, **_: Any) -> None:
         """Run until stopped, and end with the supervisor's status."""
-        options = ["--host", host, "--port", str(port), *(["--no-demo"] if no_demo else [])]
+        options = ["--host", host, "--port", str(port), "--web-processes", str(web_processes)]
+        options += ["--no-demo"] if no_demo else []
         sys.exit(main(options))

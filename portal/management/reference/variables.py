@@ -197,6 +197,14 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
                 " `manage.py` set it."
             ),
         ),
+        (
+            "SAYSO_WEB_PROCESSES",
+            "1",
+            (
+                "How many web processes of `up` share the port, at most 6; `--web-processes` goes"
+                " first. With more of them policies are made on more cores."
+            ),
+        ),
         ("SAYSO_DATABASE_POOL", "no; yes in the web process", "Use a pool of connections."),
         ("SAYSO_TICK_SECONDS", "2", "How often a worker asks PostgreSQL what is owed."),
         (
