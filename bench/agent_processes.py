@@ -17,8 +17,8 @@ from typing import Any
 
 from sayso_agent import cli
 
-PAUSE = 0.02
-"""Between two starts, so that a thousand do not knock at once."""
+PAUSE = 0.06
+"""Between two starts: a thousand that knock at once have to be given their first policy at once."""
 
 
 def main(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +21,24 @@ from typing import Any, Final
 
 import uvloop
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from sayso_agent.spool import Slot
 
-from bench import machine, stop_world
+from bench import late, machine, stop_world
 from bench.feeding import Fed, feed
 from bench.relay import Relay
+from consent.models import IssuedPolicy
 from portal.simulation.clicks import Click, Hand, find_commits
 from portal.simulation.crowd import sign_in
 from portal.simulation.http import Address
 
+SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  of Linux; the folder in it is ours alone
 READY_SECONDS: Final = 400.0
 BEFORE: Final = 1.0
 AFTER: Final = 3.0
 """For so long before and after a tap events come densely; then the status is looked at."""
+PEOPLE_AT_ONCE: Final = 50
+LATE_BYTES: Final = 1_000_000
 MARGIN: Final = 5.0
 LONGEST_MARGIN: Final = 20.0
 """So that agents that hand in often have done so before anybody taps."""
@@ -102,6 +108,7 @@ class Scene:
     taps_per_second: float
     upload_every: float
     offline: bool
+    withdrawals: int
 
     @property
     def margin(self) -> float:
@@ -110,25 +117,41 @@ class Scene:
 
 
 def measure_stop(
-    agents: int, port: int, taps_per_second: float, upload_every: float, *, offline: bool
+    agents: int,
+    port: int,
+    taps_per_second: float,
+    upload_every: float,
+    withdrawals: int,
+    *,
+    offline: bool,
 ) -> dict[str, Any]:
-    """Let everybody withdraw once, and return when their agents captured the last event."""
+    """Let people withdraw once each, and return when their agents captured the last event."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     relay, portal = Relay(port), f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="sayso-stop-") as named:
+    # A thousand agents have a thousand disks; ours, which has one, is left to the portal.
+    memory = SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="sayso-stop-", dir=memory) as named:
         folder = Path(named)
         _say(f"writing {agents} people")
         way = f"http://127.0.0.1:{relay.port}" if offline else portal
         people, ends = _people(folder, agents, way)
-        scene = Scene(people, relay, portal, taps_per_second, upload_every, offline)
+        scene = Scene(people, relay, portal, taps_per_second, upload_every, offline, withdrawals)
         process = _start(folder, people, ends, upload_every)
         try:
             found = uvloop.run(_play(scene, process.pid))
         finally:
             process.terminate()
             process.wait(120)
-        return {**found, **_figures(people), "lease_seconds": settings.POLICY_LEASE_SECONDS}
+        figures = _figures(people)
+        answers = late.hand_in(_late(people))
+        return {
+            **found,
+            **figures,
+            **_admitted([one.subject for one in people]),
+            "late": answers,
+            "lease_seconds": settings.POLICY_LEASE_SECONDS,
+        }
 
 
 async def _play(scene: Scene, pid: int) -> dict[str, Any]:
@@ -148,7 +171,8 @@ async def _play(scene: Scene, pid: int) -> dict[str, Any]:
         if scene.offline:
             await _offline(people, scene.relay, scene.portal, scene.taps_per_second)
         else:
-            await _connected(people, scene.portal, scene.taps_per_second)
+            chosen = random.Random(1).sample(people, min(scene.withdrawals, len(people)))
+            await _connected(chosen, scene.portal, scene.taps_per_second)
     finally:
         feeding.cancel()
         await scene.relay.cut()
@@ -163,8 +187,7 @@ async def _play(scene: Scene, pid: int) -> dict[str, Any]:
 async def _connected(people: list[Person], portal: str, rate: float) -> None:
     """Tap for one person after the other while all agents hold their connection."""
     address = Address.of(portal)
-    chance = random.Random(1)
-    people = chance.sample(people, len(people))
+    chance = random.Random(2)
 
     async def one(person: Person) -> None:
         person.fed.hurry(BEFORE + AFTER + 30)
@@ -211,10 +234,12 @@ def _people(folder: Path, count: int, way: str) -> tuple[list[Person], list[int]
     """Write everybody; return them with the ends of the pipes that their agents read from."""
     notice = stop_world.found()
     written = []
-    for number in range(count):
-        home = folder / f"{number:05}"
-        subject, user = stop_world.write_person(number, notice, home, way)
-        written.append((subject.pk, user.pk, home))
+    for start in range(0, count, PEOPLE_AT_ONCE):
+        with transaction.atomic():
+            for number in range(start, min(count, start + PEOPLE_AT_ONCE)):
+                home = folder / f"{number:05}"
+                subject, user = stop_world.write_person(number, notice, home, way)
+                written.append((subject.pk, user.pk, home))
     sessions = sign_in(login for _, login, _ in written)
     people, ends = [], []
     for subject_pk, login, home in written:
@@ -251,7 +276,6 @@ def _figures(people: list[Person]) -> dict[str, Any]:
     if not exact:
         raise RuntimeError("PostgreSQL keeps no times of commits: set track_commit_timestamp")
     stopped = [one for one in people if one.click and one.last is not None]
-    subjects = [one.subject for one in people]
     return {
         "agents": len(people),
         "tapped": len(clicks),
@@ -263,8 +287,27 @@ def _figures(people: list[Person]) -> dict[str, Any]:
         "answered": [click.answered - click.sent for click in clicks],
         "events": sum(len(one.fed.times) for one in people),
         "uncaptured_before_tap": sum(one.short for one in people),
-        **_admitted(subjects),
     }
+
+
+def _late(people: list[Person]) -> Iterator[late.Late]:
+    """Yield the machines of all who withdrew, with what they obeyed until then."""
+    ahead = time.time() - time.monotonic()
+    for person in people:
+        if person.click is None or person.click.committed is None:
+            continue
+        issued = IssuedPolicy.objects.filter(agent__subject=person.subject).exclude(allow={})
+        last = issued.latest("version")
+        slot = Slot(
+            purpose=stop_world.PURPOSE,
+            app=stop_world.APP,
+            version=last.version,
+            issued_at=int(last.issued_at.timestamp()),
+            until=int(last.lease_until.timestamp()),
+            batch_bytes=LATE_BYTES,
+            batch_seconds=settings.POLICY_LEASE_SECONDS,
+        )
+        yield late.Late(person.home, slot, person.click.committed + ahead)
 
 
 def _admitted(subjects: list[int]) -> dict[str, Any]:

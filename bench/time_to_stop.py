@@ -43,7 +43,8 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.time_to_stop", description=__doc__.split("\n")[0])
     parser.add_argument("--agents", type=int, default=1000, help="agents that are connected")
     parser.add_argument("--offline", type=int, default=50, help="agents that are cut off")
-    parser.add_argument("--taps", type=float, default=5.0, help="taps a second")
+    parser.add_argument("--withdraw", type=int, default=300, help="of the connected, how many tap")
+    parser.add_argument("--taps", type=float, default=3.0, help="taps a second")
     parser.add_argument("--upload-every", type=float, default=120.0, help="as of `sayso-agent run`")
     parser.add_argument("--json", type=Path, help="write all figures into this file")
     parser.add_argument("--document", type=Path, help="put the table into this page")
@@ -64,6 +65,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     port=installation.port,
                     taps_per_second=options.taps,
                     upload_every=options.upload_every,
+                    withdrawals=options.withdraw,
                     offline=False,
                 )
         if options.offline:
@@ -75,6 +77,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     port=installation.port,
                     taps_per_second=50,
                     upload_every=5,
+                    withdrawals=options.offline,
                     offline=True,
                 )
     finally:
@@ -109,6 +112,11 @@ def part(seconds: Sequence[float], share: float) -> str:
     return f"{known[max(math.ceil(share * len(known)) - 1, 0)] * 1000:,.0f}"
 
 
+def told(answers: dict[str, int]) -> str:
+    """Return how often there was which answer."""
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(answers.items())) or "-"
+
+
 def _spread(name: str) -> Any:
     return lambda found: " / ".join(part(found[name], share) for share in (0.5, 0.99, 1.0))
 
@@ -129,6 +137,8 @@ ROWS: Final[dict[str, Any]] = {
     "batches refused": lambda found: f"{found['judged'].get('refused', 0):,}",
     "batches admitted after the commit": lambda found: f"{found['admitted_after_commit']:,}",
     "batches with anything captured after it": lambda found: f"{found['captured_after_commit']:,}",
+    "late batches of just before it": lambda found: told(found["late"]["before"]),
+    "late batches of just after it": lambda found: told(found["late"]["after"]),
     "files in the store that belong to no batch": lambda found: f"{found['files_of_no_batch']:,}",
     "load before and after": lambda found: " / ".join(f"{one:.1f}" for one in found["load"]),
 }

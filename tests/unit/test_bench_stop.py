@@ -131,5 +131,8 @@ def test_real_agents_stop_and_nothing_is_admitted_afterwards(tmp_path: Path) -> 
         assert found["uncaptured_before_tap"] == 0
         assert found["admitted_after_commit"] == found["captured_after_commit"] == 0
         assert found["files_of_no_batch"] == 0
+        for answers in found["late"].values():
+            assert answers.get("admitted", 0) == 0
+            assert sum(answers.values()) == agents
         assert found["judged"]["admitted"] > 0
     assert max(runs["offline"]["after_tap"]) <= runs["offline"]["lease_seconds"]
