@@ -11,7 +11,7 @@ from sayso_agent.cli import main
 from sayso_agent.conformance import report
 from sayso_agent.conformance.command import OURS, chosen, play, run, split
 from sayso_agent.conformance.portal import FakePortal, policy_document
-from sayso_agent.conformance.report import Result
+from sayso_agent.conformance.report import NEVER_ASKED, Result, summary
 from sayso_agent.conformance.scenarios import SCENARIOS
 from sayso_agent.conformance.stage import PATIENCE, arrived
 from sayso_agent.errors import UsageError
@@ -211,3 +211,14 @@ def test_the_table_says_what_went_wrong() -> None:
     assert report.failed([Result("a", "b"), bad])
     assert not report.failed([Result("a", "b"), Result("c", "d", skipped="why")])
     assert report.summary([Result("a", "b"), bad]) == "1 passed, 1 failed, 0 skipped"
+
+
+def test_a_command_that_never_asks_is_told_where_it_could_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["conformance", "true", "--only", "paused", "--only", "withdrawn"])
+
+    assert code == 11
+    assert "SAYSO_POLICY_URL" in capsys.readouterr().out.splitlines()[-1]
+    asked = Result("paused", "?", (NEVER_ASKED,)), Result("withdrawn", "?", ("arrived: it",))
+    assert summary(asked).count("\n") == 0

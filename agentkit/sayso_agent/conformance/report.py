@@ -6,6 +6,12 @@ from typing import Any, Final
 
 WIDTH: Final = 28
 """Of the column of names; none is longer than that and a space."""
+NEVER_ASKED: Final = "missing: any poll at all"
+SILENT: Final = (
+    "The command never asked for a policy. It is told where in its environment: SAYSO_POLICY_URL,"
+    ' SAYSO_TOKEN and the others that the kit\'s README lists under "contract"; it keeps its files'
+    " in SAYSO_STATE, and reads events from its standard input."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,8 @@ def line(result: Result) -> str:
 def summary(results: Sequence[Result]) -> str:
     """Return how many passed, failed and were skipped."""
     counts = [f"{_count(results, word)} {word.lower()}" for word in ("passed", "FAILED", "skipped")]
-    return ", ".join(counts)
+    silent = bool(results) and all(NEVER_ASKED in result.wrong for result in results)
+    return "\n".join([", ".join(counts), *([SILENT] if silent else [])])
 
 
 def document(target: str, results: Sequence[Result]) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sayso_agent.conformance.answers import ANSWERS
 from sayso_agent.conformance.bucket import FakeBucket
-from sayso_agent.conformance.documents import BAD, Made
 from sayso_agent.conformance.keys import KEYS
-from sayso_agent.conformance.leases import LEASES, SHORT
-from sayso_agent.conformance.portal import FakePortal, allow, problem
+from sayso_agent.conformance.leases import LEASES
+from sayso_agent.conformance.portal import allow
 from sayso_agent.conformance.stage import EXPENSES, PEOPLE, TRACKER, Stage
 
-POLICY: Final = "/api/v1/policy"
 ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
 TEXTS: Final = [allow("tracker", "mouse_click", "window_title", "clipboard", "key_content")]
 HELD: Final = 3600
@@ -159,99 +158,6 @@ def _unknown_matcher(stage: Stage) -> None:
     stage.event("another app", allowed=True, window=EXPENSES)
 
 
-def _bad(made: Made) -> Callable[[Stage], None]:
-    """Return the play of a document that would allow, while nothing is allowed."""
-
-    def play(stage: Stage) -> None:
-        stage.begin(allow=[])
-        portal = stage.portal
-        portal.version += 1
-        portal.policy = {**portal.policy, "allow": ALLOWED}
-        portal.document = made
-        stage.asked()
-        stage.event("what only that document allows", allowed=False)
-        time.sleep(0.3)
-        portal.document = None
-        stage.decree()
-        stage.event("a click under the next proper policy", allowed=True)
-
-    return play
-
-
-def _old_version(stage: Stage, *, restart: bool = False) -> None:
-    """Withdraw, then serve the older policy again, freshly signed."""
-    portal = stage.portal
-    stage.begin(allow=ALLOWED)
-    newer = portal.version + 5
-    portal.version = newer - 1
-    stage.decree(allow=[])
-    portal.version = newer - 3
-    portal.policy = {**portal.policy, "allow": ALLOWED}
-    if restart:
-        stage.restart()
-    stage.asked()
-    stage.event("what only the older policy allows", allowed=False)
-    time.sleep(0.3)
-    portal.version = newer
-    stage.decree()
-    stage.event("a click under the next proper policy", allowed=True)
-
-
-def _restarted(stage: Stage) -> None:
-    _old_version(stage, restart=True)
-
-
-def _standing(status: int, *, purges: bool) -> Callable[[Stage], None]:
-    """Return the play of a portal that no longer knows, or no longer serves, the agent."""
-
-    def play(stage: Stage) -> None:
-        stage.begin(allow=ALLOWED, embargo_seconds=HELD)
-        held = False if purges else None
-        stage.event("what was waiting to be handed in", allowed=held)
-        time.sleep(0.5)
-        stage.portal.always[POLICY] = problem(status, "gone")
-        stage.asked()
-        stage.event("what happened after that answer", allowed=False)
-        time.sleep(0.3)
-        del stage.portal.always[POLICY]
-        stage.portal.version += 1
-        stage.portal.policy = {**stage.portal.policy, "embargo_seconds": 0}
-        if not stage.program.running():  # it may end itself; what it kept would leave now
-            stage.restart()
-        stage.asked()
-
-    return play
-
-
-def _changed(stage: Stage) -> None:
-    """Say that something changed, as to an agent that waits, and no more for a while."""
-    stage.begin(allow=ALLOWED)
-    stage.event("a click before", allowed=True)
-    stage.portal.always[POLICY] = problem(409, "policy_changed")
-    stage.asked()
-    stage.event("a click between the change and the policy", allowed=False)
-    time.sleep(0.5)
-    del stage.portal.always[POLICY]
-    stage.decree()
-    stage.event("a click under the next policy", allowed=True)
-
-
-def _redirected(stage: Stage) -> None:
-    """Send the agent to another host that has the same key and would allow for an hour."""
-    portal = stage.portal
-    portal.lease = SHORT
-    stage.begin(allow=ALLOWED)
-    elsewhere = FakePortal(key=portal.key, agent=portal.agent, version=portal.version + 1)
-    elsewhere.issuer, elsewhere.policy = portal.url, portal.policy
-    with elsewhere:
-        portal.always[POLICY] = (302, {"Location": f"{elsewhere.url}{POLICY}"}, b"")
-        time.sleep(SHORT + 0.5)
-        stage.event("a click after the lease", allowed=False)
-        time.sleep(0.5)
-        if any("authorization" in seen.headers for seen in elsewhere.requests):
-            stage.faults.append("arrived: the agent's token, at another host")
-
-
 def _purged(**policy: Any) -> Callable[[Stage], None]:
     """Return the play of a change after which what waits must be gone."""
 
@@ -345,20 +251,8 @@ SCENARIOS: Final = (
     Scenario("brought", "are bytes brought to the host that the policy names?", _brought),
     Scenario("elsewhere", "are no bytes brought to a host that it does not name?", _elsewhere),
     Scenario("paused", "does a pause deny, and resuming allow again?", _paused),
-    Scenario("changed", "does capture stop until the policy is fetched, once told of a change?",
-             _changed),
-    Scenario("old_version", "is an older version refused?", _old_version),
-    Scenario("restarted", "is an older version refused after a restart?", _restarted),
-    Scenario("status_401", "does capture stop when the token is unknown?",
-             _standing(401, purges=False)),
-    Scenario("status_403", "does capture stop, and what waits go, when blocked?",
-             _standing(403, purges=True)),
-    Scenario("status_410", "does capture stop, and what waits go, when erased?",
-             _standing(410, purges=True)),
+    *(Scenario(*told) for told in ANSWERS),
     *(Scenario(*told) for told in LEASES),
     *(Scenario(f"keys_{name}", asks, play) for name, asks, play in KEYS),
-    Scenario("redirect", "is a redirect to another host not followed?", _redirected),
-    *(Scenario(f"bad_{name}", f"refused: {what}?", _bad(made))
-      for name, (what, made) in BAD.items()),
 )  # fmt: skip
 """All of them; each starts an agent of its own on a portal of its own."""

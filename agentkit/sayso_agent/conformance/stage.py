@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sayso_agent.conformance.portal import AGENT, FakePortal
+from sayso_agent.conformance.report import NEVER_ASKED
 from sayso_agent.machine import account
 
 PATIENCE: Final = 20.0
@@ -101,8 +102,9 @@ class Stage:
         """Start the agent under a policy and wait until it obeys it."""
         self.portal.policy = {**self.portal.policy, **policy}
         self.program.start()
-        if not self.until(lambda: self._polls() > 0 or not self.program.running()):
-            self.faults.append("missing: any poll at all")
+        self.until(lambda: self._polls() > 0 or not self.program.running())
+        if self._polls() == 0:
+            self.faults.append(NEVER_ASKED)
         self.obeyed()
 
     def decree(self, **policy: Any) -> None:
