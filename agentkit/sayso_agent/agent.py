@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sayso_agent import credentials
+from sayso_agent.acknowledging import Acknowledging
 from sayso_agent.capture import Capture, Rules
 from sayso_agent.errors import (
     AgentError,
@@ -77,6 +78,7 @@ class Agent:
         self.ended = False  # nothing is captured any more
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
         self.uploaded = Uploaded()
+        self.acknowledging = Acknowledging()
         self._token = ""
         self._before: list[tuple[str, str, str]] = []  # what was allowed, when anything last was
         self._lease: Lease | None = None
@@ -207,25 +209,32 @@ class Agent:
         self._token = ""
 
     def acknowledge(self) -> None:
-        """Tell the portal which version is obeyed, once per version; tried again at each poll."""
-        rules = self.rules
-        if rules is None or self.home.seen().acknowledged >= rules.policy.version:
+        """Tell the portal which version is obeyed, until it knows; not before it is due."""
+        rules, now = self.rules, self.clock.now()
+        if rules is None or not self.acknowledging.due(rules.policy.version, now):
             return
-        now = self.clock.now()
+        version = rules.policy.version
+        if self.home.seen().acknowledged >= version:  # told before we were started
+            self.acknowledging.done(version)
+            return
         stamp = rules.lease.stamp(now)
         applied = rfc3339(stamp) if stamp is not None else datetime.now(UTC).isoformat()
         purged = self._spool_is_clean()
         try:
-            self.portal.acknowledge(version=rules.policy.version, applied_at=applied, purged=purged)
+            self.portal.acknowledge(version=version, applied_at=applied, purged=purged)
         except StandingError as error:
             self.stop(error)
             raise
-        except (UnreachableError, UnexpectedAnswerError):
+        except (UnreachableError, UnexpectedAnswerError) as error:
+            wait = getattr(error, "retry_after", None)
+            self.acknowledging.failed(self.clock.now(), retry_after=wait)
             return
-        if not purged:
-            return  # until nothing is left that this version denies, it is told again
-        with suppress(StorageError):  # it is told again then, which is harmless
-            self.home.acknowledged(rules.policy.version)
+        if not purged:  # until nothing is left that this version denies, it is told again
+            self.acknowledging.failed(self.clock.now())
+            return
+        self.acknowledging.done(version)
+        with suppress(StorageError):  # the next process tells it again then, which is harmless
+            self.home.acknowledged(version)
 
     def _spool_is_clean(self) -> bool:
         """Return whether the spool holds nothing that the policy in force denies."""
@@ -276,6 +285,12 @@ class Agent:
             self.capture.flush()
         except StorageError as error:
             self._deny(error.code)
+
+    def standing(self) -> tuple[object, ...]:
+        """Return all that decides what is captured now; equal answers mean that nothing changed."""
+        rules = self.rules
+        hours = [] if rules is None else [self._in_hours(h.purpose) for h in rules.policy.schedule]
+        return rules, self.denied, self.ended, self.home.paused(), hours
 
     def recordable(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return (purpose, app, signals) of all that is captured now. Empty means nothing is."""

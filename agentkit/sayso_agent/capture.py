@@ -86,6 +86,8 @@ class Capture:
     def flush(self) -> None:
         """Write what waits to the spool."""
         pending, self._pending = self._pending, {}
+        if not pending:
+            return
         try:
             for slot, records in pending.items():
                 self.dropped["too_big"] += self._spool.append(slot, records)

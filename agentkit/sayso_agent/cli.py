@@ -137,7 +137,7 @@ def _run(runner: Runner, args: argparse.Namespace, items: Any) -> None:
         runner.once(recording)
         return
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: runner.stopping.set())
+        signal.signal(number, lambda *_: runner.stop())
     if recording is not None and is_live(args.events) and not args.rebase:
         runner.serve(live=recording.items)
     else:

@@ -5,10 +5,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from sayso_agent.agent import Agent, Fetched, fetch, portal_of
+from sayso_agent.bell import Bell
 from sayso_agent.errors import (
     AgentError,
     PolicyChangedError,
@@ -28,7 +30,8 @@ from sayso_agent.transport import Backoff
 
 Item = Event | Skipped
 JITTER: Final = 0.2
-TURN: Final = 0.2
+TURN: Final = 0.5
+"""How often we look at what another process left in the folder; all else wakes us at once."""
 _MOST_WAITING: Final = 10_000
 
 
@@ -51,9 +54,10 @@ class Recording:
 class Poller:
     """A thread with a connection of its own, so that a slow portal never holds up a stop."""
 
-    def __init__(self, identity: Identity, clock: Clock) -> None:
+    def __init__(self, identity: Identity, clock: Clock, bell: Bell) -> None:
         self._portal = portal_of(identity)
         self._clock = clock
+        self._bell = bell
         self._questions: queue.Queue[tuple[str, float] | None] = queue.Queue(1)
         self.answers: queue.Queue[Fetched | AgentError] = queue.Queue(1)
         self.busy = False
@@ -82,28 +86,31 @@ class Poller:
                 self.answers.put(fetch(self._portal, self._clock, etag=etag, wait=wait))
             except AgentError as error:
                 self.answers.put(error)
+            self._bell.ring()
         self._portal.transport.close()
 
 
 class Reader:
     """A thread that reads a recorder, so that a silent recorder never holds up a stop."""
 
-    def __init__(self, items: Iterable[Item], clock: Clock) -> None:
+    def __init__(self, items: Iterable[Item], clock: Clock, bell: Bell) -> None:
         self.ended = threading.Event()
         self._items = items
         self._clock = clock
+        self._bell = bell
         self._waiting: queue.Queue[tuple[Item, Instant]] = queue.Queue(_MOST_WAITING)
         self.failure: AgentError | None = None
         threading.Thread(target=self._work, name="read", daemon=True).start()
 
-    def take(self, *, within: float) -> Iterator[tuple[Item, Instant]]:
-        """Yield what was read, with the moment it was; wait up to `within` for the first."""
-        try:
-            yield self._waiting.get(timeout=within)
+    def take(self) -> Iterator[tuple[Item, Instant]]:
+        """Yield what was read, with the moment it was."""
+        with suppress(queue.Empty):
             while True:
                 yield self._waiting.get_nowait()
-        except queue.Empty:
-            return
+
+    def waiting(self) -> bool:
+        """Return whether there is something to take."""
+        return not self._waiting.empty()
 
     def done(self) -> bool:
         """Return whether the input has ended and all of it was taken."""
@@ -113,12 +120,14 @@ class Reader:
         try:
             for item in self._items:
                 self._waiting.put((item, self._clock.now()))
+                self._bell.ring()
         except AgentError as error:
             self.failure = error
         except (OSError, ValueError) as error:
             self.failure = UnexpectedAnswerError("events_unreadable", f"cannot read: {error}")
         finally:
             self.ended.set()
+            self._bell.ring()
 
 
 @dataclass(slots=True)
@@ -130,6 +139,7 @@ class Runner:
     pace: Pace = field(default_factory=Pace)
     state_command: StateCommand | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    bell: Bell = field(default_factory=Bell)
     shown: Shown = field(init=False)
     _next_poll: float = 0.0
     _next_upload: float = 0.0
@@ -146,6 +156,11 @@ class Runner:
     def __post_init__(self) -> None:
         self.shown = Shown(self.agent, self.say, self.state_command)
 
+    def stop(self) -> None:
+        """End the loop, from another thread or a signal's handler."""
+        self.stopping.set()
+        self.bell.ring()
+
     def serve(
         self, *, live: Iterable[Item] | None = None, recording: Recording | None = None
     ) -> None:
@@ -156,8 +171,8 @@ class Runner:
         """
         agent = self.agent
         self._forgotten = agent.home.forget_mark()
-        poller = Poller(agent.identity, agent.clock)
-        reader = Reader(live, agent.clock) if live is not None else None
+        poller = Poller(agent.identity, agent.clock, self.bell)
+        reader = Reader(live, agent.clock, self.bell) if live is not None else None
         try:
             while not self.stopping.is_set():
                 self._poll(poller)
@@ -166,6 +181,7 @@ class Runner:
                     recording = None
                 self._capture(reader, poller)
                 self._follow_forget()
+                self._acknowledge()
                 self._report()
                 self._upload()
                 self.shown.show()
@@ -253,10 +269,7 @@ class Runner:
                 raise came
             agent.apply(came)
         except StandingError as error:
-            self.shown.show()
-            if error.code != TOKEN_ENDED or not agent.identity.endpoints.token:
-                raise
-            self._token_ended = True  # our key brings another
+            self._outlive(error)
             return 1.0
         except PolicyChangedError as error:
             # At once, or when we are told to; not again and again where nothing else is said.
@@ -271,6 +284,13 @@ class Runner:
         self._backoff.succeeded()
         return self._interval()
 
+    def _outlive(self, error: StandingError) -> None:
+        """Raise what ends us; of a token that ended our key brings another."""
+        self.shown.show()
+        if error.code != TOKEN_ENDED or not self.agent.identity.endpoints.token:
+            raise error
+        self._token_ended = True
+
     def _interval(self) -> float:
         """Return the seconds to the next poll, spread out so that agents do not march in step."""
         agent = self.agent
@@ -284,19 +304,26 @@ class Runner:
 
     def _capture(self, reader: Reader | None, poller: Poller) -> None:
         agent = self.agent
-        turn = min(TURN, self.pace.poll or TURN)
-        if reader is None or reader.done():
-            if reader and reader.failure:
+        if not (reader and reader.waiting()) and poller.answers.empty():
+            self.bell.wait(self._rest(poller))
+        if reader and reader.done():
+            if reader.failure:
                 raise reader.failure
-            self.stopping.wait(turn)
-        else:
-            for item, happened in reader.take(within=turn):
+        elif reader:
+            for item, happened in reader.take():
                 agent.capture.offer(item, happened, agent.clock.now())
                 if not poller.answers.empty() or self.stopping.is_set():
                     break  # a new policy comes before the next event
             if reader.done():
                 agent.capture.settle(agent.clock.now())
         agent.flush()
+
+    def _rest(self, poller: Poller) -> float:
+        """Return how long nothing is due, where nothing comes."""
+        due = [] if poller.busy else [self._next_poll]
+        if self.agent.rules is not None:
+            due.append(self._next_upload)
+        return min(TURN, max(min(due, default=TURN) - time.monotonic(), 0.0)) if due else TURN
 
     def _follow_forget(self) -> None:
         """Drop what another process was told to forget, also what we wrote while it did."""
@@ -310,6 +337,13 @@ class Runner:
                 lambda _slot, record: not record.between(since, until),
                 part=lambda record: int(record.wall > until.wall),
             )
+
+    def _acknowledge(self) -> None:
+        """Tell again what the portal did not take, when it asked for that."""
+        try:
+            self.agent.acknowledge()
+        except StandingError as error:
+            self._outlive(error)
 
     def _report(self) -> None:
         """Tell the portal what the person did here, as soon as it can be told."""

@@ -21,12 +21,17 @@ class Shown:
     say: Callable[[str], None]
     command: StateCommand | None = None
     said: str = ""
+    _shown: object = None  # what the line was made from
     _counts: tuple[int, ...] = ()
     _saved: float = 0.0
 
     def show(self) -> None:
         """Say what is recorded now, if that is news; save the counts every few seconds."""
         agent = self.agent
+        if (standing := agent.standing()) == self._shown:
+            self._tell(self.said)
+            return
+        self._shown = standing
         rules = agent.rules
         names = {code: app.name for code, app in rules.policy.apps.items()} if rules else {}
         self._tell(status_line(agent.recordable(), names, agent.until(), agent.why_not()))

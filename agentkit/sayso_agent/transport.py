@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sayso_agent.errors import UnexpectedAnswerError, UnreachableError, UsageError
@@ -149,7 +149,7 @@ class Transport:
     origin: Origin
     timeout: float = 10.0  # for one read or write
     total: float = 60.0  # for a whole request
-    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    tls: ssl.SSLContext | None = None  # None for what the system trusts
     _connection: http.client.HTTPConnection | None = None
     _ended: bool = False
 
@@ -255,6 +255,8 @@ class Transport:
         host, port = self.origin.host, self.origin.port
         if self.origin.scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout)
+        if self.tls is None:  # takes a good while, and plain http needs none
+            self.tls = ssl.create_default_context()
         proxy = _proxy_for(host)
         if proxy is None:
             return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=self.tls)

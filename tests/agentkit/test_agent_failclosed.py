@@ -345,11 +345,14 @@ def test_a_tightening_purges_only_what_it_no_longer_allows(
     assert agent.upload().admitted == 1
 
 
-def test_a_failed_acknowledgement_is_made_up_for(agent: Agent, portal: FakePortal) -> None:
+def test_a_failed_acknowledgement_is_made_up_for(
+    agent: Agent, portal: FakePortal, clock: FakeClock
+) -> None:
     portal.misbehave[ACK] = [problem(503, "not_now"), problem(404, "odd")]
 
     for _ in range(4):
         agent.poll()
+        clock.pass_time(10)
 
     assert [a["version"] for a in portal.acknowledgements] == [1000]
     assert agent.home.seen().acknowledged == 1000

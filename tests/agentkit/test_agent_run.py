@@ -35,6 +35,7 @@ from sayso_agent.spool import Record
 from sayso_agent.words import SIGNALS
 
 POLICY = "/api/v1/policy"
+ACK = "/api/v1/policy/ack"
 ALL = sorted(SIGNALS)
 
 
@@ -288,7 +289,7 @@ class Serving:
             self.stop()
 
     def stop(self) -> None:
-        self.runner.stopping.set()
+        self.runner.stop()
         self._thread.join(timeout=10)
         self.events.put(None)
         assert not self._thread.is_alive()
@@ -474,6 +475,64 @@ def test_a_portal_in_trouble_is_left_alone_for_a_while(
         assert serving.said[-1].startswith("recording")
 
 
+def test_whatever_comes_wakes_the_loop(
+    serving: Serving, portal: FakePortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer, an event and the end are heard at once, however long the loop may rest."""
+    monkeypatch.setattr("sayso_agent.run.TURN", 600.0)
+    with serving.running():
+        until(serving.recording)
+        serving.events.put(click())
+        until(lambda: len(spooled(serving.agent.home)) == 1)
+        portal.withdraw()
+        until(lambda: serving.said[-1] == "not recording: consent withdrawn")
+
+
+def test_an_event_wakes_the_loop_where_no_poll_is_due(
+    portal: FakePortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sayso_agent.run.TURN", 600.0)
+    serving = Serving(enrolled(portal, tmp_path / "home"), poll=600)
+    with serving.running():
+        until(serving.recording)
+        time.sleep(0.2)  # it rests by now
+        serving.events.put(click())
+        until(lambda: len(spooled(serving.agent.home)) == 1)
+    serving.agent.close()
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_an_acknowledgement_is_repeated_when_the_portal_asks_not_at_the_next_poll(
+    portal: FakePortal, tmp_path: Path, status: int
+) -> None:
+    serving = Serving(enrolled(portal, tmp_path / "home"), poll=600)
+    portal.misbehave[ACK] = [problem(status, "not_now", retry_after=1)]
+    with serving.running():
+        until(lambda: [a["version"] for a in portal.acknowledgements] == [1000])
+    polls, told = portal.paths("GET").count(POLICY), portal.paths("POST").count(ACK)
+    assert (polls, told) == (1, 2)
+    serving.agent.close()
+
+
+def test_an_acknowledgement_waits_as_long_as_the_portal_asks(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    agent = enrolled(portal, tmp_path / "home", clock)
+    portal.misbehave[ACK] = [problem(503, "not_now", retry_after=30)]
+    agent.poll()
+    clock.pass_time(29)
+    portal.version += 1
+
+    agent.poll()
+    assert portal.paths("POST").count(ACK) == 1
+    clock.pass_time(2)
+    agent.acknowledge()
+
+    assert [a["version"] for a in portal.acknowledgements] == [1001]
+    agent.close()
+
+
 def test_a_portal_that_holds_polls_is_asked_to(portal: FakePortal, tmp_path: Path) -> None:
     """`wait` in Policy-Poll: the next poll asks to be held and waits longer for its answer."""
     portal.extra_headers = {"Policy-Poll": "interval=30, jitter=0.2, wait=20"}
@@ -497,7 +556,7 @@ def test_a_recording_waits_for_the_first_policy(portal: FakePortal, tmp_path: Pa
     )
     thread.start()
     until(lambda: len(portal.events()) == 1)
-    runner.stopping.set()
+    runner.stop()
     thread.join(timeout=10)
     agent.close()
 

@@ -72,16 +72,15 @@ def test_no_name_in_the_table_runs_into_its_question() -> None:
 
 
 def test_an_acknowledgement_is_told_again_until_all_is_purged(
-    agent: Agent, portal: FakePortal, monkeypatch: pytest.MonkeyPatch
+    agent: Agent, portal: FakePortal, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clean = [False]
     monkeypatch.setattr(Agent, "_spool_is_clean", lambda _self: clean[0])
 
     agent.poll()
-    agent.acknowledge()
-    clean[0] = True
-    agent.acknowledge()
-    agent.acknowledge()
+    for clean[0] in (False, True, True):
+        clock.pass_time(10)
+        agent.acknowledge()
 
     assert [said["purged"] for said in portal.acknowledgements] == [False, False, True]
     agent.offer(click())

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sayso_agent import Agent, StandingError, StateError, UnreachableError
+from sayso_agent.bell import Bell
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.home import Home
@@ -106,7 +107,7 @@ def test_an_agent_that_is_cut_off_does_not_ask_for_a_token(
 
 def test_a_running_agent_asks_with_the_new_token_only(portal: FakePortal, agent: Agent) -> None:
     """The poller has a connection and a token of its own: it must go over as well."""
-    poller = Poller(agent.identity, agent.clock)
+    poller = Poller(agent.identity, agent.clock, Bell())
     runner = Runner(agent, say=lambda _: None)
     make_stale(agent)
     try:
@@ -124,7 +125,7 @@ def test_a_running_agent_asks_with_the_new_token_only(portal: FakePortal, agent:
 def test_the_token_is_never_changed_while_a_poll_is_under_way(
     portal: FakePortal, agent: Agent
 ) -> None:
-    poller = Poller(agent.identity, agent.clock)
+    poller = Poller(agent.identity, agent.clock, Bell())
     poller.close()
     poller.busy = True
     make_stale(agent)

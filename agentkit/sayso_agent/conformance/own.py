@@ -71,7 +71,7 @@ def main() -> int:
     def stop_at_the_end() -> None:
         ended.wait()
         runner.stopping.wait(LINGER)
-        runner.stopping.set()
+        runner.stop()
 
     threading.Thread(target=stop_at_the_end, daemon=True).start()
     try:
