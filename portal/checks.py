@@ -55,8 +55,22 @@ def root_is_offline(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMes
     ]
 
 
+def contact_is_said(app_configs: Any, **kwargs: Any) -> Sequence[checks.CheckMessage]:
+    """Ask for an address of the privacy team: without one, pages can only name the team."""
+    if settings.PRIVACY_CONTACT:
+        return []
+    return [
+        checks.Warning(
+            "Nobody has said where the privacy team is reached: pages name it without an address.",
+            hint="Set SAYSO_PRIVACY_CONTACT to an address of mail, or of a page that says it.",
+            id="sayso.W003",
+        )
+    ]
+
+
 def register() -> None:
     """Let Django run the checks at start-up."""
     checks.register(public_url_is_safe)
     checks.register(rules_are_readable)
     checks.register(root_is_offline, deploy=True)
+    checks.register(contact_is_said, deploy=True)

@@ -82,7 +82,8 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
                 "party_id": "party-1",
                 "party_name": settings.ORGANISATION,
                 "party_address": settings.PUBLIC_URL,
-                "party_contact": settings.PRIVACY_CONTACT,
+                "party_contact": settings.PRIVACY_CONTACT
+                or f"privacy team of {settings.ORGANISATION}",
                 "party_role": "controller",
                 "party_type": "organisation",
             }

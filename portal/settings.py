@@ -100,7 +100,8 @@ PUBLIC_URL = env_url("SAYSO_PUBLIC_URL", default="http://127.0.0.1:8000", scheme
 _host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
 _secure = PUBLIC_URL.startswith("https://")
 ORGANISATION = os.environ.get("SAYSO_ORGANISATION", "").strip() or "Your organisation"
-PRIVACY_CONTACT = os.environ.get("SAYSO_PRIVACY_CONTACT", "").strip() or "privacy@example.org"
+# Empty where nobody said it: pages then name the team alone, never an address that is made up.
+PRIVACY_CONTACT = os.environ.get("SAYSO_PRIVACY_CONTACT", "").strip()
 
 SECRET_KEY = os.environ.get("SAYSO_SECRET_KEY") or locations.secret(
     "django-secret-key", keys.new_secret
@@ -308,9 +309,9 @@ IDP_OIDC_RATE_LIMITS = {
 }
 # How many machines may ask at once from one address to be enrolled; one a second is made up for.
 DEVICE_CODES_PER_ADDRESS = env_int("SAYSO_DEVICE_CODES_PER_ADDRESS", default=600)
-EMAIL_BACKEND = os.environ.get(
-    "SAYSO_EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend"
-)
+NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
+EMAIL_BACKEND = os.environ.get("SAYSO_EMAIL_BACKEND", NO_MAIL)
+SENDS_MAIL = EMAIL_BACKEND != NO_MAIL  # pages promise no mail that nobody sends
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

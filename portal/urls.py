@@ -20,6 +20,7 @@ from portal.api.rotation import RotateView
 from portal.api.tickets import TicketCohortsView, TicketsView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
+    account,
     agreements,
     approve,
     catalogue,
@@ -154,6 +155,9 @@ urlpatterns = [
     path(".well-known/sayso-key-manifest.jwt", key_manifest, name="key-manifest"),
     path(".well-known/sayso-policy.schema.json", policy_schema, name="policy-schema"),
     path(".well-known/sayso-batch.schema.json", batch_schema, name="batch-schema"),
+    path("accounts/email/", account.email, name="account_email"),
+    path("accounts/confirm-email/", account.email),
+    path("accounts/confirm-email/<path:key>/", account.email),
     path("accounts/", include("allauth.urls")),
     path("identity/o/device", approve.approve_machine, name="approve-machine"),
     path("identity/o/api/device/code", approve.start, name="start-enrolment"),

@@ -34,7 +34,7 @@ TEMPLATES: Final = (
     "pages/landing.html",
     "pages/form.html",
 )
-STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html", "email_change.html", "rights.html"}
+STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html", "rights.html"}
 """Among those: pieces that only pages of staff show, and pages that no address leads to yet."""
 MODULES: Final = (
     "portal/pages/approve.py",

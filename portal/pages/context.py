@@ -31,6 +31,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "version": settings.VERSION,
         "organisation": settings.ORGANISATION,
         "progress": progress.read(),
+        "sends_mail": settings.SENDS_MAIL,
     }
     if not is_of_staff(request.path):
         context |= {"languages": _languages(), "language_url": reverse("set-language")}

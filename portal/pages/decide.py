@@ -182,7 +182,10 @@ def _notice(notice: Notice, text: NoticeText) -> dict[str, Any]:
 
 
 def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[dict[str, Any]]:
-    """Return the switches: per group the apps, what is on, and why some cannot be chosen."""
+    """Return the switches: per group the apps that can be chosen, and why the others cannot.
+
+    What no answer could make effective has no switch; each reason is said once, for all its apps.
+    """
     offered = selectors.offered_pairs(goal)
     on, anew = _switched_on(subject, goal)
     on = on if chosen is None else chosen
@@ -194,6 +197,7 @@ def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[di
         if not apps:
             continue
         asked = [s for s in signals if any((app, s) in offered for app in apps)]
+        why = {app: blocked.get((app, group), "") for app in apps}
         groups.append(
             {
                 "key": group.value,
@@ -205,10 +209,14 @@ def _groups(subject: Subject, goal: Purpose, chosen: set[str] | None) -> list[di
                         "name": names[app],
                         "value": f"{app}:{group}",
                         "checked": f"{app}:{group}" in on,
-                        "blocked": blocked.get((app, group), ""),
                         "anew": f"{app}:{group}" in anew,
                     }
                     for app in apps
+                    if not why[app]
+                ],
+                "closed": [
+                    {"reason": reason, "apps": [names[app] for app in apps if why[app] == reason]}
+                    for reason in dict.fromkeys(filter(None, why.values()))
                 ],
             }
         )

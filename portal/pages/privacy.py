@@ -22,6 +22,7 @@ from consent import hooks
 from consent.models import Proposal
 from portal import figures
 from portal.pages.changes import views as changes
+from portal.pages.crumbs import crumb
 from portal.pages.rooms import rooms_of
 from portal.people import for_area, roles_of, staff_ref
 from portal.reporting import SOURCES, TITLES, kinds_for
@@ -86,7 +87,12 @@ def reports(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("The report is being written. It appears below when ready."))
         return redirect("privacy-reports")
     status = 422 if request.method == "POST" else 200
-    context = {"form": form, "reports": _listed(request), "pager": {}}
+    context = {
+        "form": form,
+        "reports": _listed(request),
+        "pager": {},
+        "crumbs": [crumb("privacy")],
+    }
     return render(request, "privacy/reports.html", context, status=status)
 
 

@@ -18,7 +18,9 @@ from consent.models import Agent, Cohort
 from portal.fleet import groups
 from portal.fleet.models import EnrolmentTicket
 from portal.fleet.tickets import LONGEST_DAYS, make_ticket, revoke_ticket
-from portal.people import actor_of, for_area
+from portal.models import Role
+from portal.pages.crumbs import crumb
+from portal.people import actor_of, for_area, roles_of
 
 SHOWN: Final = 200
 
@@ -126,6 +128,7 @@ def _show(
         # That there may be a copy is always said; of how many machines, and since when, never:
         # that somebody has a machine is theirs to tell.
         "quarantined": cut_off.exists(),
+        "crumbs": [crumb("privacy")] if Role.PRIVACY_OFFICER in roles_of(request) else [],
     }
     return render(request, "privacy/tickets.html", context, status=status)
 

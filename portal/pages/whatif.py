@@ -32,6 +32,7 @@ from consent.policy.rulebook import Rulebook, load_rulebook
 from consent.policy.schema import RulebookError
 from consent.policy.types import Right
 from consent.rules import rulebook
+from portal.pages.crumbs import crumb
 from portal.pages.reasonwords import reasons_in_words
 from portal.pages.rulewords import SetBy, day_words, sections, sources
 from portal.pages.whatif_form import FactsFileForm, WhatIfForm, as_file, facts_of
@@ -92,6 +93,7 @@ def whatif(request: HttpRequest) -> HttpResponse:
         "parts": list(form.parts()),
         "file_form": file_form,
         "file_open": file_form.is_bound,
+        "crumbs": [crumb("privacy")],
         "pack": pack,
         "in_force_differs": rulebook().digest != pack.digest,
     }

@@ -58,7 +58,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "yes: trust `X-Forwarded-Proto` from the proxy that ends TLS.",
         ),
         ("SAYSO_ORGANISATION", "Your organisation", "The name on every page."),
-        ("SAYSO_PRIVACY_CONTACT", "privacy@example.org", "Whom people write to."),
+        (
+            "SAYSO_PRIVACY_CONTACT",
+            "none; pages then name the privacy team without an address",
+            "Whom people write to: an address of mail or of a page.",
+        ),
         (
             "SAYSO_SECRET_KEY",
             "made once, kept in the folder of secrets",

@@ -65,6 +65,7 @@ class RecordAgreement(_Dated):
         "An agreement only narrows, so it acts at once; a second person looks at it afterwards."
     )
     submit: ClassVar[Words] = gettext_lazy("Record")
+    field_order = ["code", "name", "parties"]
 
     code = forms.RegexField(
         label=gettext_lazy("Number"), regex=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=60
@@ -245,8 +246,14 @@ class GrantOverride(_Dated):
         "Where a law restricts a signal, a signed document can allow it until a day."
     )
 
+    field_order = ["purpose", "jurisdiction", "signal", "valid_from", "valid_until"]
+
     purpose = fields.purposes()
-    jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
+    jurisdiction = forms.CharField(
+        label=gettext_lazy("Place"),
+        max_length=8,
+        help_text=gettext_lazy("The code of the place whose rules restrict it, such as DE."),
+    )
     signal = forms.ChoiceField(
         label=gettext_lazy("Signal"), choices=[(s.value, SIGNALS[s.value]) for s in Signal]
     )

@@ -1,0 +1,92 @@
+"""The pages round signing in: ours in looks and words, and none promises what is not so."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.test import Client, override_settings
+
+from portal import checks
+from portal.models import User
+
+pytestmark = pytest.mark.usefixtures("database")
+
+LIBRARY = "allauth/templates"
+"""Pages of the library itself lie here; none of those below may come from there."""
+PAGES = (
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/accounts/inactive/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/key/1-abc/",
+    "/accounts/password/reset/key/done/",
+)
+OWN = ("/accounts/email/", "/accounts/2fa/", "/accounts/password/change/", "/accounts/logout/")
+
+
+@pytest.fixture
+def person(client: Client) -> User:
+    user = User.objects.create_user("kim@example.org", "x" * 12, name="Kim")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return user
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_for_strangers_is_our_own(client: Client, page: str) -> None:
+    answer = client.get(page)
+
+    assert answer.status_code == 200
+    assert LIBRARY not in answer.templates[0].origin.name
+
+
+@pytest.mark.parametrize("page", OWN)
+def test_a_page_of_an_account_is_our_own(client: Client, person: User, page: str) -> None:
+    answer = client.get(page)
+
+    assert answer.status_code == 200
+    assert LIBRARY not in answer.templates[0].origin.name
+
+
+def test_without_mail_no_page_promises_one(client: Client) -> None:
+    for page in ("/accounts/password/reset/", "/accounts/password/reset/done/"):
+        said = client.get(page).content.decode()
+        assert "This portal sends no mail" in said
+        assert "Send me the link" not in said
+        assert "on its way" not in said
+
+
+@override_settings(SENDS_MAIL=True)
+def test_with_mail_a_link_can_be_asked_for(client: Client) -> None:
+    assert "Send me the link" in client.get("/accounts/password/reset/").content.decode()
+    assert "on its way" in client.get("/accounts/password/reset/done/").content.decode()
+
+
+def test_nobody_changes_the_address_that_facts_are_loaded_under(
+    client: Client, person: User
+) -> None:
+    wanted = {"email": "chief@example.org", "action_add": ""}
+
+    assert client.post("/accounts/email/", wanted).status_code == 405
+
+    said = client.get("/accounts/email/").content.decode()
+    assert "kim@example.org" in said
+    assert 'name="email"' not in said
+    person.refresh_from_db()
+    assert person.email == "kim@example.org"
+
+
+@pytest.mark.parametrize("page", ["/accounts/email/", "/accounts/confirm-email/MQ:abc/"])
+def test_a_stranger_is_shown_no_address(client: Client, page: str) -> None:
+    assert client.get(page).status_code == 302
+
+
+def test_the_check_asks_where_the_privacy_team_is_reached() -> None:
+    with override_settings(PRIVACY_CONTACT=""):
+        assert [advice.id for advice in checks.contact_is_said(None)] == ["sayso.W003"]
+    with override_settings(PRIVACY_CONTACT="privacy@firm.example"):
+        assert checks.contact_is_said(None) == []
+
+
+def test_no_address_is_made_up() -> None:
+    assert settings.PRIVACY_CONTACT == ""

@@ -1,0 +1,69 @@
+"""The page of a decision: what cannot be chosen has no switch, and each reason stands once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client, override_settings
+
+from consent import services
+from consent.policy.types import Signal
+from portal.pages.words import to_you
+from tests import factories
+from tests.integration.test_pages import signed_in
+
+PAGE = "/you/purposes/train-agents/"
+CLICKS, PATHS = "navigation", "pointer_paths"
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    """A purpose that asks two apps for pointer paths, which the rules of Germany forbid."""
+    world = factories.make_world("DE")
+    for app in world.apps.values():
+        services.allow_in_purpose(
+            purpose=world.purpose, app=app, signals=[Signal.MOUSE_MOVE], actor=factories.OFFICER
+        )
+    return world
+
+
+@pytest.fixture
+def person(world: factories.World) -> Client:
+    return signed_in(subject=world.subject)
+
+
+def groups(person: Client) -> dict[str, Any]:
+    return {group["key"]: group for group in person.get(PAGE).context["groups"]}
+
+
+def test_a_reason_stands_once_for_all_its_apps(person: Client) -> None:
+    paths = groups(person)[PATHS]
+
+    reason = to_you("signal_restricted_no_override")
+    assert paths["apps"] == []
+    assert [part["reason"] for part in paths["closed"]] == [reason]
+    assert len(paths["closed"][0]["apps"]) >= 2
+    page = person.get(PAGE).content.decode()
+    assert page.count(reason) == 1
+    assert f':{PATHS}"' not in page, "no switch stands for it"
+
+
+def test_what_can_be_chosen_keeps_its_switch(person: Client) -> None:
+    clicks = groups(person)[CLICKS]
+
+    assert clicks["apps"]
+    assert clicks["closed"] == []
+    assert f':{CLICKS}"' in person.get(PAGE).content.decode()
+
+
+def test_without_an_address_the_privacy_team_is_named(person: Client) -> None:
+    page = person.get(PAGE).content.decode()
+
+    assert "tell the privacy team of your organisation" in page
+    assert "@" not in page.split("Nobody may press you")[1].split("</p>")[0]
+
+
+@override_settings(PRIVACY_CONTACT="privacy@firm.example")
+def test_an_address_of_mail_can_be_followed(person: Client) -> None:
+    assert 'href="mailto:privacy@firm.example"' in person.get(PAGE).content.decode()
