@@ -1,6 +1,6 @@
 """The decision: what may be captured, or every reason why it may not. Pure; a gap denies."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -130,7 +130,7 @@ class _Case:
             elif (app.app, signal) not in consented:
                 found = (*found, _not_consented(signal))
             if agreements:
-                found = (*found, *_agreements(agreements, app, signal, self.person.today))
+                found = (*found, *_agreements(agreements, app, signal, self.person.at))
             yield self._answer(codes, signal, found, agreements)
 
     def _answer(
@@ -253,7 +253,7 @@ def _gates(
 ) -> Iterator[Reason]:
     """Object where a place that asks for a gate has no evidence of its own that closes it."""
     asked = asked_gates(person, places, bounds, rulebook)
-    if still := [one for one in asked if one.is_open(person.today)]:
+    if still := [one for one in asked if one.is_open(person.at)]:
         codes = tuple(sorted({one.rule for one in still}))
         params: list[tuple[str, object]] = [("gates", tuple(sorted({one.gate for one in still})))]
         opens = [one.opens for one in still if one.opens]
@@ -358,11 +358,11 @@ def _counterparties(app: AppFacts) -> Iterator[Reason]:
 
 
 def _agreements(
-    agreements: Iterable[Agreement], app: AppFacts, signal: AnySignal, today: date
+    agreements: Iterable[Agreement], app: AppFacts, signal: AnySignal, at: date
 ) -> Iterator[Reason]:
     """Object where an agreement, or the organisation's own setting, does not reach."""
     for agreement in agreements:
-        if not agreement.covers(app.app, signal, today):
+        if not agreement.covers(app.app, signal, at):
             params = (("agreement", agreement.name),)
             yield Reason(ReasonCode.AGREEMENT_DOES_NOT_COVER, params=params)
 
@@ -398,14 +398,16 @@ def next_change(
     papers: list[Agreement | Evidence] = [*facts.agreements]
     papers += [agreement for app in (*own, *apps) for agreement in app.agreements_of_others]
     papers += facts.gates if isinstance(facts.gates, frozenset) else ()
-    days |= {day(one) for paper in papers for one in (paper.valid_from, paper.valid_until) if one}
+    ends = [one for paper in papers for one in (paper.valid_from, paper.valid_until) if one]
+    days |= {day_at(one, facts.at) for one in ends}
     coming = min((one for one in days if one > facts.today), default=None)
     if not isinstance(facts.at, datetime):
         return coming
     aware = facts.at.tzinfo is not None
     turns = [facts.hours_turn] if facts.hours_turn else []
     # What is dated to the minute counts from that minute on.
-    dated = (facts.consent_given_on, facts.notice_on)
+    dated = [facts.consent_given_on, facts.notice_on, *ends]
+    dated += facts.gates.values() if isinstance(facts.gates, Mapping) else ()
     turns += [one for one in dated if isinstance(one, datetime) and bool(one.tzinfo) == aware]
     if coming:
         turns.append(datetime.combine(coming, time.min, facts.at.tzinfo))

@@ -49,7 +49,8 @@ def is_later(moment: date, at: date) -> bool:
 class Agreement:
     """The caps of a works agreement or an organisation's own setting; they can only tighten.
 
-    `None` caps nothing. Outside [valid_from, valid_until) the agreement covers nothing.
+    `None` caps nothing. Outside [valid_from, valid_until) the agreement covers nothing: a day
+    begins and ends it at midnight, an instant at that instant.
     """
 
     name: str = ""
@@ -59,10 +60,10 @@ class Agreement:
     valid_from: date | None = None
     valid_until: date | None = None
 
-    def covers(self, app: str | None, signal: AnySignal, today: date) -> bool:
-        """Say whether this agreement lets the signal be recorded in the app on that day."""
-        begun = self.valid_from is None or day(self.valid_from) <= today
-        ended = self.valid_until is not None and day(self.valid_until) <= today
+    def covers(self, app: str | None, signal: AnySignal, at: date) -> bool:
+        """Say whether this agreement lets the signal be recorded in the app at that moment."""
+        begun = self.valid_from is None or not is_later(self.valid_from, at)
+        ended = self.valid_until is not None and not is_later(self.valid_until, at)
         in_apps = self.apps is None or app in self.apps
         in_signals = self.signals is None or signal in self.signals
         return begun and not ended and in_apps and in_signals

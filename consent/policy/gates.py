@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from consent.policy.bounds import Bounds
-from consent.policy.facts import Evidence, PersonFacts, day
+from consent.policy.facts import Evidence, PersonFacts, day, day_at, is_later
 from consent.policy.rulebook import Rulebook
 
 Span = tuple[date, date | None]
@@ -24,10 +24,14 @@ class Asked:
     """The place whose own rule asks: the one that applies, or one above it."""
     opens: date | None
     """The first day on which it lets capture through; None while nothing closes it."""
+    closed_on: date | None
+    """The day, or the instant, from which on it is closed."""
 
-    def is_open(self, today: date) -> bool:
-        """Say whether it stands in the way on a day, be it only until a lead time is over."""
-        return self.opens is None or self.opens > today
+    def is_open(self, at: date) -> bool:
+        """Say whether it stands in the way, be it only until a lead time is over."""
+        if self.opens is None or self.closed_on is None:
+            return True
+        return self.opens > day(at) or is_later(self.closed_on, at)
 
 
 def asked_gates(
@@ -45,8 +49,9 @@ def asked_gates(
         for row in rulebook.lineage(code):
             for gate in row.own.gates & bounds.gates if row.code in bounds.codes else ():
                 closed_on = closings.of(gate, row.code, code)
-                opens = None if closed_on is None else gate_opens(gate, closed_on, bounds)
-                yield Asked(gate, row.code, opens)
+                begun = None if closed_on is None else day_at(closed_on, person.at)
+                opens = None if begun is None else gate_opens(gate, begun, bounds)
+                yield Asked(gate, row.code, opens, closed_on)
 
 
 class _Closings:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.policy.evaluate import evaluate, next_change
+from consent.policy.facts import Agreement
 from consent.policy.rulebook import load_rulebook
 from tests.policy.policy_factories import allowed
 
@@ -80,3 +81,60 @@ def test_a_yes_never_permits_before_it_was_given(
     if yes > now:
         assert isinstance(turn, datetime)
         assert now < turn <= yes, "nobody is told that it stays so for longer than it does"
+
+
+def agreed(since: date | None = None, until: date | None = None) -> dict[str, Any]:
+    """An agreement that covers everything between two moments."""
+    return {"agreements": (Agreement(name="A-1", valid_from=since, valid_until=until),)}
+
+
+def closed(moment: date, place: str = "IE") -> dict[str, Any]:
+    """Every gate of a place, closed at one moment."""
+    return {
+        "jurisdictions": frozenset({place}),
+        "gates": {gate: moment for row in RULES.lineage(place) for gate in row.own.gates},
+    }
+
+
+def test_an_agreement_counts_from_its_minute_until_its_minute() -> None:
+    assert codes(at=NOON, **agreed(since=NOON + 3 * HOUR)) == ["agreement_does_not_cover"]
+    assert codes(at=NOON, **agreed(until=NOON)) == ["agreement_does_not_cover"]
+    assert codes(at=NOON, **agreed(since=NOON, until=NOON + HOUR)) == []
+    abroad = datetime(2026, 12, 11, 0, 59, tzinfo=timezone(13 * HOUR))
+    assert abroad < NOON
+    assert codes(at=NOON, **agreed(until=abroad)) == ["agreement_does_not_cover"]
+
+
+def test_a_gate_is_closed_from_its_minute_on() -> None:
+    assert codes(at=NOON, **closed(NOON + 3 * HOUR)) == ["gates_open"]
+    assert codes(at=NOON, **closed(NOON)) == []
+    assert codes(at=NOON.date(), **closed(NOON + 3 * HOUR)) == [], (
+        "of a day asked about, by its day"
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    at=MOMENTS,
+    since=MOMENTS,
+    until=MOMENTS,
+    closed_on=MOMENTS,
+    zones=st.tuples(ZONES, ZONES, ZONES, ZONES),
+)
+def test_papers_permit_at_no_instant_outside_of_theirs(
+    at: datetime, since: datetime, until: datetime, closed_on: datetime, zones: tuple[Any, ...]
+) -> None:
+    now, begins, ends, gates = (
+        moment.replace(tzinfo=zone)
+        for moment, zone in zip((at, since, until, closed_on), zones, strict=True)
+    )
+    facts = allowed(at=now, **agreed(begins, ends), **closed(gates))
+
+    permitted = evaluate(facts, RULES).permitted
+
+    assert permitted is (begins <= now < ends and gates <= now)
+    turns = [moment for moment in (begins, ends, gates) if moment > now]
+    if turns:
+        turn = next_change(facts, RULES)
+        assert isinstance(turn, datetime)
+        assert now < turn <= min(turns)
