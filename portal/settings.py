@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from portal import keys
 from portal.servers import locations
+from retention import redactors
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -275,6 +276,12 @@ AGENT_TOKEN_SECONDS = 86_400 * env_int("SAYSO_AGENT_TOKEN_DAYS", default=30)
 # How old an agent's own key gets before it makes another.
 AGENT_KEY_SECONDS = 86_400 * env_int("SAYSO_AGENT_KEY_DAYS", default=365)
 SMALLEST_GROUP = env_int("SAYSO_SMALLEST_GROUP", default=10, least=2)
+try:
+    REDACTORS = redactors.read(env_list("SAYSO_REDACTORS"))
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"SAYSO_REDACTORS has {str(error)!r}, which is not like my-agent/2.1=text-1+picture-1"
+    ) from error
 BATCH_BYTES_LIMIT = env_int("SAYSO_BATCH_BYTES_LIMIT", default=5_000_000)
 
 # --- who signs in --------------------------------------------------------------------

@@ -48,7 +48,13 @@ from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.shares import is_shared, standing_shares
 from consent.selectors.stops import is_protected, is_stopped, stopped_between
-from consent.selectors.strikes import Interval, of_batches, strikes_to_apply, struck_between
+from consent.selectors.strikes import (
+    Interval,
+    of_batches,
+    strike_over,
+    strikes_to_apply,
+    struck_between,
+)
 from consent.selectors.terms import Terms, terms_for
 from consent.selectors.verdicts import PairDecision, Verdicts
 
@@ -108,6 +114,7 @@ __all__ = [
     "standings_for",
     "stopped_between",
     "stored",
+    "strike_over",
     "strikes_to_apply",
     "struck_between",
     "terms_for",

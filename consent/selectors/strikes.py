@@ -11,16 +11,23 @@ from consent.models import Strike, Subject
 TOLD_FOR: Final = timedelta(days=7)
 """For how long policies name a strike. What a machine holds longer is refused on arrival."""
 
+MOST_TOLD: Final = 256
+"""So many intervals a policy names at most."""
+
 Interval = tuple[datetime, datetime]
 
 
 def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, list[Interval]]:
-    """Return for each subject what machines must purge, in order, intervals that touch as one."""
+    """Return for each subject what machines must purge, in order, intervals that touch as one.
+
+    Of more than MOST_TOLD those that lie closest become one: machines then purge what lies between
+    them too, so that no policy grows without end and nothing struck is left out.
+    """
     rows = Strike.objects.filter(subject__in=subjects, recorded_at__gt=at - TOLD_FOR)
     found: dict[int, list[Interval]] = {subject: [] for subject in subjects}
     for subject, since, until in rows.values_list("subject_id", "struck_from", "struck_until"):
         found[subject].append((since, until))
-    return {subject: merged(intervals) for subject, intervals in found.items()}
+    return {subject: fewest(merged(intervals)) for subject, intervals in found.items()}
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
@@ -32,6 +39,40 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             found.append((since, until))
     return found
+
+
+def fewest(intervals: list[Interval], most: int = MOST_TOLD) -> list[Interval]:
+    """Return at most so many intervals that hold all of these, in order; the least gaps are closed.
+
+    `intervals`: in order, apart from each other.
+    """
+    gaps = sorted(range(1, len(intervals)), key=lambda n: intervals[n][0] - intervals[n - 1][1])
+    closed = set(gaps[: max(len(intervals) - most, 0)])
+    found: list[Interval] = []
+    for place, (since, until) in enumerate(intervals):
+        if place in closed:
+            found[-1] = found[-1][0], until
+        else:
+            found.append((since, until))
+    return found
+
+
+def strike_over(
+    subject: Subject, since: datetime, until: datetime, *, at: datetime
+) -> Strike | None:
+    """Return the newest of the strikes that hold all of an interval together; None for none such.
+
+    Only of those that machines are still told of at `at`.
+    """
+    told = Strike.objects.filter(
+        subject=subject,
+        recorded_at__gt=at - TOLD_FOR,
+        struck_from__lte=until,
+        struck_until__gte=since,
+    ).order_by("recorded_at", "pk")
+    together = merged((strike.struck_from, strike.struck_until) for strike in told)
+    is_held = any(begun <= since and until <= ended for begun, ended in together)
+    return told.last() if is_held else None
 
 
 def struck_between(subject: Subject, since: datetime, until: datetime) -> bool:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import hooks
+from consent import hooks, selectors
 from consent.models import Agent, Strike, Subject
 from consent.services.personal import bump_personal_revision
 
@@ -37,13 +37,18 @@ def strike_capture(
     """Record that nothing captured in the interval may be kept; what is kept of it is owed.
 
     Always succeeds: a repeat of `ref` returns the strike that stands, an interval is cut to a day,
-    and one that a machine's wrong clock put into the future is moved to end now.
+    and one that a machine's wrong clock put into the future is moved to end now. Where strikes that
+    machines are still told of hold all of it, the newest of those stands for it, and nothing is
+    written: a machine that strikes without end must not grow the ledger without end.
     """
     subject = Subject.objects.select_for_update().get(pk=subject.pk)
     ref = ref or uuid4()
     if standing := Strike.objects.filter(subject=subject, ref=ref).first():
         return standing
-    since, until = _fit(struck_from, struck_until, at or timezone.now())
+    now = at or timezone.now()
+    since, until = _fit(struck_from, struck_until, now)
+    if standing := selectors.strike_over(subject, since, until, at=now):
+        return standing
     strike = Strike.objects.create(
         ref=ref, subject=subject, agent=agent, struck_from=since, struck_until=until
     )

@@ -18,10 +18,12 @@ from rest_framework.views import APIView
 
 import retention
 from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
+from portal.api import pace
 from portal.api.authentication import agent_for, agent_of, bearer_token
 from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem, problem_handler, problem_response
 from portal.api.policy import schema_response
+from portal.endpoint.limits import Buckets
 from retention import services
 from retention.exceptions import BatchRefused, BytesDoNotMatch, RetentionError, UploadTooSlow
 from retention.models import Admission
@@ -42,6 +44,7 @@ STATUS_OF = {
     "upload_too_slow": 408,
     "store_failed": 503,
 }
+_announced, _reported = Buckets(pace.BURST), Buckets(pace.BURST)
 FIELDS = {"from": "captured_from", "until": "captured_until"}
 
 
@@ -139,12 +142,13 @@ class BatchesView(APIView):
     @extend_schema(request=ManifestIn, responses={200: BatchOut, 201: BatchOut})
     def post(self, request: Request) -> Response:
         """Return where to send the bytes; a repeat returns what stands."""
+        agent = agent_of(request)
+        pace.count(_announced, agent.ref.bytes)
         said = ManifestIn(data=request.data)
         said.is_valid(raise_exception=True)
         manifest = services.Manifest(
             **{FIELDS.get(name, name): value for name, value in said.validated_data.items()}
         )
-        agent = agent_of(request)
         known = Admission.objects.filter(batch=manifest.batch).exists()
         try:
             admission = services.announce_batch(agent=agent, manifest=manifest)
@@ -164,6 +168,7 @@ class ReceivedView(APIView):
     def post(self, request: Request, batch: UUID) -> Response:
         """Read the bytes back and judge the batch; a repeat returns what stands."""
         agent = agent_of(request)
+        pace.count(_reported, agent.ref.bytes)
         before = Admission.objects.filter(batch=batch, agent=agent).first()
         try:
             admission = services.receive_uploaded(agent=agent, batch=batch)

@@ -19,15 +19,19 @@ from rest_framework.views import APIView
 
 import consent.policy
 from consent import exceptions, services
+from portal.api import pace
 from portal.api.authentication import agent_of, bearer_token
 from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.api.turns import InTurn
 from portal.endpoint.answer import Answer
+from portal.endpoint.limits import Buckets
 from portal.endpoint.view import head, poll
 from portal.policykeys import standing
 from portal.policykeys.manifest import TYPE as MANIFEST_TYPE
+
+_acknowledged = Buckets(pace.BURST)
 
 
 class PolicyView(APIView):
@@ -80,6 +84,7 @@ class AcknowledgeView(InTurn):
     @extend_schema(request=AcknowledgeIn, responses={204: None})
     def post(self, request: Request) -> Response:
         """Record the acknowledgement; a repeat changes nothing."""
+        pace.count(_acknowledged, agent_of(request).ref.bytes)
         said = AcknowledgeIn(data=request.data)
         said.is_valid(raise_exception=True)
         try:

@@ -1,6 +1,5 @@
 """POST /api/v1/agents/token: an agent changes its poll token, proving that it holds its key."""
 
-import time
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,7 +12,7 @@ from rest_framework.views import APIView
 
 from portal import holders
 from portal.agent_keys import check_by_agent
-from portal.api import proofs
+from portal.api import pace, proofs
 from portal.api.authentication import as_problem, bearer_token
 from portal.api.errors import Problem
 from portal.api.tokens import token_hash
@@ -73,15 +72,7 @@ def throttle(who: bytes) -> None:
 
     By the credential and never by the address: a whole company may share one.
     """
-    if pause := _buckets.take(who, time.monotonic()):
-        refusal = Problem(
-            status_code=429,
-            code="too_many_requests",
-            detail="This is asked more often than makes sense.",
-            next_step="Wait as long as Retry-After says.",
-        )
-        refusal.wait = pause  # type: ignore[attr-defined]
-        raise refusal
+    pace.count(_buckets, who)
 
 
 def _rotate(holder: Holder, token: str, proof: str) -> Rotated:

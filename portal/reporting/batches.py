@@ -36,6 +36,8 @@ REASONS: Final = {
     "policy_never_issued": "No such policy was issued to this agent",
     "agent_not_active": "The agent is not in good standing",
     "batch_too_large": "Larger than allowed",
+    "batch_too_long": "Longer than allowed",
+    "redactor_unknown": "Masked by a program that is not known to do it",
     "captured_in_the_future": "Recorded in the future, by its own clock",
     "no_signals": "Names no signals",
     "never_category": "An app that is never captured",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from consent.digests import digest
 from consent.models import Agent, App, ConsentEvent, IssuedPolicy, KillSwitch, Pause, Subject
 from consent.policy.types import Signal
 from consent.services import no_change_meanwhile
+from retention.exceptions import StoreFailed
 from retention.manifests import Manifest
-from retention.models import Admission, Batch
+from retention.models import Admission, Batch, Upload
 from retention.services.admission import (
     batch_of,
     key_of,
@@ -27,9 +28,13 @@ from retention.services.admission import (
 )
 from retention.services.judgement import NEVER, Allowed, Standing, begins_within, objections
 from retention.services.tightening import terms_now
+from retention.services.uploads import SETTLED_AFTER
 from retention.stores import Store, store_named
 
 Yes = tuple[ConsentEvent | None, set[tuple[str, Signal]]]
+WITHIN: Final = timedelta(hours=1)
+"""How long it may take to write the bytes of one import."""
+LOOKED_AT: Final = "What came of a batch before is being looked at; import it again later."
 SAME: Final = ("purpose__code", "app__code", "captured_from", "captured_until", "sha256")
 """What two batches have in common that hold the same capture."""
 
@@ -50,7 +55,8 @@ def import_batches(
     """Take in what one agent handed in at `at`; each batch is judged by the rules for every batch.
 
     Returns the admissions, admitted or refused; those that stand already are returned as they
-    stand. Raises ManifestDiffers for another manifest under a known id, and BytesDoNotMatch.
+    stand. Raises ManifestDiffers for another manifest under a known id, BytesDoNotMatch, and
+    StoreFailed where it took too long: nothing is let in then.
     """
     known = Admission.objects.in_bulk([manifest.batch for manifest, _ in batches])
     for manifest, _ in batches:
@@ -58,21 +64,56 @@ def import_batches(
             unaltered(standing, agent, digest(manifest.document()))
     fresh = [(manifest, content) for manifest, content in batches if manifest.batch not in known]
     store = store_named(settings.DEFAULT_STORE)
-    # Bytes first, rows second: a crash leaves files that no row names, until the same is imported
-    # again.
+    ids = [manifest.batch for manifest, _ in fresh]
+    next_at = _open(ids, store=store.name)
+    # Bytes first, rows second: a crash leaves files that only the rows of `_open` name, and whoever
+    # settles those deletes them.
     for manifest, content in fresh:
         store.put(key_of(manifest.batch), [content], size=manifest.bytes, sha256=manifest.sha256)
-    judged = _take_in(agent, [manifest for manifest, _ in fresh], store=store, at=at)
+    judged = _take_in(
+        agent, [manifest for manifest, _ in fresh], store=store, at=at, next_at=next_at
+    )
     for one in judged:
         if one.admission.state != Admission.State.ADMITTED:
             store.delete(key_of(one.manifest.batch))
+    Upload.objects.filter(batch__in=ids, next_at=next_at).delete()
     return [*known.values(), *(one.admission for one in judged)]
 
 
 @transaction.atomic
+def _open(batches: Sequence[UUID], *, store: str) -> datetime:
+    """Write that bytes may come, before the first does; return when those rows are to be settled.
+
+    Raises StoreFailed while what came before of one of them is being settled.
+    """
+    now = timezone.now()
+    until = now + WITHIN
+    next_at = until + SETTLED_AFTER
+    before = Upload.objects.select_for_update().filter(batch__in=batches)
+    if any(told.until + SETTLED_AFTER <= now for told in before):
+        raise StoreFailed(LOOKED_AT)
+    Upload.objects.bulk_create(
+        [
+            Upload(batch=batch, store=store, key=key_of(batch), until=until, next_at=next_at)
+            for batch in batches
+        ],
+        update_conflicts=True,
+        unique_fields=["batch"],
+        update_fields=["store", "key", "until", "next_at"],
+    )
+    return next_at
+
+
+@transaction.atomic
 def _take_in(
-    agent: Agent, manifests: list[Manifest], *, store: Store, at: datetime
+    agent: Agent, manifests: list[Manifest], *, store: Store, at: datetime, next_at: datetime
 ) -> list[Judged]:
+    # Whoever settles takes a row by changing its `next_at`, and may have deleted the bytes since.
+    opened = Upload.objects.select_for_update().filter(
+        batch__in=[manifest.batch for manifest in manifests], next_at=next_at
+    )
+    if len(opened) != len(manifests):
+        raise StoreFailed(LOOKED_AT)
     # Serialise per subject: a withdrawal comes wholly before all of these or after them.
     no_change_meanwhile()
     subject = Subject.objects.select_for_update().get(pk=agent.subject_id)

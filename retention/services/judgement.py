@@ -11,8 +11,10 @@ from django.utils import timezone
 from consent import selectors as consent
 from consent.models import Agent, ConsentEvent, IssuedPolicy, Subject
 from consent.policy.types import Signal
+from consent.services.protections import BATCH_SECONDS
 from retention.manifests import Manifest, window_objections
 from retention.models import Batch
+from retention.redactors import redaction_objections
 
 NEVER: Final = ["never_category"]
 """All that is said of an app that is never captured: by its kind, or while it is reported."""
@@ -112,7 +114,10 @@ def outside_policy(policy: IssuedPolicy, manifest: Manifest) -> list[str]:
             f"signal_not_allowed:{signal}" for signal in manifest.signals if signal not in allowed
         ]
         found += window_objections(manifest, apps)
+    found += redaction_objections(manifest, settings.REDACTORS)
     begins, ends = manifest.captured_from, manifest.captured_until
+    if ends - begins > timedelta(seconds=BATCH_SECONDS):
+        found.append("batch_too_long")
     if not policy.issued_at <= begins < policy.lease_until or ends > policy.lease_until:
         found.append("outside_the_lease")
     if not manifest.signals:

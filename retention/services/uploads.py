@@ -100,10 +100,11 @@ def _claim() -> list[Upload]:
 
 def _settle(upload: Upload) -> None:
     """Judge what arrived and nobody reported; delete what may not be there; then forget it."""
-    admission = Admission.objects.select_related("agent__subject").get(batch=upload.batch)
+    known = Admission.objects.select_related("agent__subject").filter(batch=upload.batch)
+    admission = known.first()  # none where an import ended before anything was judged
     store = store_named(upload.store)
-    if admission.state == Admission.State.AWAITING_BYTES:
-        admission = _look(admission.agent, admission, store, upload.key)
+    if admission and admission.state == Admission.State.AWAITING_BYTES:
+        _look(admission.agent, admission, store, upload.key)
     if not Batch.objects.filter(uuid=upload.batch, state=Batch.State.KEPT).exists():
         store.delete(upload.key)
     # An address given out meanwhile keeps its row, which says more than the one that was settled.

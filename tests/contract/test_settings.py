@@ -27,6 +27,8 @@ AROUND = {"SAYSO_S3_SECRET_KEY": BUCKET, "SAYSO_S3_UPLOAD_SECONDS": BUCKET}
         ("SAYSO_SMALLEST_GROUP", "one"),
         ("SAYSO_LOG_LEVEL", "LOUD"),
         ("SAYSO_STORE", "s3"),
+        ("SAYSO_REDACTORS", "my-agent/2.1"),
+        ("SAYSO_REDACTORS", "my-agent/2.1=text-9"),
         ("SAYSO_S3_ENDPOINT", "bucket.example"),
         ("SAYSO_S3_ENDPOINT", "https://s3.example"),
         ("SAYSO_S3_SECRET_KEY", "alone"),

@@ -15,7 +15,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.test import Client
+from django.db import transaction
+from django.test import Client, override_settings
 from sayso_agent.lease import Instant
 from sayso_agent.lease import Lease as AgentLease
 from sayso_agent.policy import Policy
@@ -260,6 +261,18 @@ def too_large(scene: Scene) -> Any:
     return scene.hand_in(scene.mine.issue(ago=5 * MINUTE), bytes=5_000_001)
 
 
+def too_long(scene: Scene) -> Any:
+    """Under a lease of half an hour, where a batch holds a quarter of one at most."""
+    from consent import services
+
+    with override_settings(POLICY_LEASE_SECONDS=1800):
+        with transaction.atomic():
+            services.refresh_cohorts(at=scene.now)
+        policy = scene.mine.issue(ago=20 * MINUTE)
+    assert policy.lease_until - policy.issued_at == 30 * MINUTE
+    return scene.hand_in(policy, **scene.over(begins=19, ends=3))
+
+
 def across_two_policies(scene: Scene) -> Any:
     policy = scene.mine.issue(ago=20 * MINUTE)
     scene.mine.issue(ago=10 * MINUTE)
@@ -381,6 +394,16 @@ def title_without_its_windows(scene: Scene) -> Any:
     )
     scene.world.say_yes(("tracker", Signal.WINDOW_TITLE))
     return scene.hand_in(scene.mine.issue(ago=5 * MINUTE), signals={"window_title": 1})
+
+
+def title_masked_by_nobody_knows_what(scene: Scene) -> Any:
+    title_without_its_windows(scene)
+    return scene.hand_in(
+        scene.mine.issue(ago=5 * MINUTE),
+        signals={"window_title": 1},
+        visible={"window_title": ["tracker"]},
+        redactor="none",
+    )
 
 
 def app_reported_since(scene: Scene) -> Any:
@@ -598,6 +621,7 @@ TABLE = (
     Row("forged: an altered manifest under the same id", altered_manifest, 409,
         "manifest_differs"),
     refused("larger than the policy allows", too_large, "batch_too_large"),
+    refused("longer than the policy allows", too_long, "batch_too_long"),
     refused("across two policies", across_two_policies, "outside_the_lease"),
     refused("under the version before, after a narrower one was issued", superseded,
             "policy_superseded"),
@@ -624,6 +648,8 @@ TABLE = (
             "signal_not_allowed:screenshot", "signal_not_consented"),
     refused("a title without the list of windows in sight", title_without_its_windows,
             "visible_unknown:window_title"),
+    refused("a title masked by a program that is not known to do it",
+            title_masked_by_nobody_knows_what, "redactor_unknown:window_title"),
     refused("an app that was reported since", app_reported_since, "never_category"),
     refused("a strike overlaps it", struck, "struck"),
     Row("from before what was struck", before_what_was_struck, 201, "admitted", kept=1),

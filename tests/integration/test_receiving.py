@@ -96,6 +96,74 @@ def work(*, after: timedelta = timedelta(0)) -> None:
 
 
 LATER = timedelta(minutes=16)
+IMPORT_KILLED = """
+import os, signal, sys
+from tests.conftest import _point_everything_at
+import django; django.setup()
+_point_everything_at(sys.argv[1])
+from datetime import UTC, datetime
+from django.conf import settings
+from pathlib import Path
+settings.STORES = {"files": {"kind": "filesystem", "root": Path(sys.argv[2])}}
+from consent.models import Agent
+from retention import services
+from retention.services import imports
+from tests import factories
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+imports._take_in = die
+agent = Agent.objects.get()
+said = factories.manifest_for(agent.policies.get(), b"what was recorded")
+services.import_batches(agent=agent, batches=[(said, b"what was recorded")], at=datetime.now(UTC))
+"""
+
+
+def test_what_a_killed_import_left_is_deleted(agent: Any, store: Path, database: Any) -> None:
+    from retention.models import Upload
+
+    factories.make_policy(agent)
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORT_KILLED, database.name, str(store)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert files(store) == [CONTENT]
+
+    work(after=timedelta(hours=2))
+
+    assert files(store) == []
+    assert not Upload.objects.exists()
+
+
+def test_an_import_that_took_too_long_lets_nothing_in(
+    agent: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever settles has deleted its bytes meanwhile: rows would promise what is gone."""
+    from retention import services as retention
+    from retention.exceptions import StoreFailed
+    from retention.models import Admission
+    from retention.stores import FileStore
+
+    said = factories.manifest_for(factories.make_policy(agent), CONTENT)
+    batches, now = [(said, CONTENT)], datetime.now(UTC)
+    put = FileStore.put
+
+    def slowly(*told: Any, **more: Any) -> None:
+        put(*told, **more)
+        work(after=timedelta(hours=2))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(FileStore, "put", slowly)
+        with pytest.raises(StoreFailed):
+            retention.import_batches(agent=agent, batches=batches, at=now)
+
+    assert files(store) == []
+    assert not Admission.objects.exists()
+    (judged,) = retention.import_batches(agent=agent, batches=batches, at=now)
+    assert (judged.state, files(store)) == ("admitted", [CONTENT])
 
 
 @pytest.mark.parametrize("moment", ["half way", "not judged", "not closed"])

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests import factories
@@ -304,6 +305,84 @@ def test_a_machine_forgets_once_however_often_it_says_so(
     assert database.sql("SELECT count(*) FROM consent_strike") == [(1,)]
     body = "SELECT convert_from(body, 'UTF8') FROM audit_entry WHERE type = 'capture.struck'"
     assert json.loads(database.sql(body)[0][0])["actor"]["kind"] == "agent"
+
+
+def test_a_strike_within_those_that_stand_writes_nothing(
+    world: factories.World, token: str, database: Any
+) -> None:
+    from consent.models import PersonalPolicy
+
+    now = datetime.now(UTC)
+
+    def strike(begins: float, ends: float) -> int:
+        said = {
+            "strike": str(uuid4()),
+            "from": (now - begins * MINUTE).isoformat(),
+            "until": (now - ends * MINUTE).isoformat(),
+        }
+        return int(post(token, "strikes", said).status_code)
+
+    def written() -> tuple[Any, ...]:
+        personal = PersonalPolicy.objects.get(subject=world.subject)
+        entries = "SELECT count(*) FROM audit_entry WHERE type = 'capture.struck'"
+        (strikes,) = database.sql("SELECT count(*) FROM consent_strike")
+        return strikes[0], database.sql(entries)[0][0], personal.revision
+
+    assert [strike(20, 10), strike(11, 2)] == [204, 204]
+    two = written()
+    assert [strike(20, 2), strike(12, 9), strike(3, 2.5), strike(20, 10)] == [204] * 4
+    assert written() == two
+    assert [strike(21, 20), strike(4, 1)] == [204, 204], "these hold an instant more"
+    assert written() == (4, 4, two[2] + 2)
+
+
+def test_a_strike_that_machines_are_told_of_no_more_does_not_stand_for_another(
+    world: factories.World, database: Any
+) -> None:
+    from consent import selectors, services
+
+    made = services.forget_last(subject=world.subject, minutes=10)
+    since, until = made.struck_from, made.struck_until
+    later = datetime.now(UTC) + timedelta(days=8)
+
+    assert selectors.strike_over(world.subject, since, until, at=datetime.now(UTC)) == made
+    assert selectors.strike_over(world.subject, since, until, at=later) is None
+    assert selectors.strike_over(world.another_subject(), since, until, at=until) is None
+
+
+def test_a_pause_while_paused_writes_nothing(
+    world: factories.World, token: str, database: Any
+) -> None:
+    counts = "SELECT count(*) FROM audit_entry WHERE type = 'capture.paused'"
+
+    assert [post(token, "pauses", {}).status_code for _ in range(200)] == [200] * 200
+    assert database.sql(counts) == [(1,)]
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 9)), max_size=30), st.integers(1, 9))
+def test_however_many_strikes_a_policy_names_few_that_hold_them_all(
+    told: list[tuple[int, int]], most: int
+) -> None:
+    from consent.selectors.strikes import fewest, merged
+
+    def instants(intervals: Any) -> set[datetime]:
+        return {
+            since + timedelta(seconds=n)
+            for since, until in intervals
+            for n in range(int((until - since).total_seconds()))
+        }
+
+    apart = merged(
+        (at(0) + timedelta(seconds=a), at(0) + timedelta(seconds=a + n)) for a, n in told
+    )
+    found = fewest(apart, most)
+
+    assert len(found) == min(len(apart), most)
+    assert instants(apart) <= instants(found)
+    assert all(one[1] < two[0] for one, two in pairwise(found))
+    if len(apart) <= most:
+        assert found == apart
 
 
 def test_the_same_name_used_by_another_person_still_strikes(

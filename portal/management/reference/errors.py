@@ -31,6 +31,11 @@ BATCH_REASONS: Final = {
     "person_departed": "The person has left the organisation.",
     "agent_not_active": "The agent is no longer in good standing.",
     "batch_too_large": "The batch has more bytes than `limits` in the policy allows.",
+    "batch_too_long": "The interval is longer than `limits.batch_seconds` in the policy.",
+    "redactor_unknown": (
+        "A signal of content whose redaction profile the named redactor is not known to have"
+        " (`SAYSO_REDACTORS`); the signal is named after a colon."
+    ),
     "policy_never_issued": "No policy of that version was issued to this agent.",
     "policy_superseded": (
         "A policy that was issued to this agent later, and before the interval ended, did not allow"

@@ -141,6 +141,15 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ),
         ("SAYSO_BATCH_BYTES_LIMIT", "5000000", "The largest batch that is let in."),
         (
+            "SAYSO_REDACTORS",
+            "",
+            (
+                "Programs besides `sayso-agent` whose batches may hold text or pictures, with their"
+                " version as manifests name it and the profiles that they mask by, comma separated:"
+                " `my-agent/2.1=text-1+picture-1`."
+            ),
+        ),
+        (
             "SAYSO_POLICY_EMBARGO_SECONDS",
             "0",
             "How long an event waits on the machine, where it can still be forgotten.",
