@@ -20,8 +20,9 @@ from consent.models import Agent, ConsentEvent, Purpose, Subject
 from consent.policy.asking import A_NO
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
-from portal.pages.capture import capture_of
+from portal.pages.capture import ON, capture_of
 from portal.pages.changes.values import place_name
+from portal.pages.following import Following, following, heard_of
 from portal.pages.ownacts import acts_of
 from portal.pages.reasonwords import rule_label
 from portal.pages.shares import looks_of
@@ -48,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "capture": capture_of(request, subject),
             "purposes": purposes_of(subject),
-            "machines": [_machine(agent) for agent in _agents(subject)[:RECENT]],
+            **_machines(request, subject, most=RECENT),
             "machines_url": reverse("you-machines"),
             "held": held_of(subject),
             "data_url": reverse("you-data"),
@@ -78,7 +79,7 @@ def machines(request: HttpRequest) -> HttpResponse:
         request,
         "you/machines.html",
         {
-            "machines": [_machine(agent) for agent in _agents(subject_of(request))],
+            **_machines(request, subject_of(request)),
             "device_url": reverse("idp:oidc:device_authorization"),
             "lease_minutes": 15,
             "root": standing.ensure().root,
@@ -287,7 +288,19 @@ _STANDING: dict[str, str] = {
 }
 
 
-def _machine(agent: Agent) -> dict[str, Any]:
+def _machines(request: HttpRequest, subject: Subject, *, most: int | None = None) -> dict[str, Any]:
+    """Return the machines, and how many of all follow what the person chose last."""
+    agents = list(_agents(subject))
+    follow = following(subject, agents, now=timezone.now())
+    stopped = capture_of(request, subject)["state"] != ON
+    sure = sum(one.stopped if stopped else one.is_sure for one in follow.values())
+    return {
+        "machines": [_machine(agent, follow.get(agent.pk)) for agent in agents[:most]],
+        "followed": {"sure": sure, "all": len(follow), "stopped": stopped},
+    }
+
+
+def _machine(agent: Agent, follows: Following | None) -> dict[str, Any]:
     policy = agent.policies.order_by("-version").first()
     active = agent.standing == Agent.Standing.ACTIVE
     ended = policy is not None and policy.lease_until <= timezone.now()
@@ -298,9 +311,10 @@ def _machine(agent: Agent) -> dict[str, Any]:
         "standing": _STANDING[agent.standing],
         "key_kind": agent.get_key_kind_display(),
         "added": agent.enrolled_at,
-        "last_seen": policy.issued_at if policy else None,
+        "last_seen": heard_of(agent),
         "policy_version": policy.version if policy and active and not ended else "",
         "lease_until": policy.lease_until if policy else None,
+        "follows": follows,
         "is_copied": agent.standing == Agent.Standing.QUARANTINED,
         "remove_url": (
             reverse("you-remove-machine", args=[agent.ref])
