@@ -24,6 +24,8 @@ QUIET = (
 )
 CANDIDATES = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 PHONE = {"width": 360, "height": 640}
+NARROW = {"width": 320, "height": 640}
+"""The width that a page must fit into (WCAG 2.2, 1.4.10): 1280 px enlarged four times."""
 DESKTOP = {"width": 1280, "height": 800}
 
 
@@ -47,6 +49,17 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=path, args=flags)
         yield opened
         opened.close()
+
+
+CUT_OFF = """() => {
+  const edge = document.documentElement.clientWidth + 1;
+  return [...document.querySelectorAll('body *')].filter(seen => {
+    const box = seen.getBoundingClientRect();
+    return box.width > 0 && box.right > edge && seen.checkVisibility()
+      && !seen.closest('.scroll, pre, svg, .prose table, .visually-hidden, .skip, thead');
+  }).slice(0, 3).map(seen => `${seen.tagName}: ${seen.textContent.trim().slice(0, 60)}`);
+}"""
+"""What reaches past the right edge, but for what scrolls by itself or is only read aloud."""
 
 
 class Person:
@@ -76,10 +89,27 @@ class Person:
         report = Axe().run(self.page, options=TAGS)
         assert report.violations_count == 0, f"{self.page.url}\n{report.generate_report()}"
         assert self.problems == [], f"{self.page.url}: {self.problems}"
+        self.fits()
+
+    def fits(self) -> None:
+        """Nothing of the page lies outside the window, or is cut off at the edge of a card."""
         overflow = self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert overflow <= 0, f"{self.page.url} is {overflow} px too wide"
+        cut = self.page.evaluate(CUT_OFF)
+        assert cut == [], f"{self.page.url}: cut off at the edge: {cut}"
+
+    def tab_to(self, wanted: str, most: int = 150) -> None:
+        """Press Tab until what has the focus matches a selector; the focus must be seen."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("s => document.activeElement.matches(s)", wanted):
+                break
+        else:
+            raise AssertionError(f"{self.page.url}: Tab never reaches {wanted}")
+        outline = self.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", f"{self.page.url}: the focus on {wanted} cannot be seen"
 
     def sign_in(self, email: str, password: str) -> None:
         """Sign in through the form."""

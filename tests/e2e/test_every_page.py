@@ -8,12 +8,22 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browsing import DESKTOP, PHONE, Person, browser
+from tests.e2e.browsing import DESKTOP, NARROW, PHONE, Person, browser
 from tests.e2e.installation import Installation, make_installation, remove
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LOOKS = (("light", DESKTOP), ("dark", PHONE))
-PUBLIC = ("/", "/accounts/login/", "/status", "/docs/", "/nowhere")
+PUBLIC = (
+    "/",
+    "/accounts/login/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/key/1-abc/",
+    "/accounts/signup/",
+    "/status",
+    "/docs/",
+    "/nowhere",
+)
 OWN = (
     "/you/",
     "/you/why/",
@@ -27,6 +37,8 @@ OWN = (
     "/you/apps/report/",
     "/identity/o/device",
     "/accounts/password/change/",
+    "/accounts/email/",
+    "/accounts/logout/",
     "/accounts/2fa/",
 )
 STAFF = (
@@ -121,6 +133,26 @@ def test_every_page_is_fit_to_be_used(
                     person.check()
                 else:
                     person.go(path)
+            person.close()
+
+
+def test_every_page_fits_into_320_pixels(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    changes = [f"/privacy/changes/new/{kind if '?' in kind else kind + '/'}" for kind in KINDS]
+    with browser() as chromium:
+        for who, pages in ((None, PUBLIC), ("held", OWN), ("officer", (*STAFF, *changes))):
+            person = Person(chromium, installation.url, viewport=NARROW)
+            if who == "held":
+                person.sign_in(people["held"]["email"], people["held"]["password"])
+            elif who:
+                person.sign_in(people[who], people["password"])
+            for path in pages:
+                person.page.goto(path)
+                person.page.evaluate(
+                    "document.querySelectorAll('details').forEach(d => d.open = true)"
+                )
+                person.fits()
             person.close()
 
 
@@ -264,6 +296,66 @@ def test_the_keyboard_alone_reaches_a_no(
         "SELECT e.state FROM consent_consentevent e JOIN portal_user u USING (subject_id)"
         " WHERE u.email = 'employee@northwind.example'"
     ) == [("refused",)]
+
+
+def test_the_keyboard_alone_stops_and_signs_out(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    """Skip link, pause, stop and the menu, on a phone: nothing needs a pointer."""
+    with browser() as chromium:
+        person = Person(chromium, installation.url, viewport=NARROW)
+        person.sign_in(people["held"]["email"], people["held"]["password"])
+        person.go("/you/history/")
+        person.tab_to(".skip", most=1)
+        person.page.keyboard.press("Enter")
+        assert person.page.evaluate("location.hash") == "#main"
+        person.go("/you/history/")
+        person.tab_to("form[action='/you/pause/'] button")
+        person.page.keyboard.press("Space")
+        person.page.get_by_text("Paused", exact=False).first.wait_for()
+        person.go("/you/history/")
+        person.tab_to("form[action='/you/resume/'] button")
+        person.page.keyboard.press("Enter")
+        person.page.wait_for_load_state()
+        person.go("/you/history/")
+        person.tab_to(".menu-button")
+        person.page.keyboard.press("Enter")
+        person.tab_to(".menu a[href='/accounts/logout/']")
+        person.page.keyboard.press("Enter")
+        person.page.wait_for_url("**/accounts/logout/")
+        person.close()
+
+
+def test_after_wrong_input_the_focus_is_on_what_is_wrong(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    """Every form of a change, sent empty: the summary has the focus, its links lead to fields."""
+    refused: list[str] = []
+    with browser() as chromium:
+        person = Person(chromium, installation.url)
+        person.sign_in(people["officer"], people["password"])
+        for kind in KINDS:
+            person.page.goto(f"/privacy/changes/new/{kind if '?' in kind else kind + '/'}")
+            form = person.page.locator("main form.form").last
+            if not form.count() or not form.locator("button.main").count():
+                continue  # there is nothing yet that this could be about
+            form.evaluate("form => { form.noValidate = true; }")
+            form.locator("button.main").click()
+            person.page.wait_for_load_state()
+            if not person.page.locator("#errors").count():
+                continue  # an empty form of this kind means something
+            refused.append(kind)
+            person.fits()
+            assert person.page.evaluate("document.activeElement.id") == "errors", kind
+            missing = person.page.evaluate(
+                "[...document.querySelectorAll('#errors a')].map(a => a.getAttribute('href'))"
+                ".filter(href => !document.querySelector(href))"
+            )
+            assert missing == [], f"{kind}: the summary leads nowhere"
+        person.problems.clear()  # the browser itself notes each 422
+        person.check()
+        person.close()
+    assert len(refused) >= 8, refused
 
 
 def test_without_script_everything_works(
