@@ -17,6 +17,7 @@ from sayso_agent.errors import (
     AgentError,
     PolicyRefusedError,
     StandingError,
+    StateError,
     StorageError,
     UnexpectedAnswerError,
     UnreachableError,
@@ -65,7 +66,11 @@ class Agent:
 
     def __init__(self, folder: Path | None = None, *, clock: Clock | None = None) -> None:
         self.home = Home(folder or default_folder())
-        self.identity = self.home.identity()
+        try:
+            self.identity = self.home.identity()
+        except StateError:
+            self.home.spool.destroy()  # as nobody's it could never be handed in, nor called back
+            raise
         self.clock: Clock = clock or SystemClock()
         self.portal = portal_of(self.identity)
         self.keyring = Keyring(self.home, self.portal, self.clock)
@@ -104,7 +109,7 @@ class Agent:
         """Return the policy in force; None when there is none or its lease has ended."""
         rules = self.capture.rules
         if rules is not None and not rules.lease.in_force(self.clock.now()):
-            self._deny("lease_ended")
+            self.deny("lease_ended")
             return None
         return rules
 
@@ -149,11 +154,11 @@ class Agent:
             case UnreachableError():
                 pass  # our lease still says how long the last policy may be obeyed
             case _:
-                self._deny(error.code)
+                self.deny(error.code)
 
     def stop(self, error: StandingError) -> None:
         """End capture: the portal no longer serves us. 403 and 410 take the spool with them."""
-        self._deny(error.code)
+        self.deny(error.code)
         if error.purges:
             self.home.spool.destroy()
 
@@ -194,11 +199,13 @@ class Agent:
             return self._lease.renewed(policy, asked=asked, received=received, answered=answered)
         lease = Lease.begin(policy, asked=asked, received=received, answered=answered)
         kept, boot = self.home.clock(), fetched.received.boot
+        if kept is None:
+            return lease.following(None)
         if kept.issued_at != lease.issued_at:
             return lease
         return lease.following(kept.base if boot and kept.boot == boot else None)
 
-    def _deny(self, reason: str) -> None:
+    def deny(self, reason: str) -> None:
         """Allow nothing from now on, and ask for the whole document next time."""
         self.capture.change(None, self.clock.now())
         self.home.spool.close()
@@ -252,7 +259,7 @@ class Agent:
         with suppress(StorageError):
             self.home.pause()
         if not self.home.paused():
-            self._deny("paused_here")
+            self.deny("paused_here")
             self.portal.pause()  # nothing here can tell of it later
             return True
         return try_report(self.home, self.portal)
@@ -284,7 +291,7 @@ class Agent:
         try:
             self.capture.flush()
         except StorageError as error:
-            self._deny(error.code)
+            self.deny(error.code)
 
     def standing(self) -> tuple[object, ...]:
         """Return all that decides what is captured now; equal answers mean that nothing changed."""
@@ -343,12 +350,8 @@ class Agent:
         What is under embargo stays, and so does what would go beyond the bandwidth.
         """
         self.flush()
-        now, policy = self.clock.now(), self.policy
-        longest = policy.limits.spool_seconds if policy else LONGEST_SPOOLED
-        limit = now.wall - min(longest, LONGEST_SPOOLED)
         self.home.spool.close(older_than=older_than)
-        self.capture.dropped["outdated"] += self.home.spool.purge(lambda _, r: r.wall >= limit)
-        self.capture.dropped += Counter()  # forget zeros
+        self.drop_outdated()
         try:
             done = self.uploader.send_closed(self._release())
         except StandingError as error:
@@ -358,6 +361,15 @@ class Agent:
         self.uploaded.events += done.events
         self.uploaded.refused += done.refused
         return done
+
+    def drop_outdated(self) -> None:
+        """Drop what could not be handed in for too long, with a policy in force or without."""
+        policy = self.policy
+        longest = policy.limits.spool_seconds if policy else LONGEST_SPOOLED
+        limit = self.clock.now().wall - min(longest, LONGEST_SPOOLED)
+        self.capture.dropped["outdated"] += self.home.spool.purge(lambda _, r: r.wall >= limit)
+        self.capture.dropped["spool_damaged"] += self.home.spool.take_lost()
+        self.capture.dropped += Counter()  # forget zeros
 
     def _release(self) -> Release:
         """Return up to which moment of capture, and how fast, batches may leave now."""

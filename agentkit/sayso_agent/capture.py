@@ -197,7 +197,7 @@ class Capture:
             if len(self._apps) >= _MOST_WINDOWS:
                 self._apps.clear()
             app = policy.find_app(window)
-            unsaid = isinstance(app, App) and window.might_be_private()
+            unsaid = isinstance(app, App) and window.might_be_private(app.matchers)
             self._apps[window] = NoApp("private_unknown") if unsaid else app
         return self._apps[window]
 

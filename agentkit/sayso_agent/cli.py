@@ -36,7 +36,7 @@ EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
 9 batches were refused; 10 enrolment failed; 11 conformance: something failed; 12 the agent's files
 cannot be written"""
-UNWRITTEN: Final = "running, but what it does could not be written: the disk is full"
+UNWRITTEN: Final = "running, but what it does could not be written or read: is the disk full?"
 
 
 def do_enrol(args: argparse.Namespace) -> Exit:

@@ -57,8 +57,17 @@ _FULL: Final = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC
 def storage_error(error: OSError) -> StorageError:
     """Return what a failed write, or read, of our own files stands for."""
     if error.errno in _FULL:
-        return StorageError("disk_full", "the disk is full, or this account's share of it")
-    return StorageError("files_unusable", "the agent cannot use its files")
+        return StorageError("disk_full", "the disk is full, or this account's share: make room")
+    what = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    return StorageError(
+        "files_unusable",
+        f"the agent cannot use its files{what}: see that they are its own and can be written",
+    )
+
+
+def not_erased(folder: object) -> StorageError:
+    """Return what it stands for that something which must go is still there."""
+    return StorageError("not_erased", f"what must go could not be erased; remove {folder}")
 
 
 class EnrolmentError(AgentError):

@@ -4,15 +4,17 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sayso_agent.errors import StateError, storage_error
+from sayso_agent.errors import StateError, StorageError, storage_error
 
 if sys.platform == "win32":
     import msvcrt
@@ -20,6 +22,9 @@ else:
     import fcntl
 
 
+OWN: Final = getattr(os, "O_NOFOLLOW", 0)
+"""Our files are no links: what a link leads to is not ours to believe, and not gone with it."""
+_READ: Final = os.O_RDONLY | OWN | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
@@ -77,14 +82,47 @@ def touch(path: Path) -> None:
 
 
 def read_secret(path: Path) -> bytes | None:
-    """Return a file's bytes, None where there is none; StateError if others could read it."""
+    """Return a file's bytes, None where there is none.
+
+    StateError if others could read it, or if it is no file of ours: a folder, a link, a torn disk.
+    """
     try:
-        with path.open("rb") as file:
-            if sys.platform != "win32" and stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise StateError("state_open_to_others", f"{path} can be read by others")
-            return file.read()
+        handle = os.open(path, _READ)
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise damaged(path)
+            if sys.platform != "win32" and stat.S_IMODE(found.st_mode) & 0o077:
+                raise StateError(
+                    "state_open_to_others", f"{path} can be read by others; enrol again"
+                )
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise damaged(path) from error
+
+
+def damaged(path: Path) -> StateError:
+    """Return what a file of ours that cannot be used stands for."""
+    return StateError("state_damaged", f"{path} cannot be read; enrol again")
+
+
+def erase(path: Path) -> bool:
+    """Remove whatever lies there, a folder or a link too; return whether nothing does any more."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -99,10 +137,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(data)
-    except ValueError as error:
-        raise StateError("state_damaged", f"{path} cannot be read; enrol again") from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path) from error
     if not isinstance(value, dict):
-        raise StateError("state_damaged", f"{path} cannot be read; enrol again")
+        raise damaged(path)
     return value
 
 
@@ -168,13 +206,30 @@ class FileLock:
     def signed(self) -> int:
         """Return which process wrote itself into the lock, 0 where none did."""
         try:
-            return int(self._path.read_text(encoding="ascii"))
+            text = self._path.read_text(encoding="ascii")
         except (OSError, ValueError):
             return 0
+        return int(text) if text.isdigit() and len(text) < 10 else 0
+
+
+@contextmanager
+def held_if_possible(lock: FileLock) -> Iterator[None]:
+    """Hold a lock where it can be had: erasing must not fail because of the lock's own file."""
+    try:
+        lock.__enter__()
+    except StorageError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _locked(path: Path, *, wait: bool) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if path.is_symlink() or path.is_dir():
+        erase(path)  # nobody ever held such a thing
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | OWN, 0o600)
     try:
         if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sayso_agent.errors import StateError, StorageError
+from sayso_agent.errors import StateError, StorageError, UsageError, storage_error
 from sayso_agent.files import (
     FileLock,
+    damaged,
+    erase,
     make_folder,
     read_json,
     read_secret,
@@ -17,13 +19,18 @@ from sayso_agent.files import (
     write_json,
     write_secret,
 )
+from sayso_agent.kept import EVER, built, mark_of, status_of, strikes_of
 from sayso_agent.keys import Key, from_pem, new_key, to_pem
 from sayso_agent.lease import Instant, KeptClock, SystemClock
 from sayso_agent.portal import Endpoints
 from sayso_agent.spool import Spool
+from sayso_agent.transport import parse_origin
 
 NOBODYS: Final = 100_000_000_000
 """Versions below are those of a machine that waits for its person: they count in seconds."""
+LONGEST_STRIKE: Final = 24 * 3600.0
+UNSURE: Final = 60.0
+"""By so much a strike is wider where nobody knows how far our clock is from the portal's."""
 FOLDER: Final = "SAYSO_AGENT_HOME"
 
 
@@ -87,6 +94,8 @@ class Forgotten:
     strike: dict[str, Any]
     marked: bool  # a running agent will see it
     kept: bool  # the portal will be told of it later
+    erased: bool = True  # nothing of it is left in the spool
+    unread: int = 0  # files of which nobody can say what was in them; they went as well
 
 
 class Home:
@@ -107,9 +116,14 @@ class Home:
         if found is None:
             raise StateError("not_enrolled", "not enrolled yet: run `sayso-agent enrol`")
         try:
-            return Identity(**{**found, "endpoints": Endpoints(**found["endpoints"])})
-        except (KeyError, TypeError) as error:
-            raise StateError("state_damaged", "the state cannot be read; enrol again") from error
+            endpoints = built(Endpoints, found.get("endpoints"))
+            who = built(Identity, {**found, "endpoints": endpoints})
+            parse_origin(who.portal)
+        except (ValueError, UsageError) as error:
+            raise damaged(self.folder / "identity.json") from error
+        if not who.token or not all(t.isascii() and t.isprintable() for t in _sent(who)):
+            raise damaged(self.folder / "identity.json")
+        return who
 
     def enrolled(self) -> bool:
         """Return whether this folder belongs to an agent."""
@@ -129,10 +143,12 @@ class Home:
         """Return the key to enrol with, made once and kept until we are enrolled."""
         path = self.folder / "enrol.key"
         with self.lock:
-            if (kept := read_secret(path)) is None:
-                kept = to_pem(new_key(kind))
-                write_secret(path, kept)
-        return from_pem(kept)
+            with suppress(StateError, ValueError):
+                if (kept := read_secret(path)) is not None:
+                    return from_pem(kept)
+            key = new_key(kind)  # a damaged one is good for nothing
+            write_secret(path, to_pem(key))
+        return key
 
     def save_waiting(self, address: str, code: str) -> None:
         """Keep where and with which code our person approves us, for `status`."""
@@ -140,7 +156,10 @@ class Home:
 
     def waiting(self) -> dict[str, Any] | None:
         """Return where our person approves us; None once a policy says that we are somebody's."""
-        return read_json(self.folder / "waiting.json") if self.seen().version < NOBODYS else None
+        if self.seen().version >= NOBODYS:
+            return None
+        found = _read_or_nothing(self.folder / "waiting.json")
+        return found if found and isinstance(found.get("address"), str) else None
 
     def forget_identity(self) -> None:
         """Drop who we were: token, key, policy, and whatever was spooled."""
@@ -173,21 +192,24 @@ class Home:
         """
         path = self.folder / "agent.key.next"
         with self.lock:
-            if (kept := read_secret(path)) is None:
-                if not kind:
-                    return None
-                kept = to_pem(new_key(kind))
-                write_secret(path, kept)
-        try:
-            return from_pem(kept)
-        except ValueError:
-            path.unlink(missing_ok=True)  # half written; the portal never heard of it
-            return None
+            try:
+                if (kept := read_secret(path)) is None:
+                    if not kind:
+                        return None
+                    kept = to_pem(new_key(kind))
+                    write_secret(path, kept)
+                return from_pem(kept)
+            except (ValueError, StateError):
+                erase(path)  # half written; the portal never heard of it
+                return None
 
     def adopt_next_key(self, *, wall: float, change_key_after: int) -> Identity:
         """Make the next key ours, once the portal has seen it used; return who we are now."""
         with self.lock:
-            (self.folder / "agent.key.next").replace(self.folder / "agent.key")
+            try:
+                (self.folder / "agent.key.next").replace(self.folder / "agent.key")
+            except OSError as error:
+                raise storage_error(error) from error
             changed = replace(self.identity(), key_at=wall, change_key_after=change_key_after)
             write_json(self.folder / "identity.json", asdict(changed))
         return changed
@@ -207,11 +229,9 @@ class Home:
     def manifest(self) -> KeptManifest:
         """Return the newest key manifest; StateError if lost: an older one could pass."""
         found = read_json(self.folder / "manifest.json")
-        try:
+        with suppress(ValueError):
             if found is not None:
-                return KeptManifest(found["token"], int(found["version"]), int(found["epoch"]))
-        except (KeyError, TypeError, ValueError):
-            pass
+                return built(KeptManifest, found)
         raise StateError("state_damaged", "the key manifest seen is lost; enrol again")
 
     def keep_manifest(self, manifest: KeptManifest) -> None:
@@ -230,8 +250,8 @@ class Home:
         if found is None:
             raise StateError("state_damaged", "the versions seen are lost; enrol again")
         try:
-            seen = Seen(int(found["version"]), int(found["acknowledged"]), int(found["epoch"]))
-        except (KeyError, TypeError, ValueError) as error:
+            seen = built(Seen, found)
+        except ValueError as error:
             raise StateError("state_damaged", "the versions seen are lost; enrol again") from error
         epoch = self.manifest().epoch
         return seen if seen.epoch == epoch else Seen(0, 0, epoch)
@@ -254,10 +274,13 @@ class Home:
         """Remember what the last policy said of the time."""
         write_json(self.folder / "clock.json", asdict(clock))
 
-    def clock(self) -> KeptClock:
-        """Return what the last policy said of the time; nothing where none came."""
-        found = read_json(self.folder / "clock.json") or {}
-        return KeptClock(**{name: found[name] for name in asdict(KeptClock()) if name in found})
+    def clock(self) -> KeptClock | None:
+        """Return what the last policy said of the time, nothing where none came; None where what
+        it said is lost."""
+        try:
+            return built(KeptClock, read_json(self.folder / "clock.json") or {})
+        except (StateError, ValueError):
+            return None
 
     def save_policy(self, token: str, keys: dict[str, str]) -> None:
         """Keep the last policy with the keys that verify it, for `explain` and `status`."""
@@ -265,13 +288,13 @@ class Home:
 
     def policy(self) -> dict[str, Any] | None:
         """Return the last policy kept; it is for looking at and never for capturing."""
-        return read_json(self.folder / "policy.json")
+        return _read_or_nothing(self.folder / "policy.json")
 
     # --- pause and forget ----------------------------------------------------------------------
 
     def paused(self) -> bool:
-        """Return whether the person has paused capture on this machine."""
-        return (self.folder / "paused").exists()
+        """Return whether the person has paused capture on this machine; any trace of it counts."""
+        return os.path.lexists(self.folder / "paused")
 
     def pause(self) -> None:
         """Stop capture here, at once, without asking the portal and with no free block.
@@ -303,8 +326,7 @@ class Home:
             after = self._pause_after()
             if after is None or version <= after:
                 return False
-            (self.folder / "paused").unlink(missing_ok=True)
-            return True
+            return erase(self.folder / "paused")
 
     def _pause_after(self) -> int | None:
         """Return the version that a resuming policy must exceed; None where none could yet."""
@@ -316,13 +338,13 @@ class Home:
             after = (read_json(path) or {}).get("after_version")
         except StateError:
             return None  # an empty file, or a damaged one: the pause is told to the portal again
-        return after if isinstance(after, int) else None
+        return after if isinstance(after, int) and not isinstance(after, bool) else None
 
     def _pause_file(self) -> tuple[int, int] | None:
         """Return what tells this pause from any other, None where there is none."""
         try:
-            found = (self.folder / "paused").stat()
-        except FileNotFoundError:
+            found = (self.folder / "paused").lstat()
+        except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
 
@@ -334,9 +356,13 @@ class Home:
         """
         until = now or SystemClock().now()
         since = until.earlier(minutes * 60)
-        gone = self.spool.purge(lambda _slot, record: not record.since(since))
-        told = self.clock().portal_time(until)
-        strike = {"strike": str(uuid.uuid4()), "since": told - minutes * 60, "until": told}
+        gone, erased = 0, True
+        try:
+            gone = self.spool.purge(lambda _slot, record: not record.since(since))
+        except StorageError:
+            erased = False
+        first, last = self._in_portal_time(minutes * 60, until)
+        strike = {"strike": str(uuid.uuid4()), "since": first, "until": last}
         marked = kept = True
         try:
             write_json(
@@ -347,14 +373,40 @@ class Home:
         try:
             with self.lock:
                 self._save_strikes([*self.strikes_unreported(), strike])
-        except (StorageError, StateError):
+        except StorageError:
             kept = False
-        return Forgotten(gone, strike, marked=marked, kept=kept)
+        unread = self.spool.take_lost()
+        return Forgotten(gone, strike, marked=marked, kept=kept, erased=erased, unread=unread)
+
+    def _in_portal_time(self, seconds: float, until: Instant) -> tuple[float, float]:
+        """Return the seconds before a moment as the portal counts them."""
+        if clock := self.clock():
+            last = clock.portal_time(until)
+            return last - seconds, last
+        return until.wall - seconds - UNSURE, until.wall + UNSURE
 
     def strikes_unreported(self) -> list[dict[str, Any]]:
-        """Return what was forgotten here and the portal has yet to hear of."""
-        found = read_json(self.folder / "strikes.json")
-        return list(found["strikes"]) if found else []
+        """Return what was forgotten here and the portal has yet to hear of.
+
+        Where nobody can read any more what it was, it is all that it may have been.
+        """
+        path = self.folder / "strikes.json"
+        try:
+            found = read_json(path)
+            return strikes_of(found) if found is not None else []
+        except (StateError, ValueError):
+            return self._widest_strike(path)
+
+    def _widest_strike(self, path: Path) -> list[dict[str, Any]]:
+        try:
+            found = path.lstat()
+        except OSError:
+            return []
+        now = SystemClock().now()
+        written = now.earlier(max(now.wall - found.st_mtime, 0.0))
+        since, until = self._in_portal_time(LONGEST_STRIKE, written)
+        name = uuid.uuid5(uuid.NAMESPACE_OID, f"{found.st_ino}:{found.st_mtime_ns}")
+        return [{"strike": str(name), "since": since, "until": until}]
 
     def strike_reported(self, strike: str) -> None:
         """Remember that the portal knows of a strike."""
@@ -366,12 +418,16 @@ class Home:
         if strikes:
             write_json(self.folder / "strikes.json", {"strikes": strikes})
         else:
-            (self.folder / "strikes.json").unlink(missing_ok=True)
+            erase(self.folder / "strikes.json")
 
     def forget_mark(self) -> tuple[Instant, Instant] | None:
-        """Return (since, until) of the last `forget`, None if there was none."""
-        found = read_json(self.folder / "forget.json")
-        return (Instant(**found["since"]), Instant(**found["until"])) if found else None
+        """Return (since, until) of the last `forget`, None if there was none; all time where the
+        mark is damaged."""
+        try:
+            found = read_json(self.folder / "forget.json")
+        except StateError:
+            return EVER
+        return None if found is None else mark_of(found)
 
     # --- what people see -----------------------------------------------------------------------
 
@@ -386,8 +442,9 @@ class Home:
                 write_json(path, status)  # the old one may have left a block
 
     def status(self) -> dict[str, Any] | None:
-        """Return what the agent did last."""
-        return read_json(self.folder / "status.json")
+        """Return what the agent did last, None where that is not known."""
+        found = _read_or_nothing(self.folder / "status.json")
+        return None if found is None else status_of(found)
 
     def is_running(self) -> bool:
         """Return whether an agent runs on this folder."""
@@ -397,3 +454,17 @@ class Home:
                 return True
             probe.release()
         return False
+
+
+def _sent(who: Identity) -> tuple[str, ...]:
+    """Return what of an identity goes into the heads of requests."""
+    ends = who.endpoints
+    return (who.token, ends.policy, ends.ack, ends.batches, ends.manifest, ends.token, ends.key)
+
+
+def _read_or_nothing(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object that is only shown; one that is damaged shows nothing."""
+    try:
+        return read_json(path)
+    except StateError:
+        return None

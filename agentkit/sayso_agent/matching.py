@@ -52,10 +52,15 @@ class WindowFacts:
         """Return whether anything but the hint is known."""
         return any((self.bundle_id, self.executable, self.signer, self.aumid, self.host))
 
-    def might_be_private(self) -> bool:
-        """Return whether this is a page, and nobody says that its window is not a private one."""
+    def might_be_private(self, matchers: Iterable[Matcher] = ()) -> bool:
+        """Return whether this is a page, and nobody says that its window is not a private one.
+
+        It is one, too, where the app that it was found to be has pages (`matchers`), and nothing
+        that is known of the window says that it is a program.
+        """
         page = self.platform == "web" or bool(self.host or self.aliases)
-        return page and self.private is None
+        told = not self.known() and any(matcher.kind == "domain" for matcher in matchers)
+        return (page or told) and self.private is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from sayso_agent.agent import portal_of
-from sayso_agent.errors import AgentError, Exit, StorageError
+from sayso_agent.errors import AgentError, Exit, StorageError, not_erased
 from sayso_agent.home import Home
 from sayso_agent.output import say, say_json
 from sayso_agent.portal import Portal
@@ -55,11 +55,18 @@ def do_forget(args: argparse.Namespace) -> Exit:
     lost = None if done.kept else done.strike
     told = _with_portal(home, lambda portal: _tell_forgotten(home, portal, lost))
     code = "forget_not_told" if lost and not told else "" if stopped else "forget_not_marked"
+    code = code if done.erased else "not_erased"
     if args.json:
         found = {"dropped": done.gone, "portal_told": told}
-        say_json({**found, "code": code} if code else found)
+        unread = {"unreadable_files_erased": done.unread} if done.unread else {}
+        say_json({**found, **unread, **({"code": code} if code else {})})
         return Exit.NOT_KEPT if code else Exit.OK
-    say(f"Dropped {done.gone} events of the last {args.minutes:g} minutes.")
+    if done.erased:
+        say(f"Dropped {done.gone} events of the last {args.minutes:g} minutes.")
+    else:
+        say(str(not_erased(home.folder / "spool")).capitalize() + ".")
+    if done.unread:
+        say(f"{done.unread} files that could not be read were erased as well.")
     if not done.marked:
         say(STOPPED if stopped else STILL_RUNS)
     if told:
@@ -120,7 +127,7 @@ def stop_running(home: Home) -> bool:
             return True
         if (pid := home.running.signed()) in {0, os.getpid()}:
             return False
-        with suppress(OSError):
+        with suppress(OSError, OverflowError):
             os.kill(pid, number)
         ends = time.monotonic() + LONGEST_END
         while home.is_running() and time.monotonic() < ends:

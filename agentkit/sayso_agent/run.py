@@ -15,6 +15,7 @@ from sayso_agent.errors import (
     AgentError,
     PolicyChangedError,
     StandingError,
+    StorageError,
     UnexpectedAnswerError,
     UnreachableError,
 )
@@ -330,13 +331,18 @@ class Runner:
         home = self.agent.home
         mark = home.forget_mark()
         if mark is not None and mark != self._forgotten:
-            self._forgotten = since, until = mark
+            since, until = mark
             self.agent.capture.forget()
             home.spool.close()  # what comes from now on lies in batches of its own
-            home.spool.purge(
-                lambda _slot, record: not record.between(since, until),
-                part=lambda record: int(record.wall > until.wall),
-            )
+            try:
+                home.spool.purge(
+                    lambda _slot, record: not record.between(since, until),
+                    part=lambda record: int(record.wall > until.wall),
+                )
+            except StorageError as error:
+                self.agent.deny(error.code)  # and once more at the next turn
+            else:
+                self._forgotten = mark
 
     def _acknowledge(self) -> None:
         """Tell again what the portal did not take, when it asked for that."""

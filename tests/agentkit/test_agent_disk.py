@@ -41,7 +41,7 @@ class Disk:
         self.home = folder / "home"
         folder.mkdir()
         if tiny:
-            words = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+            words = ["mount", "-t", "tmpfs", "-o", "size=200k,nr_inodes=60", "tmpfs", str(folder)]
             if subprocess.run(words, capture_output=True, check=False).returncode:
                 pytest.skip("no file system can be mounted here")
 
@@ -50,6 +50,12 @@ class Disk:
         with (self.folder / "rest").open("wb", buffering=0) as rest, suppress(OSError):
             while self.tiny:
                 rest.write(b"x" * 4096)
+
+    def crowd(self) -> None:
+        """Take every file that may still be made: not even an empty one is left."""
+        with suppress(OSError):
+            for number in range(100):
+                (self.folder / str(number)).touch()
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -150,7 +156,10 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def running(portal: FakePortal, tmp_path: Path) -> Iterator[tuple[Disk, "subprocess.Popen[str]"]]:
-    disk = Disk(tmp_path / "disk", tiny=False)
+    yield from started(Disk(tmp_path / "disk", tiny=False), portal)
+
+
+def started(disk: Disk, portal: FakePortal) -> Iterator[tuple[Disk, "subprocess.Popen[str]"]]:
     enrolled(portal, disk.home).close()
     process = disk.start("run", "--events", "-", "--poll", "0.2")
     assert process.stderr is not None
@@ -160,6 +169,16 @@ def running(portal: FakePortal, tmp_path: Path) -> Iterator[tuple[Disk, "subproc
     yield disk, process
     process.kill()
     process.communicate()
+
+
+@pytest.fixture
+def crowded(portal: FakePortal, tmp_path: Path) -> Iterator[tuple[Disk, "subprocess.Popen[str]"]]:
+    """A running agent on a disk on which no file can be made any more."""
+    disk = Disk(tmp_path / "disk", tiny=True)
+    for _, process in started(disk, portal):
+        disk.crowd()
+        yield disk, process
+    subprocess.run(["umount", "-l", str(disk.folder)], check=True)
 
 
 def test_a_running_agent_stops_recording_and_goes_on_when_there_is_room(
@@ -187,13 +206,11 @@ def test_a_running_agent_stops_recording_and_goes_on_when_there_is_room(
 
 
 def test_a_pause_that_can_be_neither_kept_nor_told_stops_the_agent(
-    running: tuple[Disk, "subprocess.Popen[str]"], portal: FakePortal
+    crowded: tuple[Disk, "subprocess.Popen[str]"], portal: FakePortal
 ) -> None:
-    """A link into nowhere in the place of the mark: not even an empty file can be made."""
-    disk, process = running
+    disk, process = crowded
     portal.always["/api/v1/pauses"] = problem(503, "away")
     home = Home(disk.home)
-    (disk.home / "paused").symlink_to(disk.home / "nowhere" / "at-all")
 
     code, out, _ = disk.run("pause", "--json")
 
@@ -209,11 +226,9 @@ def test_a_pause_that_can_be_neither_kept_nor_told_stops_the_agent(
 
 
 def test_a_pause_that_cannot_be_kept_is_told_to_the_portal(
-    portal: FakePortal, tmp_path: Path
+    crowded: tuple[Disk, "subprocess.Popen[str]"], portal: FakePortal
 ) -> None:
-    disk = Disk(tmp_path / "disk", tiny=False)
-    enrolled(portal, disk.home).close()
-    (disk.home / "paused").symlink_to(disk.home / "nowhere" / "at-all")
+    disk, _ = crowded
 
     code, out, _ = disk.run("pause", "--json")
 

@@ -56,12 +56,14 @@ def test_a_page_that_nobody_calls_not_private_is_dropped(agent: Agent, portal: F
     for facts in (PAGE, {**PAGE, "platform": "linux"}, {**PAGE, "session": "own"}):
         agent.offer(Event("scroll", WindowFacts(**facts), {"dy": 1}))  # type: ignore[arg-type]
     agent.offer(Event("scroll", WindowFacts(platform="web", hint="tracker"), {"dy": 1}))
+    agent.offer(Event("scroll", WindowFacts(hint="tracker"), {"dy": 1}))  # an app with pages
     agent.offer(Event("scroll", WindowFacts(**NATIVE, aliases=("a.example",)), {"dy": 1}))
-    assert agent.capture.dropped == {"private_unknown": 5}
+    assert agent.capture.dropped == {"private_unknown": 6}
 
     agent.offer(Event("scroll", TRACKER, {"dy": 1}))
     agent.offer(Event("scroll", WindowFacts(**NATIVE), {"dy": 1}))  # type: ignore[arg-type]
-    assert agent.capture.kept == {"scroll": 2}
+    agent.offer(Event("scroll", WindowFacts(hint="tracker", private=False), {"dy": 1}))
+    assert agent.capture.kept == {"scroll": 3}
 
 
 def test_what_closes_a_page_is_said_before_that(agent: Agent, portal: FakePortal) -> None:
