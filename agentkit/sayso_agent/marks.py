@@ -1,7 +1,8 @@
 """The marks a policy recognises windows by, and how each is compared with a fact. Pure.
 
 A domain mark is a host (`example.com`: that one alone) or a star and a host (`*.example.com`: all
-below it, at any depth, and not itself); every other kind is compared as a whole. No comparison
+below it, at any depth, and not itself), and in `never` both close that host and all below it; every
+other kind is compared as a whole. No comparison
 turns back, so its steps grow with the length of what it reads and with nothing else. A mark of
 another form is not understood, and what is not understood allows nothing.
 """
@@ -100,8 +101,12 @@ def host_fit(pattern: str, host: str) -> int:
 
 
 def host_closed(pattern: str, host: str) -> bool:
-    """Return whether a domain mark of `never` takes in a normal host: the parent itself too."""
-    return bool(host_fit(pattern, host)) or pattern == "*." + host
+    """Return whether a domain mark of `never` takes in a normal host.
+
+    With a star or without one, it closes the host it names and all that lies below.
+    """
+    base = pattern.removeprefix("*.")
+    return _is_pattern(pattern) and (host == base or host.endswith("." + base))
 
 
 def _is_pattern(pattern: str) -> bool:

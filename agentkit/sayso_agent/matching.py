@@ -182,7 +182,7 @@ def _fact(kind: str, facts: WindowFacts) -> str:
 
 
 def _never_fits(matcher: Matcher, facts: WindowFacts, hosts: list[str]) -> bool:
-    """The generous reading: any platform's spelling, the parent domain too, any signer."""
+    """The generous reading: any platform's spelling, a host and all below it, any signer."""
     if matcher.kind == "domain":
         return any(host and host_closed(matcher.value, host) for host in hosts)
     if matcher.kind == "executable" and facts.executable:

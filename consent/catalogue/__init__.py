@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from consent.catalogue.reading import CatalogueError, KnownApp, read
-from consent.policy.matching import Mark, parents, same
+from consent.policy.matching import Mark, closed_by, parents, same
 from consent.policy.types import NEVER_CATEGORIES, MatcherKind, Platform
 
 __all__ = [
@@ -69,7 +69,7 @@ def known_app(platform: Platform, kind: MatcherKind, value: str) -> KnownApp | N
 def never_app(kind: MatcherKind, value: str) -> KnownApp | None:
     """Return the app, never captured, that takes in a mark wholly, read as agents read `never`."""
     if kind is MatcherKind.DOMAIN:
-        found = (_index().never.get((kind, wider)) for wider in parents(value))
+        found = (_index().never.get((kind, wider)) for wider in closed_by(value))
         return next((app for app in found if app), None)
     return _index().never.get((kind, same(kind, value)))
 

@@ -5,6 +5,8 @@ A mark is a platform, a kind and a value. The language of domain marks has two f
 - `example.com` fits that host and no other;
 - `*.example.com` fits every host below example.com, at any depth, and not example.com itself.
 
+In `never` both close example.com and every host below it.
+
 A host is written as browsers send it: lower case, ASCII, names of other scripts in their `xn--`
 form, no port, no path, no dot at the end. A star stands only for whole labels at the very front,
 and only where what follows is a name that somebody registered: `*.com` and `*.co.uk` would take in
@@ -133,7 +135,7 @@ def same(kind: MatcherKind, value: str) -> str:
 def parents(pattern: str) -> Iterator[str]:
     """Yield the marks that take in all that a domain mark fits, the narrowest first.
 
-    The generous reading, as in `never`: `*.example.com` takes in example.com too.
+    A generous reading: `*.example.com` takes in example.com too.
     """
     base = pattern.removeprefix("*.")
     if base == pattern:
@@ -141,6 +143,17 @@ def parents(pattern: str) -> Iterator[str]:
     labels = base.split(".")
     for place in range(len(labels) - 1):
         yield "*." + ".".join(labels[place:])
+
+
+def closed_by(pattern: str) -> Iterator[str]:
+    """Yield the marks of `never` that close all that a domain mark fits, the narrowest first.
+
+    The most generous reading: there a host closes what lies below it too, star or not.
+    """
+    labels = pattern.removeprefix("*.").split(".")
+    for place in range(len(labels) - 1):
+        base = ".".join(labels[place:])
+        yield from (base, "*." + base)
 
 
 def _any_text(value: str) -> Misfit | None:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Final
 
 from consent import catalogue
-from consent.policy.matching import parents, same
+from consent.policy.matching import closed_by, same
 from consent.policy.types import NEVER_CATEGORIES, AppCategory, MatcherKind, Platform
 
 Shared = Mapping[str, Any]
@@ -84,7 +84,7 @@ def _let_out(apps: Iterable[Shared]) -> frozenset[tuple[MatcherKind, str]]:
 def _wider(kind: str, value: str) -> Iterator[tuple[MatcherKind, str]]:
     known = MatcherKind(kind)
     if known is MatcherKind.DOMAIN:
-        yield from ((known, pattern) for pattern in parents(value))
+        yield from ((known, pattern) for pattern in closed_by(value))
     else:
         yield known, same(known, value)
 

@@ -48,6 +48,7 @@ def test_a_star_fits_exactly_what_lies_below(host: str, base: str) -> None:
     assert bool(host_fit("*." + base, host)) is below
     assert bool(host_fit(base, host)) is (host == base)
     assert host_closed("*." + base, host) is (below or host == base)
+    assert host_closed(base, host) is (below or host == base)
 
 
 @given(st.text(max_size=60), HOSTS)
