@@ -17,7 +17,7 @@ from consent.policy.answers import (
     due_answer,
     read_facts,
 )
-from consent.policy.deadlines import Pause, UnknownJurisdictionError
+from consent.policy.deadlines import Pause, UnknownJurisdictionError, idle_pauses
 from consent.policy.factsfile import DAY, YEARS, FactsError
 from consent.policy.rulebook import load_rulebook
 from consent.policy.schema import RulebookError
@@ -105,14 +105,13 @@ def _bounds(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _due(asked: argparse.Namespace) -> dict[str, Any]:
-    return due_answer(
-        asked.right,
-        asked.jurisdictions,
-        asked.received,
-        load_rulebook(),
-        extended=asked.extended,
-        pauses=asked.pause,
-    )
+    right, rules = Right(asked.right), load_rulebook()
+    options = {"extended": asked.extended, "pauses": asked.pause}
+    answer = due_answer(asked.right, asked.jurisdictions, asked.received, rules, **options)
+    idle = idle_pauses(right, asked.jurisdictions, asked.received, rules, **options)
+    for (start, end), why in idle.items():
+        sys.stderr.write(f"The pause {start}/{end} moves nothing: {why}.\n")
+    return answer
 
 
 def _codes(text: str) -> frozenset[str]:

@@ -93,6 +93,39 @@ def pausable(jurisdictions: Iterable[str], received: date, rulebook: Rulebook) -
     }
 
 
+def idle_pauses(
+    right: Right,
+    jurisdictions: Iterable[str],
+    received: date,
+    rulebook: Rulebook,
+    *,
+    extended: bool = False,
+    pauses: Collection[Pause] = (),
+) -> dict[Pause, str]:
+    """Return which of the pauses move nothing, each with the reason in words."""
+    codes = tuple(jurisdictions)
+
+    def end(stops: Collection[Pause]) -> date | None:
+        return due(right, codes, received, rulebook, extended=extended, pauses=stops)
+
+    last = end(pauses)
+    return {
+        pause: _why_idle(pause, received, last)
+        for pause in pauses
+        if end([other for other in pauses if other != pause]) == last
+    }
+
+
+def _why_idle(pause: Pause, received: date, last: date | None) -> str:
+    if pause[0] == pause[1]:
+        return "it has no day"
+    if pause[1] <= received:
+        return "it is over before the request came"
+    if last and pause[0] >= last:
+        return f"it begins on {last}, the last day, or later, when the period is over"
+    return "the period that ends first is one that no question to the person stops"
+
+
 def acknowledge_by(bounds: Bounds, received: date, rulebook: Rulebook) -> date | None:
     """Return the day by which receipt must be confirmed; `None` where no law asks for it."""
     days = bounds.dsar_ack_days

@@ -345,6 +345,27 @@ def test_due_says_the_day(ask: Any) -> None:
     assert ask(*asked, "US-NY") == (0, {"due": None}, "")
 
 
+@pytest.mark.parametrize(
+    ("places", "pause", "due", "why"),
+    [
+        ("GB", "2027-01-10/2027-01-15", "2027-01-10", "begins on 2027-01-10, the last day"),
+        ("GB", "2026-12-01/2026-12-10", "2027-01-10", "over before the request came"),
+        ("GB", "2026-12-12/2026-12-12", "2027-01-10", "has no day"),
+        ("GB,FR", "2026-12-12/2026-12-14", "2027-01-10", "no question to the person stops"),
+        ("GB", "2027-01-09/2027-01-11", "2027-01-12", ""),
+    ],
+)
+def test_of_a_pause_that_moves_nothing_it_says_why(
+    ask: Any, places: str, pause: str, due: str, why: str
+) -> None:
+    asked = ("due", "--right", "access", "--received", "2026-12-10", "--jurisdictions", places)
+
+    status, answer, said = ask(*asked, "--pause", pause)
+
+    assert (status, answer) == (0, {"due": due})
+    assert (why in said and pause in said) if why else not said
+
+
 def test_a_pause_is_refused_where_no_law_stops_the_clock(ask: Any) -> None:
     asked = ("due", "--right", "access", "--received", "2026-12-10", "--jurisdictions", "FR")
 
