@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit import protection
+from portal.derived import DERIVED
 from portal.servers.locations import role_name
 
 
@@ -77,7 +78,7 @@ TABLES: Final = (
     Table("portal_policykey"),
     _final("portal_keymanifest"),
     Table("portal_servicetoken"),
-    # Derived from the rows above, or mere work in progress: no entry of their own.
+    # Derived from the rows above (`portal.derived`), or work in progress: no entry of their own.
     _free("consent_cohort", "SELECT, INSERT, UPDATE"),
     _final("consent_cohortmembership", governed=False),
     _final("consent_cohortpolicy", governed=False),
@@ -213,9 +214,13 @@ BEGIN
     RAISE EXCEPTION 'this change lacks an approval'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  -- Who agreed for a council must hold the seat until it is decided; afterwards it is.
   IF EXISTS (SELECT 1 FROM unnest(NEW.council_units) u(unit)
              WHERE NOT EXISTS (SELECT 1 FROM consent_proposalvote v
-               WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = u.unit)) THEN
+               WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = u.unit
+               AND (TG_OP = 'UPDATE' AND OLD.state <> 'open' OR EXISTS (
+                 SELECT 1 FROM consent_councilseat s
+                 WHERE s.person = v.voter AND s.unit = v.unit AND s.ended_at IS NULL)))) THEN
     RAISE EXCEPTION 'this change lacks the agreement of a works council'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
@@ -317,6 +322,7 @@ def statements() -> Iterator[str]:
     yield NOTICE_FINAL
     yield FOUR_EYES
     yield COUNCIL_SEATS
+    yield DERIVED
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

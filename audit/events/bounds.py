@@ -103,7 +103,7 @@ class AllowlistChanged(Event):
 
 @event
 class AgreementRecorded(Event):
-    """An agreement, such as one with a works council, was recorded; it can only narrow."""
+    """An agreement, such as one with a works council, was recorded."""
 
     type = "agreement.recorded"
     title = "Agreement recorded"

@@ -10,7 +10,11 @@ from consent.policy.types import Signal
 
 
 class Agreement(models.Model):
-    """A works agreement as caps; it only ever tightens. An empty list caps nothing."""
+    """A works agreement as caps. An empty list caps nothing.
+
+    One more never permits anything: only one that replaces another, or says that it completes the
+    others, may, and that one waits for votes.
+    """
 
     code = models.CharField(max_length=60, unique=True)
     title = models.CharField(max_length=200)
@@ -34,6 +38,8 @@ class Agreement(models.Model):
     replaces = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="replaced_by"
     )
+    # It speaks for the people and purposes too that agreements before it leave out.
+    completes = models.BooleanField(default=False)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
@@ -57,6 +63,7 @@ class Agreement(models.Model):
             "council_may_veto",
             "council_units",
             "replaces",
+            "completes",
             "recorded_at",
         }
 

@@ -1,5 +1,9 @@
 """Whom agreements bind and until when: by place and site, and by what came after them.
 
+One more agreement never permits what was denied without it, whenever it begins: where an agreement
+says nothing of some people or a purpose, only one that stood before it or says that it completes
+the others speaks for them. Those that say so, or replace another, wait for votes.
+
 Asks the database nothing: agreements are given, and rules that say which place lies in which.
 """
 
@@ -45,9 +49,13 @@ class Agreements:
         self.rows = tuple(rows)
         self._rules = rules
         self._later = {row.replaces_id: row for row in self.rows if row.replaces_id}
+        self._by_key = {row.pk: row for row in self.rows}
         self._by_paper: dict[str, list[Agreement]] = {}
-        for row in self.rows:
-            self._by_paper.setdefault(row.document_sha256, []).append(row)
+        for row in sorted(self.rows, key=lambda row: row.pk):
+            papers = self._by_paper.setdefault(row.document_sha256, [])
+            # By the document of another one nothing more is evidence unless somebody voted for it.
+            if not papers or row.completes or row.replaces_id:
+                papers.append(row)
 
     def about(self, people: People) -> list[Agreement]:
         """Return those that are about these people, whatever their purposes and days."""
@@ -80,12 +88,26 @@ class Agreements:
         ends = self.ends(agreement, people)
         return agreement.valid_from <= on and (ends is None or on < ends)
 
+    def lifts(self, speaking: Agreement, silent: Agreement) -> bool:
+        """Say whether one may speak where another says nothing: it was first, or completes it.
+
+        A replacement has the place of what it replaces, and speaks beside it.
+        """
+        return speaking.completes or self._first_of(speaking) <= self._first_of(silent)
+
+    def _first_of(self, row: Agreement) -> int:
+        """Return the key of the first agreement of the line in which this one replaces others."""
+        while row.replaces_id:
+            row = self._by_key[row.replaces_id]
+        return row.pk
+
     def windows(self, paper: str, place: str, people: People) -> list[Window] | None:
         """Return when a document counts as evidence for a place; None: it is of no agreement.
 
         An agreement's own document says that it is agreed. So it counts while the agreement is in
-        force, and for the people it binds. For a place of others, whose sites nobody knows, it
-        must be about everybody there.
+        force, and for the people it binds; by the document of an earlier one, another agreement
+        adds to that only as it replaces one or completes them. For a place of others, whose sites
+        nobody knows, it must be about everybody there.
         """
         if paper not in self._by_paper:
             return None

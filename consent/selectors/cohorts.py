@@ -201,6 +201,7 @@ def _apps(agreements: Collection[Agreement], rules: Rulebook) -> dict[str, Any]:
             "category": app.category,
             "data_of": app.data_of,
             "counterparties": app.counterparties,
+            "places_of_others": sorted(with_those_above(app.counterparties or (), rules)),
             "agreements_of_others": _of_colleagues(app, agreements, rules),
             "blocked": app.blocked_at is not None,
             "matchers": [_mark(mark) for mark in _marks(app)],
@@ -254,6 +255,11 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
 def _purpose(inputs: PurposeInputs, about: _About, shared: Published) -> dict[str, Any]:
     bound, silent = by_speaking(about.bound, inputs.purpose.code)
     others, silent_others = by_speaking(about.others, inputs.purpose.code)
+
+    def lifted(row: Agreement, among: Collection[Agreement]) -> dict[str, list[str]]:
+        """Return by which agreements the silence of one is lifted, while they bind."""
+        return {"lifted_by": [one.code for one in among if shared.agreements.lifts(one, row)]}
+
     return {
         **inputs.terms,
         "gates": list(_evidence_for(inputs, about, shared)),
@@ -261,12 +267,14 @@ def _purpose(inputs: PurposeInputs, about: _About, shared: Published) -> dict[st
         # Those about the same people that name other purposes only, and those about their places
         # that name other sites only.
         "silent_agreements": [
-            _agreement(row, about, shared) for row in (*silent, *about.at_other_sites)
+            {**_agreement(row, about, shared), **lifted(row, bound)}
+            for row in (*silent, *about.at_other_sites)
         ],
         # Of the colleagues whose words some app shows, wherever they are.
         "agreements_of_others": [_agreement(row, about, shared, theirs=False) for row in others],
         "silent_agreements_of_others": [
-            _agreement(row, about, shared, theirs=False) for row in silent_others
+            {**_agreement(row, about, shared, theirs=False), **lifted(row, others)}
+            for row in silent_others
         ],
         # Of every place: in content signals the places of others count as well.
         "overrides": [_override(row) for row in inputs.overrides],

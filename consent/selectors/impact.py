@@ -91,6 +91,8 @@ class Impact:
     """Sites it names where nobody is today: there it binds nobody."""
     anew: int | None = 0
     """People where whoever said yes is asked anew, by a new notice."""
+    ahead: str | None = None
+    """The day to come on which it begins: what it does then is told with what it does at once."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, to be frozen."""
@@ -117,21 +119,30 @@ class Impact:
             hours=document.get("hours", 0),
             unknown=tuple(document.get("unknown", ())),
             anew=document.get("anew", 0),
+            ahead=document.get("ahead"),
         )
 
 
-def compare(before: Snapshot, after: Snapshot) -> Impact:
-    """Return what lies between two snapshots, for the people there are."""
+def compare(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> Impact:
+    """Return what lies between two snapshots, for the people there are.
+
+    Of several pairs, each of another instant: what lies between those of any.
+    """
+    found = _Found()
+    for before, after in pairs:
+        _look(before, after, found)
+    return found.impact()
+
+
+def _look(before: Snapshot, after: Snapshot, found: "_Found") -> None:
     ages = ages_of((before.rules, after.rules), before.at.date())
     known: dict[Hashable, Outcome] = {}
-    found = _Found()
     for cohort, purpose in _changed(before, after):
         here = Place(before, after, cohort, purpose)
         key = here.shared_with()
         if key not in known:
             known[key] = here.outcome(ages)
         found.add(cohort, known[key])
-    return found.impact()
 
 
 def _changed(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, str]]:

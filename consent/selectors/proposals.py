@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from consent.models import CouncilSeat, Proposal, ProposalVote
 from consent.selectors.impact import Blocked, Impact, Line
@@ -41,14 +42,29 @@ class DiffRow:
 
 
 def missing_votes(proposal: Proposal) -> Missing:
-    """Return who still must agree; silence is no agreement."""
+    """Return who still must agree; silence is no agreement.
+
+    Nor is a council's word whose giver holds no seat there any more when it is decided.
+    """
     agreed = proposal.votes.filter(vote=ProposalVote.Vote.APPROVE)
     officers = agreed.filter(unit="").aggregate(n=Count("voter", distinct=True))["n"]
-    heard = set(agreed.exclude(unit="").values_list("unit", flat=True))
+    heard = {cast.unit for cast in agreed.exclude(unit="") if counts(cast, proposal)}
     return Missing(
         approvals=max(proposal.approvals_needed - officers, 0),
         units=tuple(unit for unit in proposal.council_units if unit not in heard),
     )
+
+
+def counts(cast: ProposalVote, proposal: Proposal) -> bool:
+    """Say whether a vote counts: a yes of a council needs its giver's seat until the decision.
+
+    A veto stands, whatever becomes of the seat it was given from.
+    """
+    if not cast.unit or cast.vote == ProposalVote.Vote.VETO:
+        return True
+    until = proposal.decided_at or timezone.now()
+    seats = CouncilSeat.objects.filter(person=cast.voter, unit=cast.unit)
+    return seats.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=until)).exists()
 
 
 def seats_of(person: UUID, *, on: date) -> list[str]:
@@ -87,7 +103,13 @@ def proposal_view(proposal: Proposal) -> dict[str, Any]:
         "approvals_needed": proposal.approvals_needed,
         "council_units": list(proposal.council_units),
         "votes": [
-            {"voter": v.voter, "unit": v.unit, "vote": v.vote, "recorded_at": v.recorded_at}
+            {
+                "voter": v.voter,
+                "unit": v.unit,
+                "vote": v.vote,
+                "recorded_at": v.recorded_at,
+                "counts": counts(v, proposal),
+            }
             for v in votes
         ],
         "missing": missing_votes(proposal),
@@ -106,6 +128,11 @@ def impact_lines(impact: Impact) -> list[str]:
         told.append(f"{_number(impact.anew)} people: whoever said yes is asked anew")
     told += map(_blocked_in_words, impact.blocked)
     told += [f"Site {site} binds nobody today" for site in impact.unknown]
+    if impact.ahead:
+        return [
+            *(told or ["Nobody is concerned"]),
+            f"As of today and of {impact.ahead}, when it begins",
+        ]
     return told or ["Nobody is concerned today"]
 
 

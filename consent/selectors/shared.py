@@ -58,7 +58,7 @@ def agreements_of(purpose: Purposed, today: date) -> tuple[Agreement, ...]:
 
     One whose last day is over and that nothing replaced still binds, and covers nothing. Nor does
     one that names other purposes or other sites only, where no agreement of its place speaks of
-    this purpose to these people.
+    this purpose to these people that was first or completes it.
     """
     return _agreements(purpose["agreements"], purpose.get("silent_agreements", ()), today)
 
@@ -72,6 +72,10 @@ def agreements_of_others(
         [item for item in purpose.get(key, ()) if item["code"] in codes]
         for key in ("agreements_of_others", "silent_agreements_of_others")
     )
+    # Of each its places where such colleagues are: one more place of theirs must lift no silence.
+    there = app.get("places_of_others")
+    if there is not None:
+        silent = [{**item, "places": set(there).intersection(item["places"])} for item in silent]
     return _agreements(speaking, silent, today)
 
 
@@ -79,14 +83,22 @@ def _agreements(
     speaking: Iterable[Mapping[str, Any]], silent: Iterable[Mapping[str, Any]], today: date
 ) -> tuple[Agreement, ...]:
     binding = [item for item in speaking if _binds(item, today)]
-    spoken = {place for item in binding for place in item.get("places", ())}
-    mute = [
-        item for item in silent if _binds(item, today) and not spoken.issuperset(item["places"])
-    ]
+    mute = [item for item in silent if _binds(item, today) and not _is_lifted(item, binding)]
     return (
         *map(_agreement, binding),
         *(Agreement(name=item["code"], signals=frozenset()) for item in mute),
     )
+
+
+def _is_lifted(silent: Mapping[str, Any], binding: Iterable[Mapping[str, Any]]) -> bool:
+    """Say whether agreements speak for every place of one that says nothing here, and may.
+
+    Where a document does not say which may, it is from when all did.
+    """
+    may = silent.get("lifted_by")
+    speaking = [item for item in binding if may is None or item["code"] in may]
+    spoken = {place for item in speaking for place in item.get("places", ())}
+    return spoken.issuperset(silent["places"])
 
 
 def _agreement(item: Mapping[str, Any]) -> Agreement:

@@ -43,7 +43,9 @@ def give_seat(
 
 @transaction.atomic
 def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> CouncilSeat:
-    """End a seat now; votes cast from it before stay. A repeat returns it as it stands.
+    """End a seat now. A veto cast from it stands; a yes counts no more where nothing is decided.
+
+    A repeat returns the seat as it stands.
 
     Raises SeatNotYours or SeatConflict as `give_seat` does.
     """

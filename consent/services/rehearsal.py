@@ -1,5 +1,9 @@
-"""What a change would do, by doing it: inside a savepoint, looked at, and undone."""
+"""What a change would do, by doing it: inside a savepoint, looked at, and undone.
 
+It is looked at as of now and, where it begins on a day ahead, as of that day too.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
@@ -12,6 +16,7 @@ from audit.event import UnfitEventError
 from audit.ledger import Actor
 from consent.digests import digest
 from consent.exceptions import ChangeUnfit
+from consent.selectors.facts import midnight
 from consent.selectors.impact import Impact, compare
 from consent.selectors.outcomes import Snapshot, take_snapshot
 from consent.services.changes import Change, read_change
@@ -25,7 +30,7 @@ REFUSED_BY_DATABASE = (IntegrityError, DataError, UnfitEventError)
 class _Undone(Exception):
     """No error: it takes the savepoint back, and carries out what was seen there."""
 
-    def __init__(self, after: Standing, later: Snapshot) -> None:
+    def __init__(self, after: Standing, later: list[Snapshot]) -> None:
         super().__init__()
         self.after = after
         self.later = later
@@ -47,28 +52,37 @@ def rehearse(change: Change, *, author: UUID) -> Rehearsal:
     services have for it.
     """
     change.check()
-    now = timezone.now()
-    before, earlier = change.standing(), take_snapshot(now)
-    after, later = _done_and_undone(change, author, now)
+    instants = _instants(change, timezone.now())
+    before, earlier = change.standing(), [take_snapshot(at) for at in instants]
+    after, later = _done_and_undone(change, author, instants)
     if digest(before) == digest(after):
         raise ChangeUnfit("payload: nothing would change")
-    impact = replace(compare(earlier, later), unknown=change.unknown())
-    return Rehearsal(before, after, impact)
+    ahead = instants[-1].date().isoformat() if len(instants) > 1 else None
+    found = compare(zip(earlier, later, strict=True))
+    return Rehearsal(before, after, replace(found, unknown=change.unknown(), ahead=ahead))
 
 
-def _done_and_undone(change: Change, author: UUID, now: datetime) -> tuple[Standing, Snapshot]:
+def _instants(change: Change, now: datetime) -> list[datetime]:
+    """Return now and, where the change begins on a day to come, the beginning of that day."""
+    first = change.begins()
+    return [now, midnight(first)] if first and first > now.date() else [now]
+
+
+def _done_and_undone(
+    change: Change, author: UUID, instants: Sequence[datetime]
+) -> tuple[Standing, list[Snapshot]]:
     try:
         # Left by an exception, the block refreshes no cohort: the documents are only computed.
         with transaction.atomic(), refresh_once():
             change.apply(actor=Actor.staff(author))
-            _undo(change.standing(), take_snapshot(now))
+            _undo(change.standing(), [take_snapshot(at) for at in instants])
     except _Undone as seen:
         return seen.after, seen.later
     except REFUSED_BY_DATABASE as refusal:
         raise ChangeUnfit("payload: the database refuses this change as it is written") from refusal
 
 
-def _undo(after: Standing, later: Snapshot) -> NoReturn:
+def _undo(after: Standing, later: list[Snapshot]) -> NoReturn:
     raise _Undone(after, later)
 
 

@@ -1,5 +1,6 @@
 """Votes on proposals: privacy officers approve or reject, works councils agree or veto."""
 
+from contextlib import suppress
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,7 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.models import CouncilSeat, Proposal, ProposalVote
 from consent.selectors.proposals import missing_votes
-from consent.services.proposals import carry_out
+from consent.services.proposals import carry_out, revert_proposal
 
 OFFICERS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.REJECT}
 COUNCILS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.VETO}
@@ -23,13 +24,19 @@ def vote(*, proposal: UUID, voter: UUID, vote: str, unit: str = "") -> Proposal:
     """Record a vote, as a privacy officer or for the council of `unit`; return what then stands.
 
     With the last vote it needs the change is made at once, or waits for its hour. A rejection and
-    a veto end it. The same vote again returns what stands. Raises VoteUnclear, ProposalDecided,
+    a veto end it; where it narrowed at once it stands, and the way back is proposed in the same
+    breath, by who rejected it, since that widens and needs somebody else's approval.
+
+    The same vote again returns what stands. Raises VoteUnclear, ProposalDecided,
     ApproverIsRequester, AlreadyVoted, UnitNotAsked or SeatMissing; then nothing changed.
     """
     said = _said(vote, unit)
     # Two last votes at once: one waits here, and then finds the change made.
     standing = Proposal.objects.select_for_update().get(uuid=proposal)
-    if standing.votes.filter(voter=voter, unit=unit, vote=said).exists():
+    if same := standing.votes.filter(voter=voter, unit=unit, vote=said).first():
+        # A council's yes may count again, by a seat that was given anew.
+        if standing.state == Proposal.State.OPEN:
+            _settle(standing, same)
         return standing
     _refuse_unheard(standing, voter, said, unit)
     cast = ProposalVote.objects.create(proposal=standing, voter=voter, unit=unit, vote=said)
@@ -82,6 +89,8 @@ def _settle(proposal: Proposal, cast: ProposalVote) -> None:
             if cast.vote == ProposalVote.Vote.REJECT
             else Proposal.State.VETOED,
         )
+        if proposal.applied_at is not None:
+            _propose_the_way_back(proposal, cast.voter)
     elif not missing_votes(proposal).nobody:
         proposal.decided_by = proposal.decided_at = None
     elif proposal.applied_at is not None:  # it tightened at once, and this is the look afterwards
@@ -90,6 +99,12 @@ def _settle(proposal: Proposal, cast: ProposalVote) -> None:
         _decide(proposal, Proposal.State.APPROVED)
     else:
         carry_out(proposal, actor=Actor.staff(cast.voter))
+
+
+def _propose_the_way_back(proposal: Proposal, by: UUID) -> None:
+    """Propose it where there is one; else the pages say that what was rejected stands."""
+    with suppress(exceptions.ConsentError):
+        revert_proposal(proposal=proposal.uuid, by=by)
 
 
 def _decide(proposal: Proposal, state: Proposal.State) -> None:

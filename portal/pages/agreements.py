@@ -30,7 +30,9 @@ def agreements(request: HttpRequest) -> HttpResponse:
     listed = sorted(listing(), key=lambda item: (item["state"] != "in_force", item["name"]))
     context = {
         "title": _("Agreements"),
-        "lead": _("An agreement only narrows what is recorded. When it ends, so does recording."),
+        "lead": _(
+            "One more agreement only narrows what is recorded. When it ends, so does recording."
+        ),
         "caption": _("Agreements"),
         "empty": _("No agreement was recorded yet."),
         "add_url": reverse("change-new", args=["agreement.record"]) if officer else "",
@@ -130,6 +132,10 @@ def _facts(agreement: Agreement) -> list[dict[str, Any]]:
         {"label": _("Until"), "day": agreement.valid_until}
         if agreement.valid_until
         else {"label": _("Until"), "text": _("open-ended")},
+        {
+            "label": _("Completes the agreements before it"),
+            "state": "yes" if agreement.completes else "no",
+        },
         {"label": _("Council may veto"), "state": "yes" if agreement.council_may_veto else "no"},
         {"label": _("Units asked"), "text": ", ".join(agreement.council_units) or _("none named")},
         {"label": _("Digest of the document"), "code": agreement.document_sha256},

@@ -98,10 +98,10 @@ def test_where_agreements_name_sites_only_nothing_is_agreed_elsewhere(
     work_at(world.subject, "Cork")
     assert allowed(world.subject, now()) == {"tracker"}
 
-    agree("B", sites=["Dublin"])
+    agree("B", sites=["Dublin"], completes=True)
     work_at(world.subject, "Dublin")
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
-    agree("C", apps=["sheet"])
+    agree("C", apps=["sheet"], completes=True)
     work_at(world.subject, "Galway")
     assert allowed(world.subject, now()) == {"sheet"}, "one for everybody is about them, too"
     assert allowed(world.another_subject("FR"), now()) == set()
@@ -133,8 +133,8 @@ def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
     """All gates of this world were closed by the document of the agreement."""
     from consent import selectors
 
-    agree("A", sites=["Cork"], document_sha256="0" * 64)
     agree("ALL")
+    agree("A", sites=["Cork"], document_sha256="0" * 64)
 
     assert not allowed(world.subject, now())
     work_at(world.subject, "Dublin")
@@ -147,6 +147,8 @@ def test_the_paper_of_an_agreement_with_sites_closes_no_gate_elsewhere(
     assert not allowed(world.subject, now())
 
     agree("B", sites=["Dublin"], document_sha256="0" * 64)
+    assert not allowed(world.subject, now()), "by one more paper nothing is evidence"
+    agree("C", sites=["Dublin"], document_sha256="0" * 64, completes=True)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
@@ -158,7 +160,7 @@ def test_the_paper_of_an_agreement_for_everybody_closes_gates_at_every_site(
     work_at(world.subject, "Dublin")
     assert not allowed(world.subject, now())
 
-    agree("C", document_sha256="0" * 64)
+    agree("C", document_sha256="0" * 64, completes=True)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
@@ -332,7 +334,7 @@ def test_an_agreement_about_other_purposes_lets_nothing_of_this_one_through(
     assert [ground.code for ground in answer.steps[0].grounds] == ["A"]
     assert "A" not in [ground.code for ground in answer.stands]
 
-    agree("B", purposes=["train-agents"], valid_from=TODAY + DAY)
+    agree("B", purposes=["train-agents"], valid_from=TODAY + DAY, completes=True)
     assert not allowed(world.subject, midnight(TODAY + DAY) - SECOND)
     assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker", "sheet"}
     elsewhere = world.another_subject("FR")
@@ -345,10 +347,10 @@ def test_an_agreement_that_speaks_for_one_place_does_not_speak_for_the_other(
 ) -> None:
     """One about Ireland and the Union names other purposes; only for Ireland there is another."""
     agree("A", jurisdictions=["IE", "EU"], purposes=["another"])
-    agree("B", jurisdictions=["IE"], purposes=["train-agents"])
+    agree("B", jurisdictions=["IE"], purposes=["train-agents"], completes=True)
     assert not allowed(world.subject, now())
 
-    agree("C", jurisdictions=["EU"], purposes=["train-agents"])
+    agree("C", jurisdictions=["EU"], purposes=["train-agents"], completes=True)
     assert allowed(world.subject, now()) == {"tracker", "sheet"}
 
 
@@ -362,6 +364,7 @@ PAPERS = st.lists(
             "purposes": st.sampled_from([[], [], ["train-agents"], ["another"]]),
             "apps": st.sampled_from([[], [], ["tracker"], ["sheet"]]),
             "signals": st.sampled_from([[], ["scroll"], ["scroll", "key_meta"]]),
+            "completes": st.booleans(),
         }
     ),
     max_size=3,
@@ -379,9 +382,15 @@ def bound_by(papers: list[dict[str, Any]], whom: str, signal: str) -> bool:
         return True
     if any(paper["signals"] and signal not in paper["signals"] for paper in speaking):
         return True
-    spoken = {place for paper in speaking for place in paper["jurisdictions"]}
-    silent = {place for paper in there for place in paper["jurisdictions"]} - spoken
-    return bool(silent & places)
+    return any(
+        not any(
+            place in other["jurisdictions"] and (other["completes"] or papers.index(other) < n)
+            for other in speaking
+        )
+        for n, paper in enumerate(papers)
+        if paper in there and paper not in speaking
+        for place in places & set(paper["jurisdictions"])
+    )
 
 
 def test_against_a_model_whom_agreements_bind_and_what_they_refuse_for_all(database: Any) -> None:

@@ -78,6 +78,31 @@ def test_shorter_acts_at_once_and_is_reviewed_afterwards(world: Any, database: A
     assert days(database) == 60
 
 
+def test_what_was_not_approved_and_stands_says_so_and_leads_back(world: Any, database: Any) -> None:
+    author, second = signed_in("privacy_officer"), another_officer()
+    propose(author, "purpose.change", purpose="train-agents", retention_days="30")
+    page = f"/privacy/changes/{only(database)}/"
+
+    second.post(page + "vote/", {"vote": "reject"})
+
+    shown, back = second.get(page).content.decode(), f"/privacy/changes/{only(database)}/"
+    assert days(database) == 30
+    assert "Not approved, still in effect" in shown
+    assert "it stays in effect until going back is approved" in shown
+    assert f'href="{back}"' in shown
+    assert "Go back to what stood before" not in shown, "that is proposed"
+    author.post(back + "vote/", {"vote": "reject"})
+    shown = second.get(page).content.decode()
+    assert "No proposal to go back is under way" in shown
+    assert "Go back to what stood before" in shown
+    second.post(page + "revert/")
+    author.post(f"/privacy/changes/{only(database)}/vote/", {"vote": "approve"})
+    assert days(database) == 60
+    shown = second.get(page).content.decode()
+    assert "Not approved, and led back" in shown
+    assert "it stays in effect" not in shown
+
+
 def test_what_is_refused_keeps_what_was_typed(world: Any, database: Any) -> None:
     author = signed_in("privacy_officer")
     answer = propose(author, "purpose.change", purpose="train-agents", description="", name="")

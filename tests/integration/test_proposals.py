@@ -214,11 +214,25 @@ def test_a_rejected_tightening_stands_until_its_revert_is_approved(
     proposal = vote(propose("purpose.change", SHORTER), OTHER, "reject")
     assert (proposal.state, current(database)) == ("rejected", 30)
 
-    back = services.revert_proposal(proposal=proposal.uuid, by=OTHER)
-
+    back = proposal.reverted_by.get()
+    assert (back.proposed_by, back.approvals_needed) == (OTHER, 1), "who rejects it proposes that"
+    assert services.revert_proposal(proposal=proposal.uuid, by=THIRD) == back
     assert (back.state, back.tightens, current(database)) == ("open", False, 30)
     assert vote(back, AUTHOR).state == "applied"
     assert current(database) == 60
+
+
+def test_a_rejection_stands_where_no_change_leads_back(world: Any, database: Any) -> None:
+    from consent.models import Proposal
+
+    first = propose("purpose.change", SHORTER)
+    vote(propose("purpose.change", {**LONGER, "retention_days": 60}), OTHER)
+    assert current(database) == 60
+
+    rejected = vote(first, OTHER, "reject")
+
+    assert (rejected.state, rejected.reverted_by.exists()) == ("rejected", False)
+    assert Proposal.objects.count() == 2
 
 
 def test_no_council_delays_what_tightens(world: Any, council: Any, database: Any) -> None:
@@ -282,6 +296,68 @@ def test_a_veto_ends_it_whatever_the_others_said(world: Any, council: Any, datab
         vote(proposal, BERLIN, unit="berlin")
     assert current(database) == 60
     assert len(said(database, "proposal.vetoed")) == 1
+
+
+def test_a_yes_counts_no_more_once_its_seat_has_ended(
+    world: Any, council: Any, database: Any
+) -> None:
+    """Until it is decided; a veto stands, and what was decided stays so until its hour."""
+    from consent import selectors, services
+    from consent.models import CouncilSeat
+
+    def end(person: UUID, unit: str) -> None:
+        standing = CouncilSeat.objects.get(person=person, unit=unit, ended_at=None)
+        services.end_seat(seat=standing, actor=factories.OFFICER)
+
+    hour = datetime.now(UTC) + timedelta(hours=1)
+    ahead = propose("allowlist.change", ADD, effective_at=hour)
+    proposal = propose("purpose.change", {**LONGER, "retention_days": 80})
+    for one in (ahead, proposal):
+        vote(one, OTHER)
+        vote(one, MUNICH, unit="munich")
+    assert vote(ahead, BERLIN, unit="berlin").state == "approved"
+    end(MUNICH, "munich")
+
+    proposal = vote(proposal, BERLIN, unit="berlin")
+
+    assert (proposal.state, current(database)) == ("open", 60)
+    view = selectors.proposal_view(proposal)
+    assert view["missing"].units == ("munich",)
+    assert [one["counts"] for one in view["votes"]] == [True, False, True]
+    for state in ("approved", "applied"):
+        with pytest.raises(psycopg.errors.IntegrityError, match="works council"):
+            database.sql(
+                f"UPDATE consent_proposal SET state = '{state}', applied_at = now()"
+                f" WHERE id = {proposal.pk}"
+            )
+    vetoed = propose("purpose.change", {**LONGER, "retention_days": 70})
+    vote(vetoed, BOTH, "veto", "berlin")
+    end(BOTH, "berlin")
+    vetoed.refresh_from_db()
+    assert vetoed.state == "vetoed"
+
+    seat(MUNICH, "munich")
+    assert vote(proposal, MUNICH, unit="munich").state == "applied", "by a seat given anew"
+    assert selectors.proposal_view(proposal)["missing"].units == ()
+    end(MUNICH, "munich")
+    proposal.refresh_from_db()
+    assert selectors.proposal_view(proposal)["missing"].units == (), "then it had one"
+    with time_machine.travel(hour + timedelta(seconds=1)):
+        assert services.apply_due_proposals() == 1
+    ahead.refresh_from_db()
+    assert ahead.state == "applied", "its council had agreed while it sat"
+
+
+def test_a_wider_setting_asks_the_councils_and_a_narrower_one_nobody(
+    world: Any, council: Any, database: Any
+) -> None:
+    from consent import selectors
+
+    now = selectors.setting("lease_seconds")
+    wider = propose("setting.change", {"key": "lease_seconds", "value": now + 60})
+    assert (wider.tightens, wider.council_units) == (False, ["berlin", "munich"])
+    narrower = propose("setting.change", {"key": "lease_seconds", "value": now - 60})
+    assert (narrower.tightens, narrower.council_units) == (True, [])
 
 
 def test_only_a_seat_held_now_speaks_for_a_unit(world: Any, council: Any, database: Any) -> None:

@@ -184,7 +184,7 @@ def test_a_document_in_another_form_denies_until_it_is_written_anew(
     )
     database.sql("ALTER TABLE consent_cohortpolicy DISABLE TRIGGER USER")
     database.sql(statement)
-    database.sql("UPDATE consent_cohort SET rulebook = 'another'")
+    database.sql("UPDATE consent_cohort SET rulebook = ''")
     database.sql("ALTER TABLE consent_cohortpolicy ENABLE TRIGGER USER")
 
     assert selectors.verdicts_for(world.subject, at=now).allowed() == []

@@ -8,7 +8,7 @@ from django.utils import timezone
 from consent.exceptions import BeyondAgreement, CouncilUnknown
 from consent.models import Agreement, Cohort, CouncilSeat
 from consent.rules import rulebook
-from consent.selectors.agreements import Agreements, People, is_about, speaks_of
+from consent.selectors.agreements import Agreements, People, by_speaking
 from consent.selectors.impact import population
 from consent.services.changes.kind import Ask, Change, Reach
 
@@ -23,6 +23,13 @@ def agreements_binding(on: date) -> list[Agreement]:
     return [row for row in known.rows if known.binds(row, None, on)]
 
 
+def agreements_ahead(on: date) -> list[Agreement]:
+    """Return those that bind somebody on a day or will on a later one, as things stand."""
+    known = _known()
+    ends = ((row, known.ends(row, None)) for row in known.rows)
+    return [row for row, day in ends if day is None or on < day]
+
+
 def _known() -> Agreements:
     return Agreements(Agreement.objects.order_by("code"), rulebook())
 
@@ -33,10 +40,9 @@ def units_asked(change: Change) -> list[str]:
     Raises CouncilUnknown where a council must agree and nobody knows which: an agreement that
     lets the council veto names no unit and no seat is held, or a protected app is let go.
     """
-    standing = agreements_binding(timezone.now().date())
+    today = timezone.now().date()
     # The council of an agreement ahead signed it, too: nobody takes it away before its first day.
-    if (replaced := change.replaced()) and replaced not in standing:
-        standing.append(replaced)
+    standing = agreements_ahead(today) if change.asks_ahead() else agreements_binding(today)
     seated = set(CouncilSeat.objects.filter(ended_at__isnull=True).values_list("unit", flat=True))
     units: set[str] = set()
     for agreement in standing:
@@ -86,23 +92,23 @@ def _reached(asked: frozenset[str] | None, known: Agreements) -> list[People]:
 def _beyond(known: Agreements, ask: Ask, people: People) -> str | None:
     """Return which agreement does not cover what is asked of these people; None: all that bind do.
 
-    Each of their places that has agreements needs one that speaks of the purpose to them.
+    Each of their places that has agreements needs one that speaks of the purpose to them, and
+    that was there before the others or completes them.
     """
     today = timezone.now().date()
     bound, elsewhere = (
         [row for row in rows if known.binds(row, people, today)]
         for rows in (known.about(people), known.at_other_sites(people))
     )
-    for place in sorted(people.places):
-        there = [row for row in (*bound, *elsewhere) if place in row.jurisdictions]
-        if there and not any(
-            is_about(row, people) and speaks_of(row, ask.purpose) for row in there
-        ):
-            return f"Agreement {there[0].code} does not cover {ask.purpose}"
-    for agreement in bound:
-        if speaks_of(agreement, ask.purpose):
-            for what in _uncovered(agreement, ask):
-                return f"Agreement {agreement.code} does not cover {what}"
+    speaking, silent = by_speaking(bound, ask.purpose)
+    for row in (*silent, *elsewhere):
+        lifting = [one for one in speaking if known.lifts(one, row)]
+        spoken = {place for one in lifting for place in one.jurisdictions}
+        if not spoken.issuperset(people.places.intersection(row.jurisdictions)):
+            return f"Agreement {row.code} does not cover {ask.purpose}"
+    for agreement in speaking:
+        for what in _uncovered(agreement, ask):
+            return f"Agreement {agreement.code} does not cover {what}"
     return None
 
 

@@ -27,7 +27,9 @@ LISTS: Final = ("jurisdictions", "sites", "purposes", "apps", "signals", "counci
 
 @dataclass(frozen=True)
 class AgreementRecord(Change):
-    """A works agreement. One that replaces another may cap less, so that one waits for votes."""
+    """A works agreement. One that replaces another may cap less, and one that completes the others
+    speaks for whom they leave out, so those wait for votes.
+    """
 
     kind: ClassVar[str] = "agreement.record"
 
@@ -47,6 +49,7 @@ class AgreementRecord(Change):
     council_may_veto: bool
     council_units: tuple[str, ...]
     replaces: str | None
+    completes: bool
 
     @classmethod
     def read(cls, given: Given) -> Self:
@@ -81,6 +84,8 @@ class AgreementRecord(Change):
                 if given.is_null("replaces")
                 else given.matching("replaces", NUMBER, "the number of an agreement, or null")
             ),
+            # Proposals from before this was asked for do not have the key.
+            completes=given.has("completes") and given.flag("completes"),
         )
         agreement.refuse_odd(given)
         return agreement
@@ -121,14 +126,27 @@ class AgreementRecord(Change):
             "document_sha256": row and row.document_sha256,
             "council_may_veto": row and row.council_may_veto,
             "replaces": row and row.replaces and row.replaces.code,
+            **({"completes": True} if row and row.completes else {}),
         }
 
     def tightens(self) -> bool:
-        """Say whether it comes on top of what stands: an agreement can only narrow."""
-        return self.replaces is None
+        """Say whether it comes on top of what stands: then it permits nothing, on no day.
+
+        That follows from how agreements are combined (`consent.selectors.agreements`), not from
+        who is there today nor from when it begins.
+        """
+        return self.replaces is None and not self.completes
+
+    def asks_ahead(self) -> bool:
+        """Say yes: what it replaces or completes may be to come."""
+        return True
+
+    def begins(self) -> date:
+        """Return its first day."""
+        return self.valid_from
 
     def reach(self) -> Reach:
-        """Return what the replaced agreement is about, besides what this one is."""
+        """Return the places of the replaced agreement, besides its own."""
         replaced = self.replaced()
         places = set(self.jurisdictions) | set(replaced.jurisdictions if replaced else ())
         return Reach(jurisdictions=frozenset(places))
@@ -157,6 +175,7 @@ class AgreementRecord(Change):
                 council_may_veto=self.council_may_veto,
                 council_units=list(self.council_units),
                 replaces=self.replaced(),
+                completes=self.completes,
             ),
             actor=actor,
             at=at,
@@ -193,6 +212,7 @@ class AgreementRecord(Change):
             "parties": old.parties if old else self.parties,
             "valid_from": first.isoformat(),
             "replaces": self.code,
+            "completes": bool(old and old.completes),
         }
 
     def _can_be_taken_over(self, by: Agreement | None) -> bool:

@@ -26,6 +26,8 @@ FIELDS: Final = (
     "matchers",
 )
 
+MASKED: Final = "counterparties_masked"
+
 Matchers = list[list[str]]
 
 
@@ -41,7 +43,9 @@ class AppList(Change):
     @classmethod
     def read(cls, given: Given) -> Self:
         """Read the code and every field."""
-        return cls(given.code("code"), {name: _READERS[name](given) for name in FIELDS})
+        # Whether others' words are masked does nothing now (ADR 28); older proposals still say it.
+        named = [name for name in FIELDS if name != MASKED or given.has(name)]
+        return cls(given.code("code"), {name: _READERS[name](given) for name in named})
 
     def check(self) -> None:
         """Refuse a code that is taken, and marks that could not be stored under its category."""
@@ -66,7 +70,7 @@ class AppList(Change):
             category=AppCategory(self.fields["category"]),
             data_of=self.fields["data_of"],
             counterparties=self.fields["counterparties"],
-            counterparties_masked=self.fields["counterparties_masked"],
+            counterparties_masked=self.fields.get(MASKED, False),
             matchers=[
                 (Platform(platform), MatcherKind(kind), value)
                 for platform, kind, value in self.fields["matchers"]

@@ -83,6 +83,10 @@ class GateClose(Change):
         """Return the purpose, in the places of the gates."""
         return Reach(frozenset(place for place, _ in self.gates), frozenset({self.purpose}))
 
+    def begins(self) -> date:
+        """Return the first day of the document."""
+        return self.valid_from
+
     def ask(self) -> Ask:
         """Return the purpose, in the places of the gates."""
         return Ask(self.purpose, frozenset(place for place, _ in self.gates))

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Final, Self
 
 from audit.ledger import Actor
 from consent.exceptions import CannotRevert, ChangeUnfit
-from consent.models import Agreement, App, Purpose
+from consent.models import App, Purpose
 from consent.services.changes.given import Given
 
 Payload = dict[str, Any]
@@ -72,8 +72,12 @@ class Change(ABC):
         """Return what it touches; that decides which councils are asked."""
         return NOTHING
 
-    def replaced(self) -> Agreement | None:
-        """Return the agreement whose place it takes; None where it takes that of none."""
+    def asks_ahead(self) -> bool:
+        """Say whether those who signed agreements that have not begun are asked, too."""
+        return False
+
+    def begins(self) -> date | None:
+        """Return its first day, where it may lie ahead: the preview looks at that day as well."""
         return None
 
     def unknown(self) -> tuple[str, ...]:

@@ -72,6 +72,10 @@ class OverrideGrant(Change):
         """Return the purpose, in the place."""
         return Reach(frozenset({self.jurisdiction}), frozenset({self.purpose}))
 
+    def begins(self) -> date:
+        """Return its first day."""
+        return self.valid_from
+
     def ask(self) -> Ask:
         """Return the signal, in the place."""
         return Ask(

@@ -11,7 +11,7 @@ from consent import selectors
 from consent.models import Setting
 from consent.selectors.settings import KNOBS
 from consent.services.changes.given import Given
-from consent.services.changes.kind import Change, Payload, Standing
+from consent.services.changes.kind import Change, Payload, Reach, Standing
 from consent.services.settings import change_setting
 
 
@@ -46,6 +46,10 @@ class SettingChange(Change):
         shipped = int(getattr(settings, knob.shipped))
         new = shipped if self.value is None else self.value
         return knob.tightens(selectors.setting(self.key), new)
+
+    def reach(self) -> Reach:
+        """Return everything: a setting holds for everybody."""
+        return Reach()
 
     def apply(self, *, actor: Actor, at: datetime | None = None) -> None:
         """Set it."""

@@ -29,14 +29,6 @@ class _App(ChangeForm):
             (KNOWN, gettext_lazy("In the places ticked below, and nowhere else")),
         ],
     )
-    counterparties_masked = forms.BooleanField(
-        label=gettext_lazy("Other people's words are to be masked in this app"),
-        help_text=gettext_lazy(
-            "A plan, and it allows nothing: no agent drops other people's words yet, so titles,"
-            " text and pictures of this app are not recorded."
-        ),
-        required=False,
-    )
     matchers = fields.MatchersField(required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,7 +71,9 @@ class ChangeApp(_App):
 
     title: ClassVar[Words] = gettext_lazy("Change an app")
     lead: ClassVar[Words] = gettext_lazy(
-        "Moving an app out of a protected kind needs two approvers and the works council."
+        "Moving an app out of a protected kind needs two approvers and the works council. A mark"
+        " taken away may give its windows to another app, so that waits for a vote as well; to stop"
+        " recording in the app at once, block it, or say that its kind is unknown."
     )
     first: ClassVar[str] = "app"
 
@@ -160,6 +154,5 @@ def _standing(app: App) -> dict[str, Any]:
         "data_of": app.data_of,
         "others": NOT_KNOWN if app.counterparties is None else KNOWN,
         "counterparties": app.counterparties or [],
-        "counterparties_masked": app.counterparties_masked,
         "matchers": [[mark.platform, mark.kind, mark.value] for mark in marks],
     }

@@ -62,7 +62,8 @@ class RecordAgreement(_Dated):
 
     title: ClassVar[Words] = gettext_lazy("Record an agreement")
     lead: ClassVar[Words] = gettext_lazy(
-        "An agreement only narrows, so it acts at once; a second person looks at it afterwards."
+        "An agreement narrows, so it acts at once and a second person looks at it afterwards. One"
+        " that replaces another, or speaks for whom others leave out, waits for its votes."
     )
     submit: ClassVar[Words] = gettext_lazy("Record")
     field_order = ["code", "name", "parties"]
@@ -115,6 +116,14 @@ class RecordAgreement(_Dated):
         to_field_name="code",
         required=False,
     )
+    completes = forms.BooleanField(
+        label=gettext_lazy("It completes the agreements there are"),
+        help_text=gettext_lazy(
+            "It speaks for people and purposes that those leave out, and its document counts as"
+            " evidence for them. Not ticked: what they leave out stays off."
+        ),
+        required=False,
+    )
 
     def clean_zone(self) -> str:
         """Refuse what is no time zone."""
@@ -145,6 +154,7 @@ class RecordAgreement(_Dated):
             "council_may_veto": said["council_may_veto"],
             "council_units": fields.words(said["council_units"]),
             "replaces": said["replaces"].code if said["replaces"] else None,
+            "completes": said["completes"],
             **self.dates(),
         }
 

@@ -15,6 +15,7 @@ from consent import selectors, services
 from consent.exceptions import ConsentError
 from consent.models import Proposal
 from consent.selectors.proposals import seats_of as seats
+from consent.selectors.proposals import standing_revert
 from portal.models import Role, User
 from portal.pages.changes import rulechanges, words
 from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
@@ -154,13 +155,25 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
                 "who": vote["unit"] or name_of(vote["voter"]),
                 "word": words.VOTES[vote["vote"]],
                 "at": vote["recorded_at"],
+                "counts": vote["counts"],
             }
             for vote in view["votes"]
         ],
         "crumbs": [crumb("changes")],
+        **_afterwards(proposal),
         **_may(request, proposal, view),
     }
     return render(request, "privacy/change.html", context)
+
+
+def _afterwards(proposal: Proposal) -> dict[str, Any]:
+    """Return whether it stands though it was rejected, and the proposal to go back, if any."""
+    rejected = proposal.state == Proposal.State.REJECTED and proposal.applied_at is not None
+    back = standing_revert(proposal)
+    return {
+        "stands": rejected and not (back and back.applied_at),
+        "way_back": back and {"url": reverse("change", args=[back.uuid]), "state": _state(back)},
+    }
 
 
 def _may(request: HttpRequest, proposal: Proposal, view: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +230,11 @@ def _state(proposal: Proposal) -> dict[str, Any]:
         return {"state": "approved", "text": _("Approved, waits for its hour"), "tone": "wait"}
     if proposal.state == Proposal.State.APPLIED:
         return {"state": "in_force", "text": _("In effect"), "tone": "good"}
+    if proposal.state == Proposal.State.REJECTED and proposal.applied_at:
+        back = standing_revert(proposal)
+        if back and back.applied_at:
+            return {"state": "rejected", "text": _("Not approved, and led back"), "tone": "off"}
+        return {"state": "rejected", "text": _("Not approved, still in effect"), "tone": "wait"}
     return {"state": proposal.state}
 
 

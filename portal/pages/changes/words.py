@@ -1,8 +1,10 @@
 """A proposal in sentences: what it is about, what differs, its effect, and who is missing."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -80,6 +82,11 @@ def effect(impact: Impact | None) -> list[str]:
     for site in impact.unknown:
         found.append(
             _("Site %(site)s binds nobody today: nobody's facts name it.") % {"site": site}
+        )
+    if impact.ahead:
+        begins = date_format(date.fromisoformat(impact.ahead), "j M Y")
+        found.append(
+            _("This is what it does at once and on %(day)s, when it begins.") % {"day": begins}
         )
     return found
 

@@ -1,0 +1,117 @@
+"""What the database holds of rows that follow others: they need no entry, but cannot say otherwise.
+
+A cohort's facts are what its digest names. A person's cohort is where their last recorded move led,
+and their departure is the one that is recorded. The numbers by which an older policy is known to be
+older only rise. Checked at commit, as what follows is written beside what it follows from.
+"""
+
+from typing import Final
+
+DERIVED: Final = """
+CREATE OR REPLACE FUNCTION consent_refuse_other_facts() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'what a cohort shares stays: other facts are another cohort'
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER consent_cohort_facts BEFORE UPDATE ON consent_cohort
+FOR EACH ROW WHEN ((NEW.id, NEW.digest, NEW.facts) IS DISTINCT FROM (OLD.id, OLD.digest, OLD.facts))
+EXECUTE FUNCTION consent_refuse_other_facts();
+
+-- By what its newest revision says of itself: else workers would take an old one for up to date.
+CREATE OR REPLACE FUNCTION consent_refuse_other_rules() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  stands text;
+  made_with text;
+BEGIN
+  SELECT rulebook INTO stands FROM consent_cohort WHERE id = NEW.id;
+  SELECT encode(sha256(convert_to(
+      (p.document ->> 'form') || ' ' || (p.document ->> 'rulebook'), 'UTF8')), 'hex')
+    INTO made_with FROM consent_cohortpolicy p
+    WHERE p.cohort_id = NEW.id ORDER BY p.revision DESC LIMIT 1;
+  IF stands <> '' AND stands IS DISTINCT FROM made_with THEN
+    RAISE EXCEPTION 'cohort % has no revision made with these rules', NEW.id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS consent_cohort_rules ON consent_cohort;
+CREATE CONSTRAINT TRIGGER consent_cohort_rules AFTER INSERT OR UPDATE OF rulebook ON consent_cohort
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION consent_refuse_other_rules();
+
+CREATE OR REPLACE FUNCTION consent_refuse_falling() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'the numbers of % only rise', TG_TABLE_NAME
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER consent_personal_rises BEFORE UPDATE ON consent_personalpolicy
+FOR EACH ROW WHEN ((NEW.id, NEW.subject_id) IS DISTINCT FROM (OLD.id, OLD.subject_id)
+  OR NEW.revision <= OLD.revision)
+EXECUTE FUNCTION consent_refuse_falling();
+CREATE OR REPLACE TRIGGER consent_subject_rises BEFORE UPDATE ON consent_subject
+FOR EACH ROW WHEN ((NEW.id, NEW.ref) IS DISTINCT FROM (OLD.id, OLD.ref)
+  OR NEW.position < OLD.position)
+EXECUTE FUNCTION consent_refuse_falling();
+
+CREATE OR REPLACE FUNCTION consent_check_departure(person bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM consent_subject s WHERE s.id = person AND s.departed_at IS DISTINCT FROM
+      (SELECT d.left_at FROM consent_departure d
+       WHERE d.subject_id = person AND d.ended_at IS NULL)) THEN
+    RAISE EXCEPTION 'subject % has left when their departure says so', person
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION consent_refuse_other_departure() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  PERFORM consent_check_departure(NEW.subject_id);
+  RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS consent_departure_shows ON consent_departure;
+CREATE CONSTRAINT TRIGGER consent_departure_shows
+AFTER INSERT OR UPDATE OF subject_id, left_at, ended_at ON consent_departure
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION consent_refuse_other_departure();
+
+CREATE OR REPLACE FUNCTION consent_refuse_unrecorded_move() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  s consent_subject%ROWTYPE;
+BEGIN
+  SELECT * INTO s FROM consent_subject WHERE id = NEW.id;
+  PERFORM consent_check_departure(s.id);
+  IF s.cohort_id IS DISTINCT FROM (SELECT m.cohort_id FROM consent_cohortmembership m
+      WHERE m.subject_id = s.id ORDER BY m.id DESC LIMIT 1) THEN
+    RAISE EXCEPTION 'subject % is in the cohort of their last recorded move', s.id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  -- A day to come on which a fact begins or ends is not passed over before a move of that day.
+  IF EXISTS (SELECT FROM consent_subjectfact f,
+        LATERAL (VALUES (f.valid_from), (f.valid_until)) d (day)
+      WHERE f.subject_id = s.id AND d.day > (now() AT TIME ZONE 'UTC')::date
+      AND (s.turns_on IS NULL OR d.day < s.turns_on)
+      AND NOT EXISTS (SELECT FROM consent_cohortmembership m
+        WHERE m.subject_id = s.id AND m.since >= d.day::timestamp AT TIME ZONE 'UTC')) THEN
+    RAISE EXCEPTION 'subject % has a fact that turns earlier', s.id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS consent_subject_follows ON consent_subject;
+CREATE CONSTRAINT TRIGGER consent_subject_follows
+AFTER INSERT OR UPDATE OF cohort_id, turns_on, departed_at ON consent_subject
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION consent_refuse_unrecorded_move();
+
+REVOKE EXECUTE ON FUNCTION consent_refuse_other_facts(), consent_refuse_other_rules(),
+  consent_refuse_falling(), consent_check_departure(bigint), consent_refuse_other_departure(),
+  consent_refuse_unrecorded_move() FROM PUBLIC;
+"""
