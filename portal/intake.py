@@ -1,49 +1,60 @@
 """Bodies of requests ahead of Django: how much is taken of whom, and batches' bytes as a stream.
 
 Django's own handler takes a whole body, whoever sends it, into memory or the system's temporary
-folder before anything of ours is asked. Here the bytes of a batch are read by the view as they
-come, after it knows whose they are; and of all else no more than anything here can use.
+folder before anything of ours is asked, and waits for it as long as it takes. Here the bytes of a
+batch are read by the view as they come (portal.uploads); and of all else no more than anything here
+can use, for no longer than it may take.
 """
 
 import asyncio
-import io
 import json
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from re import compile as pattern
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.core import signals
-from django.core.handlers.asgi import ASGIRequest
-from django.core.handlers.base import BaseHandler
 from django.db import close_old_connections
-from django.http import HttpResponse
 
 from portal.api.errors import CONTENT_TYPE, Problem, problem
+from portal.endpoint.answer import Answer, Refusal
 from portal.endpoint.asgi import Application, Message, Receive, Scope, Send
+from portal.endpoint.problems import delivered
 
-BYTES: Final = pattern(r"/api/v1/batches/[0-9a-fA-F-]{36}/bytes")
-SILENCE: Final = 30.0
-"""Seconds without one byte after which an upload is given up."""
-AT_ONCE: Final = 32
-"""Uploads that a process takes at once, each with a thread; more wait, and nothing of them is
-read meanwhile."""
+BYTES: Final = pattern(r"/api/v1/batches/([0-9a-fA-F-]{36})/bytes")
 DOCUMENT: Final = 52_000_000
 """What a form with a document may have, of somebody who is signed in: 50 MB, and the form."""
+
+
+PATIENCE: Final = 30.0
+"""Seconds that any body may take, however short."""
+SLOWEST: Final = 20_000
+"""Bytes a second at which a longer one has to come."""
+
+TOO_SLOW: Final = Refusal(
+    status=408,
+    code="body_too_slow",
+    detail="The body of this request did not come in the time that its length gives it.",
+    next_step="Send the request again, whole.",
+)
 
 
 class TooLargeError(Exception):
     """More came than may."""
 
 
+class TooSlowError(Exception):
+    """Less came than has to."""
+
+
 class BodiesFirst:
     """Hands requests on to an application, with no larger a body than it may have."""
 
     def __init__(self, application: Application) -> None:
+        from portal.uploads import Uploads  # needs Django's applications, loaded by now
+
         self._application = application
         self._uploads = Uploads()
 
@@ -70,128 +81,51 @@ class BodiesFirst:
             await self._application(scope, body.receive, sent)
         except TooLargeError:
             if not started:
-                await _refuse(send, body.most)
+                await told(send, _too_large(body.most), close=True)
+        except TooSlowError:
+            if not started:
+                await told(send, delivered(TOO_SLOW), close=True)
 
 
 class Bounded:
-    """What a server receives of a request, until it is more than may come."""
+    """What a server receives of a request, until it is more than may come, or takes too long."""
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
         self.most = most
         self._seen = 0
+        self._until = time.monotonic() + PATIENCE
+        self._ended = False
 
     def announced(self, scope: Scope) -> None:
-        """Raise TooLargeError where the request says that more will come."""
-        if (length := _length(scope)) is not None and length > self.most:
+        """Give the body the time of its length; raises TooLargeError where more will come."""
+        length = length_of(scope)
+        if length is not None and length > self.most:
             raise TooLargeError
+        self._until += (self.most if length is None else length) / SLOWEST
 
     async def receive(self) -> Message:
-        """Return the next message; raises TooLargeError at the first byte too many."""
-        message = await self._receive()
+        """Return the next message.
+
+        Raises TooLargeError at the first byte too many, TooSlowError once the time is over.
+        """
+        if self._ended:  # who asks now waits for the end of the connection
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._until - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            raise TooSlowError from None
+        self._ended = not message.get("more_body", False)
         self._seen += len(message.get("body", b""))
         if self._seen > self.most:
             raise TooLargeError
         return message
 
 
-class Uploads:
-    """The address for batches' bytes: Django's view and middleware, in a thread of our own."""
-
-    def __init__(self) -> None:
-        self._handler: BaseHandler | None = None
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
-
-    async def take(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one upload; the view reads what comes, when it wants it."""
-        loop = asyncio.get_running_loop()
-        body = Body(receive, loop)
-        response = await loop.run_in_executor(self._threads, self._answer, scope, body)
-        try:
-            headers = [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in response.items()
-            ]
-            if not body.ended and (_length(scope) or settings.BATCH_BYTES_LIMIT + 1) > (
-                settings.BATCH_BYTES_LIMIT
-            ):
-                # What nobody wants is not listened to either. A batch's worth is: an agent that
-                # is cut off while it sends would not hear the answer.
-                headers.append((b"connection", b"close"))
-            await send(
-                {"type": "http.response.start", "status": response.status_code, "headers": headers}
-            )
-            await send({"type": "http.response.body", "body": response.content})
-        finally:
-            # Tells Django that the request is over; it closes connections of the thread it is in.
-            await loop.run_in_executor(None, response.close)
-
-    def _answer(self, scope: Scope, body: "Body") -> HttpResponse:
-        if self._handler is None:
-            handler = BaseHandler()
-            handler.load_middleware()
-            self._handler = handler
-        signals.request_started.send(sender=type(self), scope=scope)
-        try:
-            request = ASGIRequest(scope, body)  # type: ignore[arg-type]
-            return cast("HttpResponse", self._handler.get_response(request))  # it never streams
-        finally:
-            close_old_connections()
-
-
-class Body(io.RawIOBase):
-    """The body of a request as a file that is read in a thread, message by message.
-
-    A message is asked for when the one before is used up: until then the server does not read on.
-    """
-
-    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._receive = receive
-        self._loop = loop
-        self._rest = b""
-        self.ended = False
-
-    def readable(self) -> bool:
-        """Return True: it is read, and nothing else."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return what is there, at most `size` bytes; nothing at the end.
-
-        Raises OSError where the other side went away or fell silent.
-        """
-        while not self._rest and not self.ended:
-            self._rest = self._next()
-        if size < 0:
-            found, self._rest = self._rest, b""
-        else:
-            found, self._rest = self._rest[:size], self._rest[size:]
-        return found
-
-    def _next(self) -> bytes:
-        # No connection to the database is held while somebody far away is waited for.
-        close_old_connections()
-        waiting = asyncio.run_coroutine_threadsafe(_awaited(self._receive), self._loop)
-        try:
-            message = waiting.result(SILENCE)
-        except TimeoutError:
-            waiting.cancel()
-            raise
-        if message["type"] == "http.disconnect":
-            raise ConnectionResetError("The other side went away.")
-        self.ended = not message.get("more_body", False)
-        found: bytes = message.get("body", b"")
-        return found
-
-
-async def _awaited(receive: Callable[[], Awaitable[Message]]) -> Message:
-    return await receive()
-
-
 async def _most(scope: Scope) -> int:
     """Return how many bytes may come: those of a document only from somebody who is signed in."""
-    length = _length(scope)
+    length = length_of(scope)
     usual: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if length is None or not usual < length <= DOCUMENT:
         return usual
@@ -217,13 +151,21 @@ def _is_signed_in(cookies: str) -> bool:
         close_old_connections()
 
 
-def _length(scope: Scope) -> int | None:
+def length_of(scope: Scope) -> int | None:
     """Return how long the body says it is; None where it does not say."""
     said = dict(scope["headers"]).get(b"content-length", b"")
     return int(said) if said.isdigit() else None
 
 
-async def _refuse(send: Send, most: int) -> None:
+async def told(send: Send, answer: Answer, *, close: bool) -> None:
+    """Send an answer; `close`: nothing that comes after it is listened to."""
+    ending = [(b"connection", b"close")] if close else []
+    headers = [*answer.headers, *ending]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _too_large(most: int) -> Answer:
     refusal = Problem(
         status_code=413,
         code="body_too_large",
@@ -242,7 +184,5 @@ async def _refuse(send: Send, most: int) -> None:
         (b"content-type", CONTENT_TYPE.encode("ascii")),
         (b"content-length", b"%d" % len(content)),
         (b"cache-control", b"private, no-store"),
-        (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    return Answer(refusal.status_code, headers, content)

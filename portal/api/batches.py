@@ -197,14 +197,13 @@ def upload(request: HttpRequest, batch: UUID) -> HttpResponse:
         agent = agent_for(
             bearer_token(request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1"))
         )
+        _refuse_parts(request)
         before = Admission.objects.filter(batch=batch, agent=agent).first()
         try:
             _compare_length(request, before)
             admission = services.receive_bytes(agent=agent, batch=batch, chunks=_chunks(request))
         except RetentionError as refusal:
             return problem_response(as_problem(refusal))
-        except UnreadablePostError:  # who went away hears nothing of it; who fell silent does
-            return problem_response(as_problem(UploadTooSlow()))
     except Problem as refusal:
         return problem_response(refusal)
     except exceptions.APIException as refusal:
@@ -243,6 +242,17 @@ def _standing(admission: Admission, address: Address | None = None) -> dict[str,
     return standing
 
 
+def _refuse_parts(request: HttpRequest) -> None:
+    """Raise Problem 400 where the body says that it is a part of something (RFC 9110 14.4)."""
+    if "HTTP_CONTENT_RANGE" in request.META:
+        raise Problem(
+            status_code=400,
+            code="content_range_refused",
+            detail="A batch is sent whole: a part of it (Content-Range) is not taken.",
+            next_step="Send all of the bytes, without Content-Range.",
+        )
+
+
 def _compare_length(request: HttpRequest, admission: Admission | None) -> None:
     """Raise BytesDoNotMatch where another length is announced now: then none of it is read."""
     said = request.META.get("CONTENT_LENGTH") or ""
@@ -256,5 +266,12 @@ def _compare_length(request: HttpRequest, admission: Admission | None) -> None:
 
 
 def _chunks(request: HttpRequest) -> Iterator[bytes]:
-    while chunk := request.read(CHUNK):
-        yield chunk
+    """Yield what comes; raises UploadTooSlow where nothing does any more.
+
+    Here, as a store takes any error of the system for its own. Who went away hears nothing of it.
+    """
+    try:
+        while chunk := request.read(CHUNK):
+            yield chunk
+    except UnreadablePostError as error:
+        raise UploadTooSlow from error

@@ -11,7 +11,7 @@ from retention.services.owing import (
     owe_protected,
     owe_struck,
 )
-from retention.services.receiving import receive_bytes
+from retention.services.receiving import receive_bytes, within
 from retention.services.tightening import owe_after_move, owe_after_shortening, tighten_due
 from retention.services.uploads import offer_address, receive_uploaded, settle_uploads
 
@@ -33,4 +33,5 @@ __all__ = [
     "run_due_jobs",
     "settle_uploads",
     "tighten_due",
+    "within",
 ]

@@ -23,7 +23,10 @@ from retention.services.uploads import SETTLED_AFTER
 from retention.stores import store_named
 
 WITHIN: Final = timedelta(minutes=5)
-"""How long the bytes of one batch may take; what is slower is sent again."""
+"""How long the bytes of one batch may take at most; what is slower is sent again."""
+PATIENCE: Final = timedelta(seconds=30)
+SLOWEST: Final = 20_000
+"""Bytes a second at which a batch has to come, once its patience is over."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Opening:
     batch: UUID
     until: datetime
     alone: bool
+
+
+def within(size: int) -> timedelta:
+    """Return how long so many bytes may take: a short batch is no reason to wait for long."""
+    return min(WITHIN, PATIENCE + timedelta(seconds=size / SLOWEST))
 
 
 def receive_bytes(
@@ -53,7 +61,7 @@ def receive_bytes(
     if admission.state != Admission.State.AWAITING_BYTES:
         return as_it_stands(admission)
     store, key = store_named(settings.DEFAULT_STORE), key_of(batch)
-    opening = _open(batch, store=store.name, key=key)
+    opening = _open(batch, store=store.name, key=key, size=admission.manifest["bytes"])
     # Looked at anew with the row in place. An erasure waits for such rows before it certifies: so
     # either it waits for these bytes, or this sees that the batch was let in, and takes none.
     admission.refresh_from_db()
@@ -75,10 +83,10 @@ def receive_bytes(
 
 
 @transaction.atomic
-def _open(batch: UUID, *, store: str, key: str) -> Opening:
+def _open(batch: UUID, *, store: str, key: str, size: int) -> Opening:
     """Write that bytes may come. Raises StoreFailed while what came before is being settled."""
     now = timezone.now()
-    until = now + WITHIN
+    until = now + within(size)
     wanted = {"store": store, "key": key, "until": until, "next_at": until + SETTLED_AFTER}
     told, made = Upload.objects.select_for_update().get_or_create(batch=batch, defaults=wanted)
     if made:

@@ -127,7 +127,8 @@ def _api_codes() -> Iterator[Code]:
     found: dict[str, Code] = {}
     folders = (settings.BASE_DIR / "portal" / name for name in ("api", "endpoint"))
     files = [path for folder in folders for path in folder.glob("*.py")]
-    for path in sorted([*files, settings.BASE_DIR / "portal/intake.py"]):
+    ahead = (settings.BASE_DIR / "portal" / name for name in ("intake.py", "uploads.py"))
+    for path in sorted([*files, *ahead]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for code in _raised(node):
                 known = found.setdefault(code.code, code)

@@ -1,0 +1,208 @@
+"""Who sends slowly is waited for at nobody else's cost: few uploads each, and a time for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import factories
+from tests.integration.serving import WAYS, Line, Served, request, wait_until
+from tests.integration.test_admission_answers import Machine, enrolled
+from tests.integration.test_intake import announced, asked, files, put
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+CONTENT = b"0123456789abcdef"
+MANY = 32
+
+
+def serving(way: str) -> Served:
+    from django.core.asgi import get_asgi_application
+
+    from portal.intake import BodiesFirst
+
+    return Served(way, BodiesFirst(get_asgi_application()))
+
+
+@pytest.fixture
+def machines(database: Any, store: Path) -> tuple[Machine, Machine]:
+    world = factories.make_world()
+    other = replace(world, subject=world.another_subject())
+    world.say_yes()
+    other.say_yes()
+    return enrolled(world.subject), enrolled(other.subject)
+
+
+@pytest.fixture(params=WAYS)
+def served(request: pytest.FixtureRequest, machines: Any) -> Iterator[Served]:
+    running = serving(request.param)
+    yield running
+    running.close()
+
+
+def begun(served: Served, path: str, token: str, length: int = len(CONTENT)) -> Line:
+    """An upload of which one byte has come."""
+    line = served.connect()
+    line.send(put(path, token, length), CONTENT[:1])
+    return line
+
+
+def places(served: Served) -> Any:
+    return served.app._application._uploads._places
+
+
+def code(line: Line) -> tuple[int, str]:
+    said = line.reply()
+    return said.status, json.loads(said.body).get("code", "")
+
+
+def test_one_agent_that_sends_slowly_keeps_nobody_else_waiting(
+    served: Served, machines: tuple[Machine, Machine], store: Path
+) -> None:
+    mine, other = machines
+    paths = [announced(mine, CONTENT)] * (MANY // 2)
+    paths += [announced(mine, CONTENT + bytes([n])) for n in range(MANY // 2)]
+    lines = [begun(served, path, mine.token) for path in paths[: MANY // 2]]
+    lines += [begun(served, path, mine.token, len(CONTENT) + 1) for path in paths[MANY // 2 :]]
+
+    _, foreign = asked(served, put(announced(other, CONTENT), other.token, 16), CONTENT)
+    nobodys = begun(served, paths[0], "sat_" + "x" * 43)
+    slow = [line for line in lines if not has_answer(line)]
+
+    assert foreign.status == 201
+    assert code(nobodys) == (401, "token_unknown")
+    assert len(slow) == 2
+    assert sum(line in slow for line in lines[: MANY // 2]) <= 1, "one of each batch"
+    for line in lines:
+        if line not in slow:
+            assert code(line) == (429, "uploads_under_way")
+        line.close()
+    wait_until(lambda: files(store) == [CONTENT])
+
+
+def has_answer(line: Line) -> bool:
+    line.wire.settimeout(0.3)
+    try:
+        line._more()
+    except TimeoutError:
+        return False
+    finally:
+        line.wire.settimeout(20)
+    return True
+
+
+def test_who_was_told_to_wait_hears_when_and_can_send_on_the_same_line(
+    served: Served, machines: tuple[Machine, Machine], store: Path
+) -> None:
+    mine, _ = machines
+    path = announced(mine, CONTENT)
+    first = begun(served, path, mine.token)
+    wait_until(lambda: places(served)._batches)
+
+    second = served.connect()
+    second.send(put(path, mine.token, len(CONTENT)), CONTENT)
+    refused = second.reply()
+    first.close()
+    wait_until(lambda: not places(served)._batches)
+    second.send(put(path, mine.token, len(CONTENT)), CONTENT)
+
+    assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert second.reply().status == 201
+    wait_until(lambda: not places(served)._agents)
+    assert files(store) == [CONTENT]
+
+
+def test_bytes_that_drip_have_the_time_of_their_length(
+    served: Served, machines: tuple[Machine, Machine], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from retention.services import receiving
+
+    mine, _ = machines
+    monkeypatch.setattr(receiving, "PATIENCE", timedelta(seconds=0.5))
+    line = begun(served, announced(mine, CONTENT), mine.token)
+
+    assert code(line) == (408, "upload_too_slow")
+    assert line.is_closed()
+    assert files(store) == []
+
+
+def test_where_all_threads_are_taken_nobody_is_left_without_an_answer(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal import uploads
+
+    monkeypatch.setattr(uploads, "AT_ONCE", 1)
+    monkeypatch.setattr(uploads, "QUEUE", 0.2)
+    mine, other = machines
+    served = serving("protocol")
+    try:
+        slow = begun(served, announced(mine, CONTENT), mine.token)
+        wait_until(served.app._application._uploads._free.locked)
+
+        busy = begun(served, announced(other, CONTENT), other.token)
+        nobodys = begun(served, f"/api/v1/batches/{uuid4()}/bytes", "")
+
+        assert code(nobodys)[0] == 401
+        assert code(busy) == (503, "uploads_busy")
+        slow.close()
+        wait_until(lambda: not places(served)._batches)
+    finally:
+        served.close()
+
+
+@pytest.mark.parametrize("more", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+def test_any_other_body_has_its_time_too(
+    served: Served, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal import intake
+
+    monkeypatch.setattr(intake, "PATIENCE", 0.3)
+    monkeypatch.setattr(intake, "SLOWEST", 10_000_000)
+    line = served.connect()
+    line.send(request(method="POST", path="/api/v1/agents", more=(more,)), b"4\r\n{")
+
+    assert code(line) == (408, "body_too_slow")
+    assert line.is_closed()
+
+
+# --- pure ----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=60))
+def test_places_are_as_many_as_there_are(steps: list[tuple[int, int, bool]]) -> None:
+    from portal.uploads import EACH, Places
+
+    places, taken = Places(), set()
+    for agent, number, is_taking in steps:
+        one = (agent, UUID(int=number))
+        if is_taking:
+            free = all(number != other.int for _, other in taken)
+            free = free and sum(agent == other for other, _ in taken) < EACH
+            assert places.take(*one) is free
+            taken |= {one} if free else set()
+        elif one in taken:
+            places.leave(*one)
+            taken.remove(one)
+    for one in taken:
+        places.leave(*one)
+    assert not places._agents
+    assert not places._batches
+
+
+@given(st.integers(1, 10_000_000), st.integers(1, 10_000_000))
+def test_more_bytes_have_more_time_up_to_a_bound(size: int, other: int) -> None:
+    from retention.services import within
+    from retention.services.receiving import PATIENCE, WITHIN
+
+    assert PATIENCE <= within(min(size, other)) <= within(max(size, other)) <= WITHIN
+    assert within(1_000).total_seconds() < 31
