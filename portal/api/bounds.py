@@ -1,5 +1,6 @@
 """What a number and a moment may be in a request: what every part behind can reckon with."""
 
+import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,12 +11,20 @@ from consent.policy.factsfile import YEARS
 LARGEST: Final = 2**53 - 1
 """The largest whole number that each reader of JSON takes for the same (RFC 7493 section 2.2)."""
 
+ZONED: Final = re.compile(r"[0-9](?:[Zz]|[+-][0-9]{2}:?[0-9]{2})\Z")
+"""How an instant ends that names its offset; a day alone ends in none."""
+
 
 class Moment(serializers.DateTimeField):
     """An instant of this age: near the ends of the calendar no term could be worked out from it."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        """Return the instant; raises for one of another age."""
+        """Return the instant; raises for one of another age, and for one of no zone.
+
+        RFC 3339 has none without: what was meant by it would be a guess.
+        """
+        if isinstance(value, str) and not ZONED.search(value):
+            raise serializers.ValidationError("This instant names no offset from UTC.")
         moment = super().to_internal_value(value)
         if moment.year not in YEARS:
             raise serializers.ValidationError("This instant is too long ago, or too far away.")

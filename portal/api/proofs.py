@@ -6,7 +6,6 @@ An agent proves its key when it enrols and when it changes its token, never at e
 import base64
 import binascii
 import hashlib
-import json
 import time
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from django.conf import settings
 
 from consent.models import Agent
+from portal import strictjson
 from portal.api.errors import Problem
 
 KeyKind = Agent.KeyKind
@@ -91,7 +91,7 @@ def _verify(kind: KeyKind, key: bytes, signature: bytes, signed: bytes) -> None:
 
 
 def _object(part: str) -> dict[str, Any]:
-    found = json.loads(_decode(part))
+    found = strictjson.parse(_decode(part))
     if not isinstance(found, dict):
         raise TypeError("no JSON object")
     return found
