@@ -15,7 +15,7 @@ GRACE: Final = 5
 """Seconds that open answers get when the web stops."""
 KEEP_ALIVE: Final = 75
 """Seconds a connection may idle: longer than agents pause, so that no poll needs a new one."""
-PLAIN: Final = "httptools"
+PLAIN: Final = "portal.endpoint.heads:BoundedHeads"
 FAST: Final = "portal.endpoint.protocol:PolicyProtocol"
 
 

@@ -28,6 +28,7 @@ TITLES = {
     415: "Unsupported media type",
     422: "Refused",
     429: "Too many requests",
+    431: "Headers too large",
     500: "Something went wrong here",
     503: "Not available now",
 }

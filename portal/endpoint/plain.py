@@ -30,21 +30,25 @@ _END: Final = b"\r\n\r\n"
 _POLL: Final = re.compile(
     rb"%b(?:"
     # What says nothing about the policy, nor about where the request ends.
-    rb"(?:[Hh]ost|[Uu]ser-[Aa]gent|[Aa]ccept(?:-[Ee]ncoding|-[Ll]anguage)?"
+    rb"(?:[Uu]ser-[Aa]gent|[Aa]ccept(?:-[Ee]ncoding|-[Ll]anguage)?"
     rb"|[Xx]-[Ff]orwarded-(?:[Ff]or|[Pp]roto|[Hh]ost)|[Xx]-[Rr]eal-I[Pp]): [ -~]*\r\n"
     rb"|[Cc]onnection: keep-alive\r\n"
     # What does: once each.
     rb"|(?(1)(?!)|[Aa]uthorization: Bearer ([!-~]+)\r\n)"
     rb"|(?(2)(?!)|[Ii]f-[Nn]one-[Mm]atch: ([!-~]+)\r\n)"
     rb"|(?(3)(?!)|[Pp]refer: ([!-~]+)\r\n)"
+    rb"|(?(4)(?!)|[Hh]ost: ([!-~]+)\r\n)"
     rb")+\r\n" % re.escape(_START)
 )
 
 
-def recognised(data: bytes) -> tuple[bytes | None, bytes | None, bytes | None] | None:
-    """Return the token and what is named and preferred; None for anything but one plain poll.
+Parts = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
 
-    The three parts of `Said`, bare: every poll comes by here.
+
+def recognised(data: bytes) -> Parts | None:
+    """Return the token, what is named and preferred, and the host; None for anything but one poll.
+
+    The three parts of `Said`, bare, and Host: every poll comes by here.
     """
     if len(data) > LONGEST or (found := _POLL.fullmatch(data)) is None:
         return None

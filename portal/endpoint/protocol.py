@@ -13,10 +13,11 @@ from collections.abc import Coroutine, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from portal.endpoint.answer import Answer, Headers, Refusal, changed, unchanged, whole
 from portal.endpoint.asgi import PATH, STATE
+from portal.endpoint.heads import BoundedHeads
 from portal.endpoint.plain import OTHERS, headers_of, recognised, said_in
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
@@ -74,6 +75,11 @@ class Poll(ShortPoll):
     def is_over(self) -> bool:
         """Return whether nobody wants the answer any more."""
         return self.response_complete
+
+    def may_wait(self) -> bool:
+        """Return whether the poll asked to wait for a change."""
+        headers = headers_of(self.data) if self.headers is None else self.headers
+        return any(name == b"prefer" for name, _ in headers)
 
     def stands(self, named: bytes, granted: int) -> None:
         """Answer that the named policy is in force."""
@@ -146,14 +152,12 @@ class _Ready:
 _READY: Final = _Ready()
 
 
-class PolicyProtocol(HttpToolsProtocol):
+class PolicyProtocol(BoundedHeads):
     """uvicorn's protocol with a short way for polls."""
 
     poll: Poll | None = None
     """The poll under way; what was queued behind it is then uvicorn's `cycle`."""
     _own: Poll | None = None
-    _within = False
-    """Whether the parser has begun a request and not ended it."""
     _sleeper: asyncio.TimerHandle | None = None
     _rested = 0.0
     """Since when nothing was asked after a poll; 0 while something is."""
@@ -174,11 +178,18 @@ class PolicyProtocol(HttpToolsProtocol):
         )
 
     def _took(
-        self, data: bytes, token: bytes | None, named: bytes | None, prefer: bytes | None
+        self,
+        data: bytes,
+        token: bytes | None,
+        named: bytes | None,
+        prefer: bytes | None,
+        host: bytes | None,
     ) -> bool:
         """Return whether the shortcut takes a poll whose bytes the parser has not seen."""
         endpoint: Endpoint | None = self.app_state.get(STATE)
         if endpoint is None or token is None or not self._is_free():
+            return False
+        if host is None or not endpoint.hosts.knows(host):
             return False
         poll = self._own
         if poll is None:
@@ -194,7 +205,7 @@ class PolicyProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request; most of what uvicorn prepares a poll does not need."""
-        self._within = True
+        self.begin_head()
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -202,6 +213,7 @@ class PolicyProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a poll; leave everything else to uvicorn."""
+        self.end_head()
         if self.url == _PATH and self._is_plain():
             endpoint: Endpoint | None = self.app_state.get(STATE)
             if endpoint is not None:
@@ -235,7 +247,8 @@ class PolicyProtocol(HttpToolsProtocol):
         poll.headers = self.headers
         self.poll = self.cycle = poll  # type: ignore[assignment]
         said = said_in(self.headers)
-        if said is None or not endpoint.shortcut.take(poll, *said):
+        is_short = said is not None and endpoint.hosts.allow(self.headers)
+        if said is None or not is_short or not endpoint.shortcut.take(poll, *said):
             self.answer_in_full(poll)
 
     def answer_in_full(self, poll: Poll, *, is_counted: bool = False, granted: int = 0) -> None:
@@ -247,9 +260,10 @@ class PolicyProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; a poll has no body to wait for."""
-        self._within = False
         if self.poll is None or cast("Poll", self.cycle) is not self.poll:
             super().on_message_complete()
+        else:
+            self.end_message()
 
     def say_unchanged(self, poll: Poll, named: bytes, granted: int) -> None:
         """Write the answer that what the poll named is in force."""
@@ -307,6 +321,14 @@ class PolicyProtocol(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self._rest()
+
+    def is_waited_for(self) -> bool:
+        """Return whether it owes a head: one that was recognised came by no parser."""
+        return super().is_waited_for() and (self._in_head or self._own is None)
+
+    def eof_received(self) -> bool:
+        """Answer what is under way, save a poll that waits: most such machines went away."""
+        return not (self.poll and self.poll.may_wait()) and super().eof_received()
 
     # --- connections that nobody uses -----------------------------------------------------------
 

@@ -5,9 +5,12 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from django.conf import settings
+
 from portal.api.authentication import bearer_token
 from portal.endpoint.answer import Answer, Headers, answer, changed
 from portal.endpoint.hearing import Hearing
+from portal.endpoint.hosts import HOST_REFUSED, Hosts
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import Shortcut
 from portal.endpoint.source import FastSource, Shared
@@ -24,6 +27,7 @@ class Endpoint:
         # are told to stop.
         delivered(changed(0))
         self.shared = Shared()
+        self.hosts = Hosts(settings.ALLOWED_HOSTS)
         self.shortcut = Shortcut(self.shared)
         hearing = Hearing(self.shared.room, self.shared.watch)
         # Held here: the event loop itself keeps only weak references to its tasks.
@@ -46,6 +50,8 @@ class Endpoint:
         So whoever serves it may drive it by hand, without a task of its own. `is_counted`: the
         poll was counted against its agent's bucket; `waited`: it has had its wait, so long.
         """
+        if not self.hosts.allow(headers):
+            return delivered(HOST_REFUSED)
         token, named, prefer = _read(headers)
         source = FastSource(self.shared, is_counted=is_counted)
         wish = None if waited else prefer
