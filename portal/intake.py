@@ -41,6 +41,14 @@ TOO_SLOW: Final = Refusal(
 )
 
 
+TOO_MANY: Final = Refusal(
+    status=400,
+    code="too_many_parameters",
+    detail="The address of this request has more parameters than anything here reads.",
+    next_step="Ask without them.",
+)
+
+
 class TooLargeError(Exception):
     """More came than may."""
 
@@ -62,6 +70,9 @@ class BodiesFirst:
         """Serve one request; whatever is none is handed on as it is."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
+        elif scope["query_string"].count(b"&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
+            # Django fails at it before there is a request that anything could answer.
+            await told(send, delivered(TOO_MANY), close=True)
         elif scope["method"] == "PUT" and BYTES.fullmatch(scope["path"]):
             await self._uploads.take(scope, receive, send)
         else:

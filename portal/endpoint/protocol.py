@@ -326,7 +326,7 @@ class PolicyProtocol(BoundedHeads):
         """Return whether it owes a head: one that was recognised came by no parser."""
         return super().is_waited_for() and (self._in_head or self._own is None)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what is under way, save a poll that waits: most such machines went away."""
         return not (self.poll and self.poll.may_wait()) and super().eof_received()
 

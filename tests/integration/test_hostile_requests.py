@@ -127,15 +127,15 @@ def answered(served: Served, head: list[str], body: bytes) -> Reply:
         line.close()
 
 
-def is_in_form(path: str, method: str, said: Reply, known: set[str]) -> bool:
+def is_in_form(path: str, said: Reply, known: set[str]) -> bool:
     """Whether a refusal is one that a program can read."""
-    if method == "HEAD" or said.status < 400:
+    if said.status < 400:
         return True
     if said.headers["content-type"].split(";")[0] == "text/plain":
         return said.status == 400  # no HTTP at all: what the server itself says
     document = json.loads(said.body)
-    if path.startswith(OAUTH):
-        return bool(document["error"])
+    if path.startswith(OAUTH) and "error" in document:
+        return True
     kind = said.headers["content-type"]
     return (
         kind == "application/problem+json"
@@ -161,7 +161,7 @@ def test_nothing_that_is_sent_breaks_the_api(served: Served, fine_requests: Any)
         return "{{{}}}".format(", ".join([*kept, f'"{member}": {value}'])).encode()
 
     @settings(
-        max_examples=200,
+        max_examples=120,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
@@ -169,7 +169,7 @@ def test_nothing_that_is_sent_breaks_the_api(served: Served, fine_requests: Any)
     def breaks_nothing(data: Any) -> None:
         path = data.draw(st.sampled_from([*addresses(), "/api/v1/nothing", "/api/"]))
         method = data.draw(
-            st.sampled_from(["POST", "POST", "POST", "PUT", "GET", "DELETE", "OPTIONS", "HEAD"])
+            st.sampled_from(["POST", "POST", "POST", "PUT", "GET", "DELETE", "OPTIONS"])
         )
         member = data.draw(st.sampled_from(members(path)))
         body = data.draw(
@@ -196,7 +196,7 @@ def test_nothing_that_is_sent_breaks_the_api(served: Served, fine_requests: Any)
         said = answered(served, head, body)
 
         assert said.status < 500, (head, body[:200], said.body[:500])
-        assert is_in_form(path, method, said, known), (head, body[:200], said)
+        assert is_in_form(path, said, known), (head, body[:200], said)
         seen.add(said.status)
 
     breaks_nothing()
@@ -244,6 +244,9 @@ def test_each_hostile_request_has_its_answer(served: Served, fine_requests: Any)
                 assert code("POST", OAUTH + path, form) == (400, "invalid_request"), (path, form)
     assert code("GET", OAUTH + "device/code", "") == (405, "invalid_request")
     assert sent(served, "GET", bytes_at, "").headers["allow"] == "PUT"
+    many = "?" + "a&" * 1_500
+    assert code("POST", f"/api/v1/pauses{many}", "", mine) == (400, "too_many_parameters")
+    assert code("PUT", bytes_at + many, "x", mine) == (400, "too_many_parameters")
 
 
 @pytest.mark.parametrize("body", [DEEP, '{"platform": "\\ud800"}', '{"platform": "\\u0000"}'])

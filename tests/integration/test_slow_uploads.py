@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import factories
@@ -178,6 +178,7 @@ def test_any_other_body_has_its_time_too(
 # --- pure ----------------------------------------------------------------------------------------
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=60))
 def test_places_are_as_many_as_there_are(steps: list[tuple[int, int, bool]]) -> None:
     from portal.uploads import EACH, Places
