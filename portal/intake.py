@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.db import close_old_connections
+from django.utils.http import parse_header_parameters
 
 from portal.api.errors import CONTENT_TYPE, Problem, problem
 from portal.endpoint.answer import Answer, Refusal
@@ -49,6 +50,14 @@ TOO_MANY: Final = Refusal(
 )
 
 
+UNREADABLE: Final = Refusal(
+    status=400,
+    code="content_type_unreadable",
+    detail="The Content-Type header cannot be read, or names another charset than UTF-8.",
+    next_step="Send UTF-8, and say so or nothing.",
+)
+
+
 class TooLargeError(Exception):
     """More came than may."""
 
@@ -70,9 +79,8 @@ class BodiesFirst:
         """Serve one request; whatever is none is handed on as it is."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif scope["query_string"].count(b"&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
-            # Django fails at it before there is a request that anything could answer.
-            await told(send, delivered(TOO_MANY), close=True)
+        elif objection := _objection(scope):
+            await told(send, delivered(objection), close=True)
         elif scope["method"] == "PUT" and BYTES.fullmatch(scope["path"]):
             await self._uploads.take(scope, receive, send)
         else:
@@ -132,6 +140,18 @@ class Bounded:
         if self._seen > self.most:
             raise TooLargeError
         return message
+
+
+def _objection(scope: Scope) -> Refusal | None:
+    """Return what Django would fail at before there is a request that anything could answer."""
+    if scope["query_string"].count(b"&") >= settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
+        return TOO_MANY
+    kind = dict(scope["headers"]).get(b"content-type", b"")
+    try:
+        _, said = parse_header_parameters(kind.decode("latin-1"))
+    except ValueError:
+        return UNREADABLE
+    return None if said.get("charset", "utf-8").lower() in {"utf-8", "utf8"} else UNREADABLE
 
 
 async def _most(scope: Scope) -> int:
