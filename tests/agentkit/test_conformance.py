@@ -2,11 +2,13 @@
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from agent_helpers import enrolled
+from breaks import BREAKS
 from sayso_agent.cli import main
 from sayso_agent.conformance import report
 from sayso_agent.conformance.command import OURS, chosen, play, run, split
@@ -22,20 +24,16 @@ HERE = Path(__file__).parent
 NAIVE = [sys.executable, str(HERE / "naive_agent.py")]
 
 
-def broken(what: str) -> list[str]:
-    return [sys.executable, str(HERE / "broken_agent.py"), what]
-
-
 def wrong(words: list[str], *names: str) -> dict[str, tuple[str, ...]]:
     """What the kit finds in an agent, by scenario."""
-    patience = 3.0 if words[-1] == "deaf" else PATIENCE
-    found = run(words, chosen(names), at_once=4, patience=patience)
+    found = run(words, chosen(names), at_once=4)
     return {result.name: result.wrong for result in found}
 
 
 BRIEF = (
     "allowance", "masking", "withdrawn", "struck", "restarted", "status_403", "server_error",
-    "bad_signature", "brought", "elsewhere", "aged",
+    "bad_signature", "brought", "elsewhere", "aged", "hours", "built_in", "typed", "acknowledged",
+    "announced",
 )  # fmt: skip
 """One scenario of each kind; documents that are wrong each have a test in this folder as well."""
 
@@ -54,33 +52,32 @@ def test_the_reference_agent_passes_everything() -> None:
     assert {r.name: (r.wrong, r.said) for r in results if r.wrong} == {}
 
 
-CAUGHT_BY = {
-    "lease": "server_error",
-    "undated": "aged",
-    "purge": "withdrawn",
-    "standing": "status_403",
-    "memory": "old_version",
-    "bystanders": "allowance",
-    "unlisted": "allowance",
-    "embargo": "embargo",
-    "rollback": "keys_older",
-    "revocation": "keys_revoked",
-    "root": "keys_other_root",
-    "sessions": "shared_machine",
-    "private": "private_unknown",
-    "calls": "bystanders",
-    "elsewhere": "elsewhere",
-    "deaf": "allowance",
-}
-"""What is broken in the reference agent, and a scenario that must notice."""
+@pytest.fixture(scope="module")
+def looked_at(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Result]]]:
+    """Every broken agent that a test is about, each in its one scenario, several at a time."""
+    about = [item.callspec.params.get("what") for item in request.session.items
+             if isinstance(item, pytest.Function) and hasattr(item, "callspec")]  # fmt: skip
+    with ThreadPoolExecutor(6) as pool:
+        yield {what: pool.submit(_look_at, what) for what in BREAKS if what in about}
 
 
-def test_each_agent_with_one_thing_broken_is_caught() -> None:
-    with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda pair: wrong(broken(pair[0]), pair[1]), CAUGHT_BY.items())
-        noticed = [any(faults.values()) for faults in found]
+def _look_at(what: str) -> Result:
+    words = [sys.executable, str(HERE / "broken_agent.py"), what]
+    patience = 3.0 if what in IMPATIENT else PATIENCE
+    return play(words, chosen([BREAKS[what].scenario])[0], patience=patience)
 
-    assert dict(zip(CAUGHT_BY, noticed, strict=True)) == dict.fromkeys(CAUGHT_BY, True)
+
+IMPATIENT = {"deaf", "unacknowledged"}
+"""Agents that make every wait last as long as it may."""
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_each_break_is_caught_by_the_scenario_named_for_it(
+    what: str, looked_at: dict[str, Future[Result]]
+) -> None:
+    found = looked_at[what].result()
+
+    assert any(BREAKS[what].says in wrong for wrong in found.wrong), (found.wrong, found.said)
 
 
 def test_a_naive_agent_of_another_make_is_caught_almost_everywhere() -> None:

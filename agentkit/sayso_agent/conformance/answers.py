@@ -1,20 +1,17 @@
-"""What the kit plays about answers: documents and statuses that an agent must not go on after."""
+"""What the kit plays about a portal's answers: old versions, changes, redirects, pleas to wait."""
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 from sayso_agent.conformance.documents import BAD, Made
 from sayso_agent.conformance.leases import SHORT
-from sayso_agent.conformance.portal import FakePortal, allow, problem
-from sayso_agent.conformance.stage import Stage
+from sayso_agent.conformance.portal import FakePortal, problem
+from sayso_agent.conformance.stage import ALLOWED, BATCHES, POLICY, Play, Stage, Told
 
-POLICY: Final = "/api/v1/policy"
-ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
-HELD: Final = 3600
+ASKED_TO_WAIT: Final = 3
 
 
-def _bad(made: Made) -> Callable[[Stage], None]:
+def _bad(made: Made) -> Play:
     """Return the play of a document that would allow, while nothing is allowed."""
 
     def play(stage: Stage) -> None:
@@ -56,28 +53,6 @@ def _restarted(stage: Stage) -> None:
     _old_version(stage, restart=True)
 
 
-def _standing(status: int, *, purges: bool) -> Callable[[Stage], None]:
-    """Return the play of a portal that no longer knows, or no longer serves, the agent."""
-
-    def play(stage: Stage) -> None:
-        stage.begin(allow=ALLOWED, embargo_seconds=HELD)
-        held = False if purges else None
-        stage.event("what was waiting to be handed in", allowed=held)
-        time.sleep(0.5)
-        stage.portal.always[POLICY] = problem(status, "gone")
-        stage.asked()
-        stage.event("what happened after that answer", allowed=False)
-        time.sleep(0.3)
-        del stage.portal.always[POLICY]
-        stage.portal.version += 1
-        stage.portal.policy = {**stage.portal.policy, "embargo_seconds": 0}
-        if not stage.program.running():  # it may end itself; what it kept would leave now
-            stage.restart()
-        stage.asked()
-
-    return play
-
-
 def _changed(stage: Stage) -> None:
     """Say that something changed, as to an agent that waits, and no more for a while."""
     stage.begin(allow=ALLOWED)
@@ -107,16 +82,42 @@ def _redirected(stage: Stage) -> None:
             stage.faults.append("arrived: the agent's token, at another host")
 
 
-ANSWERS: Final = (
+def _polite(stage: Stage) -> None:
+    """Count the polls of a while; then ask for a rest, of polls and of batches."""
+    portal = stage.portal
+    stage.begin(allow=ALLOWED)
+    began = time.monotonic()
+    time.sleep(2.0)
+    # `poll_after` is 1, and an agent may take a little off; one poll may be of the time before.
+    stage.fault("wrong: it polls far more often than `poll_after` says",
+                given=_since(stage, POLICY, began) > 4)  # fmt: skip
+    refusal = problem(429, "too_many_requests", retry_after=ASKED_TO_WAIT)
+    portal.always.update(dict.fromkeys((POLICY, BATCHES), refusal))
+    began = time.monotonic()
+    stage.event("a click that is handed in at the wrong time", allowed=None)
+    stage.until(lambda: all(_since(stage, path, began) for path in (POLICY, BATCHES)))
+    time.sleep(ASKED_TO_WAIT - 0.5)
+    for path in (POLICY, BATCHES):
+        times = [seen.at for seen in portal.requests if seen.path == path and seen.at >= began]
+        soon = [at for at in times[1:] if at < times[0] + ASKED_TO_WAIT - 0.5]
+        stage.fault(f"wrong: {path} is asked again although `Retry-After` says later", given=soon)
+    portal.always.clear()
+    stage.decree()
+    stage.event("a click after the rest", allowed=True)
+
+
+def _since(stage: Stage, path: str, moment: float) -> int:
+    return sum(seen.path == path and seen.at >= moment for seen in stage.portal.requests)
+
+
+ANSWERS: Final[tuple[Told, ...]] = (
     ("changed", "does capture stop until the policy is fetched, once told of a change?", _changed),
     ("old_version", "is an older version refused?", _old_version),
     ("restarted", "is an older version refused after a restart?", _restarted),
-    ("status_401", "does capture stop when the token is unknown?", _standing(401, purges=False)),
-    ("status_403", "does capture stop, and what waits go, when blocked?",
-     _standing(403, purges=True)),
-    ("status_410", "does capture stop, and what waits go, when erased?",
-     _standing(410, purges=True)),
     ("redirect", "is a redirect to another host not followed?", _redirected),
-    *((f"bad_{name}", f"refused: {what}?", _bad(made)) for name, (what, made) in BAD.items()),
-)  # fmt: skip
-"""Name, question and play of each."""
+    ("polite", "does it ask as often as it is told to, and no more?", _polite),
+)
+
+DOCUMENTS: Final[tuple[Told, ...]] = tuple(
+    (f"bad_{name}", f"refused: {what}?", _bad(made)) for name, (what, made) in BAD.items()
+)

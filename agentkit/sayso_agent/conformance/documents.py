@@ -38,7 +38,7 @@ def later(change: Callable[[FakePortal], Payload]) -> Made:
     return lambda portal: portal.signed({**portal.payload(), **change(portal)})
 
 
-def header(**changes: str) -> Made:
+def header(**changes: Any) -> Made:
     """Return a document with another header, signed by the right key over it."""
     return lambda portal: portal.signed(portal.payload(), key=None, **changes)
 
@@ -79,6 +79,15 @@ def _unsigned(portal: FakePortal, alg: str) -> bytes:
     return ".".join(b64url(part) for part in parts).encode()
 
 
+def said_twice(portal: FakePortal) -> bytes:
+    """Return a document that says twice what is allowed: two readers take two meanings."""
+    payload = portal.payload()
+    body = f'{json.dumps(payload)[:-1]}, "allow": {json.dumps(payload["allow"])}}}'
+    head = json.dumps({"alg": "EdDSA", "kid": portal.kid, "typ": "policy+jwt"})
+    signed = f"{b64url(head.encode())}.{b64url(body.encode())}".encode()
+    return signed + b"." + b64url(portal.key.sign(signed)).encode()
+
+
 def _never(portal: FakePortal) -> Payload:
     return {"never": {**portal.policy["never"], "matchers": [MATCHER]}}
 
@@ -86,6 +95,17 @@ def _never(portal: FakePortal) -> Payload:
 def _hour_ago(portal: FakePortal) -> Payload:
     issued = int(portal.now()) - 3600
     return {"iat": issued, "lease_until": issued + 900}
+
+
+def _long(portal: FakePortal) -> Payload:
+    now = int(portal.now())
+    return {"iat": now - 25 * 3600, "lease_until": now + 3600}
+
+
+def _hours_of_later_times(portal: FakePortal) -> Payload:
+    now = int(portal.now())
+    hours = {"purpose": "train-agents", "from": now - 3600, "until": now + 3600}
+    return {"schedule": [{**hours, "only_on": "even days"}]}
 
 
 def _ended(portal: FakePortal) -> Payload:
@@ -104,6 +124,12 @@ BAD: Final[Mapping[str, tuple[str, Made]]] = {
     "expired": ("a lease that has ended already", later(_ended)),
     "clock_back": ("a newer version from an hour ago: the portal's clock went back",
                    later(_hour_ago)),
+    "critical": ("a header that asks for what nobody knows",
+                 header(crit=["later"], later="yes")),
+    "said_twice": ("a member that is there twice", said_twice),
+    "lease_long": ("a lease of more than a day, of which a day is over", later(_long)),
+    "hours_unknown": ("working hours that say more than anybody knows",
+                      later(_hours_of_later_times)),
     "format": ("a format of later times", changed(v=2)),
     "default_allow": ("a default that allows",
                       changed(default={"decision": "allow", "reasons": ["x"]})),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sayso_agent.conformance.portal import FakePortal, allow, reply
-from sayso_agent.conformance.stage import Stage
+from sayso_agent.conformance.stage import Play, Stage, Told
 
 ALLOWED: Final = [allow("tracker", "mouse_click")]
 THIEF: Final = "k-thief"
@@ -51,7 +51,7 @@ def _recover(stage: Stage) -> None:
     stage.event("a click under the next proper policy", allowed=True)
 
 
-def _twisted(twist: Twist, *, restart: bool = False) -> Callable[[Stage], None]:
+def _twisted(twist: Twist, *, restart: bool = False) -> Play:
     def play(stage: Stage) -> None:
         thief = _begun(stage)
         served = twist(stage.portal, thief)
@@ -133,7 +133,7 @@ def _jwt(signed: str) -> Answer:
     return 200, {"Content-Type": "application/sayso-keys+jwt"}, signed.encode()
 
 
-KEYS: Final[tuple[tuple[str, str, Callable[[Stage], None]], ...]] = (
+KEYS: Final[tuple[Told, ...]] = (
     ("unlisted", "is a key refused that only the plain key set lists?", _twisted(_unlisted)),
     ("revoked", "is a key refused that was revoked after it had signed?", _revoked),
     ("ended", "is a key refused whose time is over?", _ended),

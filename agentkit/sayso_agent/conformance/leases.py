@@ -4,12 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sayso_agent.conformance.portal import allow
-from sayso_agent.conformance.stage import Stage
+from sayso_agent.conformance.stage import ALLOWED, POLICY, Play, Stage, Told
 
-POLICY: Final = "/api/v1/policy"
-ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
 SHORT: Final = 3
+HOUR: Final = 3600
 SIGNED_BEFORE: Final = 200
 SLOW_BY: Final = 100
 ROUNDING: Final = 2.0
@@ -30,17 +28,24 @@ def _aged(stage: Stage) -> None:
             stage.faults.append(f"wrong: a click carries a time that is off by {off:+.0f} s")
 
 
-def _lapse(answer: Callable[[Stage], Any]) -> Callable[[Stage], None]:
-    """Return the play of a portal that gives no usable answer until the lease has ended."""
+def _lapse(answer: Callable[[Stage], Any], *, ahead: int = 0) -> Play:
+    """Return the play of a portal that gives no usable answer until the lease has ended.
+
+    Its clock is `ahead` of the machine's, as where that one was set back, or behind it.
+    """
+    lease = SHORT + max(-ahead, 0)  # by the machine's clock always as short
 
     def play(stage: Stage) -> None:
-        stage.portal.lease = SHORT
+        stage.portal.lease = lease
+        stage.portal.now = lambda: time.time() + ahead
         stage.begin(allow=ALLOWED)
         stage.event("a click while the lease runs", allowed=None)
         answer(stage)
         issued = stage.portal.issued.get(stage.portal.version, [])
         ends = max((policy["lease_until"] for policy in issued), default=0)
-        time.sleep(max(ends + 0.3 - time.time(), 0.0))
+        # Answers are dated in whole seconds: by a monotonic clock alone it may end one later.
+        left = ends - time.time() if ahead <= 0 else ends + 1.0 - stage.portal.now()
+        time.sleep(max(left + 0.3, 0.0))
         stage.event("a click after the lease", allowed=False)
         time.sleep(0.5)
         stage.portal.always.clear()
@@ -68,7 +73,30 @@ def _frozen(stage: Stage) -> None:
     stage.portal.frozen = True
 
 
-LEASES: Final[tuple[tuple[str, str, Callable[[Stage], None]], ...]] = (
+def _hours(stage: Stage) -> None:
+    """Be outside working hours, before and behind them; then let them end by themselves."""
+    stage.begin(allow=ALLOWED, schedule=_stretch(stage, -2 * HOUR, -HOUR))
+    stage.event("a click after working hours", allowed=False)
+    time.sleep(0.3)
+    stage.decree(schedule=_stretch(stage, HOUR, 2 * HOUR))
+    stage.event("a click before working hours", allowed=False)
+    time.sleep(0.3)
+    stage.decree(schedule=_stretch(stage, -HOUR, HOUR))
+    stage.event("a click within working hours", allowed=True)
+    time.sleep(0.3)
+    soon = _stretch(stage, -HOUR, 3)
+    stage.decree(schedule=soon)
+    # An agent's time may lag by the part of a second that dates leave out.
+    time.sleep(max(soon[0]["until"] + 1.2 - stage.portal.now(), 0.0))
+    stage.event("a click after working hours that ended meanwhile", allowed=False)
+
+
+def _stretch(stage: Stage, since: int, until: int) -> list[dict[str, Any]]:
+    now = int(stage.portal.now())
+    return [{"purpose": "train-agents", "from": now + since, "until": now + until}]
+
+
+LEASES: Final[tuple[Told, ...]] = (
     ("server_error", "does the lease end while the portal is in trouble?", _lapse(_always(503))),
     ("slow", "does the lease end while the answer drips?", _lapse(_always(200, {"X-Slow": "1"}))),
     (
@@ -86,5 +114,16 @@ LEASES: Final[tuple[tuple[str, str, Callable[[Stage], None]], ...]] = (
         "does the lease end although the same document comes again and again?",
         _lapse(_frozen),
     ),
+    (
+        "clock_back",
+        "does the lease end although the machine's clock is an hour behind?",
+        _lapse(_frozen, ahead=HOUR),
+    ),
+    (
+        "clock_ahead",
+        "does the lease end by the machine's clock where that one is ahead?",
+        _lapse(_frozen, ahead=-SLOW_BY),
+    ),
+    ("hours", "is nothing captured outside working hours?", _hours),
     ("aged", "is capture stamped by the present time, not by when it was signed?", _aged),
 )

@@ -48,6 +48,7 @@ class FakePortal:
 
     `document` makes the body of a poll's answer instead of the proper one; `frozen` repeats the
     last document for ever; `always` and `misbehave` answer a path without any look at the request.
+    `twist` has the last word on every answer, when what was asked for is done.
     """
 
     policy: dict[str, Any] = field(default_factory=policy_document)
@@ -83,6 +84,7 @@ class FakePortal:
     issuer: str = ""
     bucket: FakeBucket | None = None  # agents bring their bytes there
     document: Callable[["FakePortal"], bytes] | None = None
+    twist: Callable[[Seen, Answer], Answer] | None = None
     frozen: bool = False
     recovered: bool = False  # slow answers are broken off
     takes_all: bool = False  # refuses no batch, so that what an agent gives away is seen
@@ -128,7 +130,7 @@ class FakePortal:
         return {**policy, **moment, "lease_until": iat + self.lease, **changes}
 
     def signed(
-        self, payload: dict[str, Any], *, key: Ed25519PrivateKey | None = None, **header: str
+        self, payload: dict[str, Any], *, key: Ed25519PrivateKey | None = None, **header: Any
     ) -> bytes:
         """Return a document signed by the portal's key; key and header differ where told."""
         head = {"kid": self.kid, "typ": "policy+jwt", **header}
@@ -166,6 +168,10 @@ class FakePortal:
     def answer(self, seen: Seen) -> Answer:
         """Return the answer to a request, and remember the request."""
         self.requests.append(seen)
+        found = self._answered(seen)
+        return self.twist(seen, found) if self.twist else found
+
+    def _answered(self, seen: Seen) -> Answer:
         path = urllib.parse.urlsplit(seen.path).path
         if self.misbehave.get(path):
             return self.misbehave[path].pop(0)

@@ -76,6 +76,13 @@ def policy_document(**changes: Any) -> dict[str, Any]:
     return {**document, **changes}
 
 
+def app(category: str, *marks: tuple[str, str, str]) -> dict[str, Any]:
+    """Return an app that has these marks: platform, kind, value."""
+    names = ("platform", "kind", "value")
+    matchers = [dict(zip(names, mark, strict=True)) for mark in marks]
+    return {"name": category.title(), "category": category, "matchers": matchers}
+
+
 def allow(app: str, *signals: str, purpose: str = "train-agents") -> dict[str, Any]:
     """Return one line of `allow`."""
     return {"purpose": purpose, "app": app, "signals": list(signals), "retention_days": 30}

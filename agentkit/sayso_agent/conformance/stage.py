@@ -11,14 +11,15 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sayso_agent.conformance.portal import AGENT, FakePortal
+from sayso_agent.conformance.portal import AGENT, FakePortal, allow
 from sayso_agent.conformance.report import NEVER_ASKED
+from sayso_agent.conformance.wire import Seen
 from sayso_agent.machine import account
 
 PATIENCE: Final = 20.0
@@ -29,6 +30,13 @@ _MARK: Final = re.compile(rb'"x"\s*:\s*(\d{6})(?!\d)|zq(\d{6})(?!\d)')
 TRACKER: Final = {"platform": "web", "host": "tracker.example.com", "private": False}
 EXPENSES: Final = {"platform": "web", "host": "expenses.example.com", "private": False}
 PEOPLE: Final = {"platform": "web", "host": "hr.example.com", "private": False}
+NATIVE: Final = {"platform": "linux", "executable": "tracker"}
+
+POLICY: Final = "/api/v1/policy"
+BATCHES: Final = "/api/v1/batches"
+ALLOWED: Final = [allow("tracker", "mouse_click", "scroll")]
+HELD: Final = 3600
+"""An embargo that no play outlives, in seconds."""
 
 
 def arrived(bodies: Iterable[bytes]) -> set[int]:
@@ -86,6 +94,11 @@ class Program:
                 return
 
 
+Play = Callable[["Stage"], None]
+Told = tuple[str, str, Play]
+"""A scenario's name, the question that it answers, and how it is played."""
+
+
 @dataclass
 class Stage:
     """What a scenario plays on."""
@@ -135,17 +148,55 @@ class Stage:
             time.sleep(_TURN)
         return False
 
-    def event(self, what: str, *, allowed: bool | None, **fields: Any) -> None:
-        """Feed one event; `allowed` None means that nobody minds whether it arrives."""
+    def event(
+        self,
+        what: str,
+        *,
+        allowed: bool | None,
+        beside: Any = None,  # a mapping
+        **fields: Any,
+    ) -> None:
+        """Feed one event; `allowed` None means that nobody minds whether it arrives.
+
+        What is `beside` its fields is fed as it is.
+        """
         number = next(self._numbers)
         line = {"signal": "mouse_click", "window": TRACKER, **fields}
         if "text" in line:
             line["text"] = f"zq{number} {line['text']}"
         else:
             line |= {"x": number, "y": 1, "action": "click"}
-        self.program.feed(json.dumps(line).encode())
+        self.feed({**line, **(beside or {})})
         if allowed is not None:
             (self.must if allowed else self.must_not)[number] = what
+
+    def feed(self, line: Mapping[str, Any]) -> None:
+        """Feed a line of no number: nobody asks whether it arrives."""
+        self.program.feed(json.dumps(line).encode())
+
+    def fault(self, text: str, *, given: object = True) -> None:
+        """Note what went wrong, where it is `given`."""
+        if given:
+            self.faults.append(text)
+
+    @property
+    def folder(self) -> Path:
+        """Return the agent's state folder."""
+        return Path(self.program.environment["SAYSO_STATE"])
+
+    def handed_in(self) -> list[Seen]:
+        """Return every request that brought bytes of a batch."""
+        return [seen for seen in self.portal.requests if seen.method == "PUT"]
+
+    def announced(self) -> list[Seen]:
+        """Return every request that brought a manifest."""
+        posts = (seen for seen in self.portal.requests if seen.method == "POST")
+        return [seen for seen in posts if seen.path == BATCHES]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return every event that was handed in, refused ones too, in the order of capture."""
+        found = [json.loads(line) for seen in self.handed_in() for line in seen.body.splitlines()]
+        return sorted(found, key=lambda line: float(line["t"]))
 
     def restart(self) -> None:
         """End the agent and start it again on the same state."""

@@ -7,6 +7,7 @@ from typing import Final
 from django.conf import settings
 
 from portal.management.reference.commands import commands
+from portal.management.reference.conformance import conformance
 from portal.management.reference.errors import errors
 from portal.management.reference.rights import roles
 from portal.management.reference.variables import variables
@@ -19,6 +20,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "signals-and-states.md": signals,
     "roles.md": roles,
     "commands.md": commands,
+    "conformance.md": conformance,
     "settings.md": variables,
 }
 
