@@ -19,7 +19,6 @@ from sayso_agent.errors import (
     StandingError,
     StateError,
     StorageError,
-    UnexpectedAnswerError,
     UnreachableError,
 )
 from sayso_agent.event import Event, Skipped
@@ -46,6 +45,15 @@ class Fetched:
     answer: PolicyAnswer
     asked: Instant
     received: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What the portal has yet to hear of a version, and whether all that it denies is gone."""
+
+    version: int
+    applied_at: str
+    purged: bool
 
 
 def portal_of(identity: Identity) -> Portal:
@@ -77,7 +85,7 @@ class Agent:
         # As another account than the enrolled one, a service say, we see everybody's sessions.
         own = self.identity.account == account()
         self.capture = Capture(self.home.spool, self.home.paused, own_account=own)
-        self.uploader = Uploader(self.home.spool, self.portal, self._may_send)
+        self.uploader = Uploader(self.home.spool, self.portal, self.may_send)
         self.etag = ""
         self.wait = 0.0
         self.ended = False  # nothing is captured any more
@@ -135,6 +143,11 @@ class Agent:
 
     def apply(self, fetched: Fetched) -> None:
         """Go over to what a poll brought, purge what it no longer allows, acknowledge."""
+        self.obey(fetched)
+        self.acknowledge()
+
+    def obey(self, fetched: Fetched) -> None:
+        """Go over to what a poll brought and purge what it no longer allows."""
         try:
             if fetched.answer.token is not None:
                 self._apply_document(fetched, fetched.answer.token)
@@ -144,7 +157,6 @@ class Agent:
         if self.rules is not None:  # else a 304 could not revive it: ask for the whole
             self.etag = fetched.answer.etag
         self.wait = fetched.answer.wait
-        self.acknowledge()
 
     def failed(self, error: AgentError) -> None:
         """Take the consequence of a failed poll."""
@@ -217,31 +229,42 @@ class Agent:
 
     def acknowledge(self) -> None:
         """Tell the portal which version is obeyed, until it knows; not before it is due."""
+        if (owed := self.owed()) is None:
+            return
+        try:
+            self.portal.acknowledge(
+                version=owed.version, applied_at=owed.applied_at, purged=owed.purged
+            )
+        except AgentError as error:
+            self.acknowledged(owed, error)
+        else:
+            self.acknowledged(owed, None)
+
+    def owed(self) -> Acknowledgement | None:
+        """Return what the portal has yet to hear, if it is due."""
         rules, now = self.rules, self.clock.now()
         if rules is None or not self.acknowledging.due(rules.policy.version, now):
-            return
+            return None
         version = rules.policy.version
         if self.home.seen().acknowledged >= version:  # told before we were started
             self.acknowledging.done(version)
-            return
+            return None
         stamp = rules.lease.stamp(now)
         applied = rfc3339(stamp) if stamp is not None else datetime.now(UTC).isoformat()
-        purged = self._spool_is_clean()
-        try:
-            self.portal.acknowledge(version=version, applied_at=applied, purged=purged)
-        except StandingError as error:
+        return Acknowledgement(version, applied, self._spool_is_clean())
+
+    def acknowledged(self, owed: Acknowledgement, error: AgentError | None) -> None:
+        """Take what came of telling it; StandingError where the portal no longer serves us."""
+        if isinstance(error, StandingError):
             self.stop(error)
-            raise
-        except (UnreachableError, UnexpectedAnswerError) as error:
+            raise error
+        if error is not None or not owed.purged:  # it is told again until all it denies is gone
             wait = getattr(error, "retry_after", None)
             self.acknowledging.failed(self.clock.now(), retry_after=wait)
             return
-        if not purged:  # until nothing is left that this version denies, it is told again
-            self.acknowledging.failed(self.clock.now())
-            return
-        self.acknowledging.done(version)
+        self.acknowledging.done(owed.version)
         with suppress(StorageError):  # the next process tells it again then, which is harmless
-            self.home.acknowledged(version)
+            self.home.acknowledged(owed.version)
 
     def _spool_is_clean(self) -> bool:
         """Return whether the spool holds nothing that the policy in force denies."""
@@ -349,18 +372,26 @@ class Agent:
 
         What is under embargo stays, and so does what would go beyond the bandwidth.
         """
-        self.flush()
-        self.home.spool.close(older_than=older_than)
-        self.drop_outdated()
+        self.prepare_upload(older_than=older_than)
         try:
-            done = self.uploader.send_closed(self._release())
+            done = self.uploader.send_closed(self.release())
         except StandingError as error:
             self.stop(error)
             raise
+        self.count_uploaded(done)
+        return done
+
+    def prepare_upload(self, *, older_than: float | None = None) -> None:
+        """Write what waits, close what is to be handed in, drop what is too old for it."""
+        self.flush()
+        self.home.spool.close(older_than=older_than)
+        self.drop_outdated()
+
+    def count_uploaded(self, done: Uploaded) -> None:
+        """Add what became of a round of batches to what is shown."""
         self.uploaded.admitted += done.admitted
         self.uploaded.events += done.events
         self.uploaded.refused += done.refused
-        return done
 
     def drop_outdated(self) -> None:
         """Drop what could not be handed in for too long, with a policy in force or without."""
@@ -371,7 +402,7 @@ class Agent:
         self.capture.dropped["spool_damaged"] += self.home.spool.take_lost()
         self.capture.dropped += Counter()  # forget zeros
 
-    def _release(self) -> Release:
+    def release(self) -> Release:
         """Return up to which moment of capture, and how fast, batches may leave now."""
         now, rules = self.clock.now(), self.rules
         stamp = rules.lease.stamp(now) if rules else None
@@ -385,7 +416,12 @@ class Agent:
             elsewhere=policy.uploads,
         )
 
-    def _may_send(self) -> bool:
+    def in_force(self) -> bool:
+        """Return whether a policy is in force. It changes nothing, so that any thread may ask."""
+        rules = self.capture.rules
+        return rules is not None and rules.lease.in_force(self.clock.now())
+
+    def may_send(self) -> bool:
         """Nothing leaves without a policy in force, or while the person thinks it over."""
         return self.rules is not None and not self.home.paused()
 

@@ -47,6 +47,11 @@ class Bucket:
         # Its own words are for whoever runs it; what a 403 means there is not what it means here.
         return Refusal(answer.status, UPLOAD_REFUSED, ())
 
+    def break_off(self) -> None:
+        """Break off what is under way, from another thread; the next upload connects anew."""
+        if (transport := self._transport) is not None:
+            transport.break_off()
+
     def close(self) -> None:
         """Close the connection."""
         if self._transport is not None:
@@ -63,6 +68,7 @@ class Bucket:
         if self._transport is None or self._transport.origin.url != origin:
             self.close()
             self._transport = Transport(parse_origin(origin))
+        self._transport.go_on()
         return self._transport
 
 

@@ -1,4 +1,4 @@
-"""The running agent: one loop that captures, a thread that polls, a thread that reads events."""
+"""The running agent: one loop that captures; threads that poll, that send, that read events."""
 
 import queue
 import secrets
@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from sayso_agent.agent import Agent, Fetched, fetch, portal_of
+from sayso_agent.agent import Acknowledgement, Agent, Fetched, fetch, portal_of
 from sayso_agent.bell import Bell
 from sayso_agent.errors import (
     AgentError,
     PolicyChangedError,
     StandingError,
+    StateError,
     StorageError,
     UnexpectedAnswerError,
     UnreachableError,
@@ -24,13 +25,16 @@ from sayso_agent.home import Identity
 from sayso_agent.lease import Clock, Instant
 from sayso_agent.portal import TOKEN_ENDED
 from sayso_agent.rebase import rebased
-from sayso_agent.report import pending, try_report
+from sayso_agent.report import pending
+from sayso_agent.sending import Done, Job, Sender
 from sayso_agent.shown import Shown
 from sayso_agent.state import StateCommand
 from sayso_agent.transport import Backoff
 
 Item = Event | Skipped
 JITTER: Final = 0.2
+WAIT: Final = 5.0
+"""How long the loop itself may wait for the portal: for keys not known yet, or for a token."""
 TURN: Final = 0.5
 """How often we look at what another process left in the folder; all else wakes us at once."""
 _MOST_WAITING: Final = 10_000
@@ -145,6 +149,7 @@ class Runner:
     _next_poll: float = 0.0
     _next_upload: float = 0.0
     _next_report: float = 0.0
+    _sender: Sender | None = None
     _forgotten: tuple[Instant, Instant] | None = None
     _token_ended: bool = False
     _was_changed: bool = False
@@ -173,6 +178,8 @@ class Runner:
         agent = self.agent
         self._forgotten = agent.home.forget_mark()
         poller = Poller(agent.identity, agent.clock, self.bell)
+        sender = self._sender = Sender(agent, self.bell)
+        agent.portal.transport.timeout = agent.portal.transport.total = WAIT
         reader = Reader(live, agent.clock, self.bell) if live is not None else None
         try:
             while not self.stopping.is_set():
@@ -182,13 +189,14 @@ class Runner:
                     recording = None
                 self._capture(reader, poller)
                 self._follow_forget()
-                self._acknowledge()
-                self._report()
-                self._upload()
+                self._send(sender)
                 self.shown.show()
         finally:
+            sender.break_off()
             agent.settle()
             poller.close()
+            sender.close()
+            self._sender = None
 
     def once(self, recording: Recording | None = None) -> None:
         """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
@@ -233,8 +241,11 @@ class Runner:
             came = None
         if came is not None:
             poller.busy = False
+            if self._sender and isinstance(came, (StandingError, PolicyChangedError)):
+                self._sender.break_off()  # before anything else is done about it
             self._next_poll = time.monotonic() + self._took(came)
-        if not poller.busy:
+            self.bell.ring()  # what came of it is shown and told before we rest
+        if not poller.busy and not (self._sender and self._sender.busy):
             self._change_token(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
             poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
@@ -260,6 +271,8 @@ class Runner:
             self._token_ended, self._next_poll = False, 0.0
         if poller:
             poller.use(token)
+        if self._sender:
+            self._sender.use(token)
 
     def _took(self, came: Fetched | AgentError) -> float:
         """Apply an answer; return the seconds until the next poll."""
@@ -268,7 +281,7 @@ class Runner:
             if isinstance(came, AgentError):
                 agent.failed(came)
                 raise came
-            agent.apply(came)
+            agent.obey(came)  # the sender acknowledges it
         except StandingError as error:
             self._outlive(error)
             return 1.0
@@ -344,36 +357,86 @@ class Runner:
             else:
                 self._forgotten = mark
 
-    def _acknowledge(self) -> None:
-        """Tell again what the portal did not take, when it asked for that."""
+    # --- what is sent --------------------------------------------------------------------------
+
+    def _send(self, sender: Sender) -> None:
+        """Take what came of the last job, break off what must stop, start what is due."""
+        if (done := sender.take()) is not None:
+            self._sent(done)
+        if sender.busy:
+            if self._must_stop(sender):
+                sender.break_off()
+        elif self._report_is_due():
+            sender.report()
+        elif (owed := self._owed()) is not None:
+            sender.acknowledge(owed)
+        else:
+            self._upload(sender)
+
+    def _owed(self) -> Acknowledgement | None:
         try:
-            self.agent.acknowledge()
+            return self.agent.owed()
+        except StateError as error:  # nobody knows any more which version was the newest
+            self.agent.deny(error.code)
+            return None
+
+    def _must_stop(self, sender: Sender) -> bool:
+        """Return whether what is being handed in may not go on, or something else comes first."""
+        if self._report_is_due() or not self.agent.may_send():
+            return True
+        return sender.holds_what_is_gone()
+
+    def _report_is_due(self) -> bool:
+        return time.monotonic() >= self._next_report and pending(self.agent.home)
+
+    def _upload(self, sender: Sender) -> None:
+        agent, now = self.agent, time.monotonic()
+        if now < self._next_upload:
+            return
+        self._next_upload = now + min(self.pace.upload, 30.0)
+        try:
+            agent.prepare_upload(older_than=agent.clock.now().wall - self.pace.upload)
+        except StorageError as error:
+            agent.deny(error.code)
+            return
+        if agent.may_send() and agent.home.spool.closed():
+            sender.hand_in(agent.release())
+
+    def _sent(self, done: Done) -> None:
+        """Take the consequence of what was told, or handed in, or could not be."""
+        try:
+            match done.job:
+                case Job.REPORT:
+                    self._reported(done.error)
+                case Job.ACKNOWLEDGE:
+                    if done.owed is not None:
+                        self.agent.acknowledged(done.owed, done.error)
+                case Job.UPLOAD:
+                    self._handed_in(done)
         except StandingError as error:
             self._outlive(error)
 
-    def _report(self) -> None:
-        """Tell the portal what the person did here, as soon as it can be told."""
-        home = self.agent.home
-        if time.monotonic() < self._next_report or not pending(home):
-            return
-        if try_report(home, self.agent.portal):
+    def _reported(self, error: AgentError | None) -> None:
+        if error is None:
             self._report_backoff.succeeded()
         else:
             self._next_report = time.monotonic() + self._report_backoff.failed()
 
-    def _upload(self) -> None:
-        agent = self.agent
-        if agent.rules is None or time.monotonic() < self._next_upload:
-            return
-        try:
-            agent.upload(older_than=agent.clock.now().wall - self.pace.upload)
-        except (UnreachableError, UnexpectedAnswerError) as error:
-            wait = getattr(error, "retry_after", None)
-            self._next_upload = time.monotonic() + self._upload_backoff.failed(retry_after=wait)
-        else:
+    def _handed_in(self, done: Done) -> None:
+        now = time.monotonic()
+        if isinstance(done.error, StandingError):
+            self.agent.stop(done.error)
+            raise done.error
+        if done.broken_off:
+            self._next_upload = now + TURN
+        elif done.error is not None:
+            wait = getattr(done.error, "retry_after", None)
+            self._next_upload = now + self._upload_backoff.failed(retry_after=wait)
+        elif done.uploaded is not None:
+            self.agent.count_uploaded(done.uploaded)
             self._upload_backoff.succeeded()
-            wait = agent.uploader.waits or min(self.pace.upload, 30.0)
-            self._next_upload = time.monotonic() + wait
+            if done.waits:
+                self._next_upload = now + done.waits
 
     def _upload_patiently(self) -> None:
         """Hand in everything, with two more tries where the portal is in trouble."""

@@ -34,7 +34,7 @@ from sayso_agent.lease import Instant
 SUFFIX: Final = ".spool"
 _KEY: Final = 32
 _NONCE: Final = 12
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import ipaddress
 import secrets
 import socket
 import ssl
+import struct
+import sys
 import threading
 import time
 import urllib.parse
@@ -27,6 +29,7 @@ LARGEST_ANSWER: Final = 1024 * 1024
 LONGEST_RETRY: Final = 3600.0
 _CHUNK: Final = 64 * 1024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _BROKEN: Final = (OSError, http.client.HTTPException)
 
 
@@ -152,6 +155,7 @@ class Transport:
     tls: ssl.SSLContext | None = None  # None for what the system trusts
     _connection: http.client.HTTPConnection | None = None
     _ended: bool = False
+    _stopped: bool = False
 
     def request(
         self,
@@ -176,6 +180,9 @@ class Transport:
             reused = False
         try:
             return self._send(method, url, headers or {}, body, patience)
+        except UnreachableError:  # whoever makes the body has ended it: half a request is out
+            self.close()
+            raise
         except _BROKEN as error:
             self.close()
             if not reused or isinstance(error, TimeoutError):
@@ -197,6 +204,19 @@ class Transport:
         self._ended = True
         if self._connection is not None:
             _abort(self._connection)
+
+    def break_off(self) -> None:
+        """Break off what is under way, from another thread; connect again after `go_on` only.
+
+        What waits in the system to be sent is thrown away: it may just have been erased.
+        """
+        self._stopped = True
+        if (connection := self._connection) is not None:
+            _abort(connection, unsent=True)
+
+    def go_on(self) -> None:
+        """Let requests be made again after `break_off`."""
+        self._stopped = False
 
     def _send(
         self,
@@ -245,7 +265,7 @@ class Transport:
         return Answer(response.status, headers, body)
 
     def _connected(self) -> http.client.HTTPConnection:
-        if self._ended:
+        if self._ended or self._stopped:
             raise ConnectionAbortedError
         if self._connection is None:
             self._connection = self._open()
@@ -273,11 +293,16 @@ def _unreachable(error: Exception) -> UnreachableError:
     )
 
 
-def _abort(connection: http.client.HTTPConnection) -> None:
-    """End a request that drips on beyond its time: whoever waits on the socket gets an error."""
-    if connection.sock is not None:
+def _abort(connection: http.client.HTTPConnection, *, unsent: bool = False) -> None:
+    """End a request that drips on beyond its time: whoever waits on the socket gets an error.
+
+    With `unsent` nothing more of what the system holds for it goes out either.
+    """
+    if (sock := connection.sock) is not None:
         with suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            if unsent:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _proxy_for(host: str) -> urllib.parse.SplitResult | None:

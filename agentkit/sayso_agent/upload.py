@@ -6,12 +6,14 @@ by the same request with the same batch id, which the portal answers with what s
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from sayso_agent.bucket import UPLOAD_REFUSED, Bucket
+from sayso_agent.errors import UnreachableError
 from sayso_agent.portal import Portal, Refusal
 from sayso_agent.spool import Segment, Spool
 from sayso_agent.transport import Body
@@ -86,6 +88,7 @@ class Uploader:
         self._spool = spool
         self._portal = portal
         self._bucket = Bucket()
+        self._on_its_way = ""  # the batch
         self._may_send = may_send
         self._mismatches: Counter[str] = Counter()
         self._spent = 0.0  # bytes sent that the bandwidth has not yet made up for
@@ -110,7 +113,11 @@ class Uploader:
             if max(record.stamp for record in segment.records) > release.until:
                 continue  # under embargo: the person can still have it forgotten here
             self._spent += segment.size
-            refusal = self._send(segment, release.elsewhere)
+            self._on_its_way = batch
+            try:
+                refusal = self._send(segment, release.elsewhere)
+            finally:
+                self._on_its_way = ""
             if refusal is None:
                 self._spool.remove(batch)
                 done.admitted += 1
@@ -118,6 +125,15 @@ class Uploader:
             else:
                 self._refused(segment, refusal, done)
         return done
+
+    def holds_what_is_gone(self) -> bool:
+        """Return whether the batch on its way was erased meanwhile; for another thread to ask."""
+        batch = self._on_its_way
+        return bool(batch) and not self._spool.exists(batch)
+
+    def break_off(self) -> None:
+        """Break off, from another thread, what goes to wherever bytes go besides the portal."""
+        self._bucket.break_off()
 
     def close(self) -> None:
         """Close the connection to wherever bytes went besides the portal."""
@@ -138,14 +154,24 @@ class Uploader:
             return place
         if place is None:
             return None  # the portal has the bytes already: only its answer was lost
-        if not self._may_send() or not self._spool.exists(segment.batch):
+        if not self._wanted(segment):
             return Refusal(0, "dropped_here", ())
-        body = Body(segment.size, segment.parts)
+        body = Body(segment.size, partial(self._parts, segment))
         if not place.received:
             return self._portal.upload(place.url, body)
         if refusal := self._bucket.upload(place, body, elsewhere):
             return refusal
         return self._portal.received(place.received)
+
+    def _wanted(self, segment: Segment) -> bool:
+        return self._may_send() and self._spool.exists(segment.batch)
+
+    def _parts(self, segment: Segment) -> Iterator[bytes]:
+        """Yield a batch's bytes as long as it is there and may leave."""
+        for part in segment.parts():
+            if not self._wanted(segment):
+                raise UnreachableError("broken_off", "what was on its way may not leave any more")
+            yield part
 
     def _refused(self, segment: Segment, refusal: Refusal, done: Uploaded) -> None:
         """Keep a batch whose bytes did not arrive as they are, up to a limit; drop all others.

@@ -188,7 +188,7 @@ def standing() -> None:
 
 @caught_by("status_403", "arrived: what was waiting to be handed in")
 def standing_keeps() -> None:
-    put(Agent, stop=lambda self, error: self._deny(error.code))
+    put(Agent, stop=lambda self, error: self.deny(error.code))
 
 
 @caught_by("changed", "arrived: a click between the change and the policy")
@@ -214,7 +214,7 @@ def retry_after_unread() -> None:
 
 @caught_by("allowance", "missing: an allowed click")
 def deaf() -> None:
-    put(Agent, apply=nothing)
+    put(Agent, obey=nothing)
 
 
 # --- windows and people --------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def sessions() -> None:
 
 @caught_by("private_unknown", "arrived: a click, and nobody says whether its window is private")
 def private() -> None:
-    put(WindowFacts, might_be_private=lambda _self: False)
+    put(WindowFacts, might_be_private=lambda *_: False)
 
 
 @caught_by("bystanders", "arrived: a message in a call")
@@ -412,7 +412,7 @@ def clear_spool() -> None:
 
     def careless(self: Spool, cipher: Any, batch: str, number: int, content: Any) -> None:
         write(self, cipher, batch, number, content)
-        with (self._folder / "clear.txt").open("a") as file:
+        with (self._folder.parent / "clear.txt").open("a") as file:
             file.write(json.dumps(content) + "\n")
 
     put(Spool, _write_line=careless)
@@ -425,7 +425,7 @@ def purged_unseen() -> None:
 
 @caught_by("acknowledged", "missing: an acknowledgement of each version")
 def unacknowledged() -> None:
-    put(Agent, acknowledge=nothing)
+    put(Agent, owed=lambda _self: None)
 
 
 # --- batches -------------------------------------------------------------------------------------
@@ -454,7 +454,7 @@ def bandwidth() -> None:
 
 @caught_by("announced", "arrived: a click whose lease ended before its bytes left")
 def sends_without_policy() -> None:
-    put(Agent, _may_send=lambda _self: True)
+    put(Agent, may_send=lambda _self: True, in_force=lambda _self: True)
 
 
 @caught_by("once", "twice: the same events")

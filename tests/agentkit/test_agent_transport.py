@@ -165,8 +165,11 @@ def test_loopback_needs_no_proxy_and_others_use_theirs(monkeypatch: pytest.Monke
 def test_certificates_are_checked() -> None:
     import ssl
 
-    context = Transport(parse_origin("https://portal.example")).tls
+    transport = Transport(parse_origin("https://portal.example"))
+    transport._open()
+    context = transport.tls
 
+    assert context is not None
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
 
