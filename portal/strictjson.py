@@ -21,7 +21,7 @@ def parse(sent: bytes) -> Any:
     """
     try:
         text = sent.decode("utf-8")
-        found = json.loads(text, object_pairs_hook=_once_each, parse_constant=_refuse_constant)
+        found = json.loads(text, object_pairs_hook=_once_each)
     except RecursionError:
         raise NotJSONError("The body is nested too deeply.") from None
     except NotJSONError:
@@ -39,10 +39,6 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(_: str) -> None:
-    raise NotJSONError("A number is not a number.")
-
-
 def _check(found: Any) -> None:
     """Raise NotJSONError for what JSON's grammar lets through; without recursion."""
     left = [(found, 1)]
@@ -51,7 +47,7 @@ def _check(found: Any) -> None:
         if isinstance(value, str):
             _check_text(value)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise NotJSONError("A number is too large.")
+            raise NotJSONError("A number is not finite.")
         elif isinstance(value, dict | list):
             if depth > DEEPEST:
                 raise NotJSONError("The body is nested too deeply.")
