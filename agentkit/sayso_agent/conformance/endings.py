@@ -165,7 +165,7 @@ def _acknowledged(stage: Stage) -> None:
     stage.asked()
     put_back = {path: data for path, data in held.items() if not path.exists()}
     for path, data in put_back.items():
-        path.write_bytes(data)
+        _restore(stage, path, data)
     del portal.always[ACK]
     stage.obeyed()
     _judge_purged(stage, put_back)
@@ -179,6 +179,14 @@ def _acknowledged(stage: Stage) -> None:
                 given=not told <= {*portal.issued})  # fmt: skip
     stage.fault("missing: `purged`, once nothing waits any more",
                 given=not _purged_said(portal.version, heard))  # fmt: skip
+
+
+def _restore(stage: Stage, path: Path, data: bytes) -> None:
+    """Put a file back, whole and for nobody else's eyes."""
+    made = stage.folder.parent / path.name
+    made.write_bytes(data)
+    made.chmod(0o600)
+    made.rename(path)
 
 
 def _purged_said(version: int, heard: list[dict[str, Any]]) -> bool:
