@@ -627,7 +627,7 @@ def test_what_an_agreement_in_force_covers_is_proposed(world: Any, caps: dict[st
 
 def test_one_of_several_agreements_of_a_place_covers_the_purpose(world: Any) -> None:
     agree("BV-1", purposes=["another"], signals=["scroll"])
-    agree("BV-2", purposes=["train-agents"])
+    agree("BV-2", purposes=["train-agents"], completes=True)
 
     assert propose("allowlist.change", ADD).state == "open"
 
