@@ -19,6 +19,7 @@ from bench import founding, plan
 from consent import services
 from consent.models import Agent, Agreement, AllowlistEntry, App, Cohort, IssuedPolicy, Purpose
 from consent.policy.types import Signal
+from consent.services.personal import bump_personal_revision
 from consent.services.purposes import change_purpose
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -135,14 +136,16 @@ def measure_change(kind: str, *, agents: int, port: int, turn: int) -> dict[str,
     """
     chosen = affected_agents(kind, agents, seed=turn)
     with polling([founding.token_of(one.ref) for one in chosen], port) as pollers:
-        pollers.ask("fresh")
+        pollers.ask("once")
         before = pollers.ask(f"rest {REST_SECONDS}")
         pollers.ask("watch")
         time.sleep(0.5)
         newest = _newest_revision()
         cost = commit(lambda: CHANGES[kind](turn))
         seen = pollers.hear()
-        after = pollers.ask("fresh")
+        pollers.ask("watch")
+        outdated = outdate(chosen)
+        alone = pollers.hear()
     versions = [version for _, version in seen["arrived"]]
     _require_news(list(zip((one.pk for one in chosen), versions, strict=True)), newest)
     waited = sorted((arrived - cost["committed"]) * 1000 for arrived, _ in seen["arrived"])
@@ -154,9 +157,16 @@ def measure_change(kind: str, *, agents: int, port: int, turn: int) -> dict[str,
         "half": waited[len(waited) // 2],
         "last": waited[-1],
         "polls_per_second": before["polls_per_second"],
-        "policies_per_second": after["policies_per_second"],
-        "polls_alone": after["seconds"] * 1000,
+        "polls_alone": (max(arrived for arrived, _ in alone["arrived"]) - outdated) * 1000,
     }
+
+
+def outdate(agents: list[Agent]) -> float:
+    """Let each be issued a new policy although nothing shared changed; return when it committed."""
+    with transaction.atomic():
+        for agent in agents:
+            bump_personal_revision(agent.subject)
+    return time.monotonic()
 
 
 def commit(change: Callable[[], None]) -> dict[str, Any]:
@@ -192,7 +202,7 @@ def affected_agents(kind: str, count: int, *, seed: int) -> list[Agent]:
         found = found.filter(subject__cohort__facts__jurisdictions__contains=[PLACE])
     keys = list(found.order_by("pk").values_list("pk", flat=True))
     picked = random.Random(seed).sample(keys, min(count, len(keys)))
-    return list(Agent.objects.filter(pk__in=picked).order_by("pk"))
+    return list(Agent.objects.filter(pk__in=picked).select_related("subject").order_by("pk"))
 
 
 def _newest_revision() -> int:
