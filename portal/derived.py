@@ -1,8 +1,8 @@
 """What the database holds of rows that follow others: they need no entry, but cannot say otherwise.
 
-A cohort's facts are what its digest names. A person's cohort is where their last recorded move led,
-and their departure is the one that is recorded. The numbers by which an older policy is known to be
-older only rise. Checked at commit, as what follows is written beside what it follows from.
+A cohort's facts are what its digest names. A person's cohort is where their last recorded move led.
+The numbers by which an older policy is known to be older only rise. Checked at commit, as what
+follows is written beside what it follows from.
 """
 
 from typing import Final
@@ -58,28 +58,7 @@ FOR EACH ROW WHEN ((NEW.id, NEW.ref) IS DISTINCT FROM (OLD.id, OLD.ref)
   OR NEW.position < OLD.position)
 EXECUTE FUNCTION consent_refuse_falling();
 
-CREATE OR REPLACE FUNCTION consent_check_departure(person bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-  IF EXISTS (SELECT FROM consent_subject s WHERE s.id = person AND s.departed_at IS DISTINCT FROM
-      (SELECT d.left_at FROM consent_departure d
-       WHERE d.subject_id = person AND d.ended_at IS NULL)) THEN
-    RAISE EXCEPTION 'subject % has left when their departure says so', person
-      USING ERRCODE = 'integrity_constraint_violation';
-  END IF;
-END $$;
-
-CREATE OR REPLACE FUNCTION consent_refuse_other_departure() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-  PERFORM consent_check_departure(NEW.subject_id);
-  RETURN NULL;
-END $$;
-
 DROP TRIGGER IF EXISTS consent_departure_shows ON consent_departure;
-CREATE CONSTRAINT TRIGGER consent_departure_shows
-AFTER INSERT OR UPDATE OF subject_id, left_at, ended_at ON consent_departure
-DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION consent_refuse_other_departure();
 
 CREATE OR REPLACE FUNCTION consent_refuse_unrecorded_move() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -87,20 +66,9 @@ DECLARE
   s consent_subject%ROWTYPE;
 BEGIN
   SELECT * INTO s FROM consent_subject WHERE id = NEW.id;
-  PERFORM consent_check_departure(s.id);
   IF s.cohort_id IS DISTINCT FROM (SELECT m.cohort_id FROM consent_cohortmembership m
       WHERE m.subject_id = s.id ORDER BY m.id DESC LIMIT 1) THEN
     RAISE EXCEPTION 'subject % is in the cohort of their last recorded move', s.id
-      USING ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  -- A day to come on which a fact begins or ends is not passed over before a move of that day.
-  IF EXISTS (SELECT FROM consent_subjectfact f,
-        LATERAL (VALUES (f.valid_from), (f.valid_until)) d (day)
-      WHERE f.subject_id = s.id AND d.day > (now() AT TIME ZONE 'UTC')::date
-      AND (s.turns_on IS NULL OR d.day < s.turns_on)
-      AND NOT EXISTS (SELECT FROM consent_cohortmembership m
-        WHERE m.subject_id = s.id AND m.since >= d.day::timestamp AT TIME ZONE 'UTC')) THEN
-    RAISE EXCEPTION 'subject % has a fact that turns earlier', s.id
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NULL;
@@ -108,10 +76,9 @@ END $$;
 
 DROP TRIGGER IF EXISTS consent_subject_follows ON consent_subject;
 CREATE CONSTRAINT TRIGGER consent_subject_follows
-AFTER INSERT OR UPDATE OF cohort_id, turns_on, departed_at ON consent_subject
+AFTER INSERT OR UPDATE OF cohort_id ON consent_subject
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION consent_refuse_unrecorded_move();
 
 REVOKE EXECUTE ON FUNCTION consent_refuse_other_facts(), consent_refuse_other_rules(),
-  consent_refuse_falling(), consent_check_departure(bigint), consent_refuse_other_departure(),
-  consent_refuse_unrecorded_move() FROM PUBLIC;
+  consent_refuse_falling(), consent_refuse_unrecorded_move() FROM PUBLIC;
 """

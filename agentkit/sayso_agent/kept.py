@@ -37,7 +37,7 @@ def _fitting(field: "Field[Any]", value: Any) -> Any:
     if field.type in {int, float}:
         if isinstance(value, bool) or not isinstance(value, numbers):
             raise UnfitError(f"{field.name} is no number")
-        if not abs(value) < 1e15:  # also for NaN
+        if not abs(value) <= 2**53:  # also for NaN
             raise UnfitError(f"{field.name} is beyond all bounds")
         return value
     if not isinstance(value, field.type):  # type: ignore[arg-type]

@@ -123,7 +123,8 @@ def test_a_batch_on_its_way_is_broken_off(
     assert not store.go_on.is_set()  # all of it before the store had more than a few bytes
     store.go_on.set()
     until(store.ended.is_set)
-    assert 0 < store.taken < store.announced
+    # What another process forgets may be sent for one more turn of the loop; the strike refuses it.
+    assert end == "forgotten" or 0 < store.taken < store.announced
     assert portal.admitted == {}
     if end in KEPT:
         assert len(spooled(home)) == EVENTS

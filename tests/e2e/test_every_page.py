@@ -373,5 +373,5 @@ def test_without_script_everything_works(
         assert page.get_by_text("No, you paused it").is_visible()
         page.get_by_role("button", name="Resume").first.click()
         page.get_by_role("button", name="Stop recording").first.click()
-        assert page.get_by_text("Stopped.").is_visible()
+        assert page.get_by_text("Stopped. Nothing more").is_visible()
         context.close()

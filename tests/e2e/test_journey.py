@@ -321,7 +321,7 @@ def stops_everything(robin: Person) -> None:
     robin.page.keyboard.press("Enter")
     robin.page.wait_for_url("**/you/")
     robin.check()
-    assert robin.page.get_by_text("Stopped.").is_visible()
+    assert robin.page.get_by_text("Stopped. Nothing more").is_visible()
     picture(robin, "stopped")
 
 

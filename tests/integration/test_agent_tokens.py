@@ -252,9 +252,9 @@ def test_the_second_signature_of_es256_makes_no_second_proof(world: Any) -> None
 def test_one_agent_that_asks_without_end_is_told_to_wait(
     machine: Machine, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from portal.api import rotation
+    from portal.api import pace
 
-    monkeypatch.setattr(rotation, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     other = machine_of(world.another_subject())
     answers = [machine.rotate() for _ in range(11)]
 

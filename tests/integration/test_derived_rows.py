@@ -52,16 +52,10 @@ OTHER_COHORT = "(SELECT min(c.id) FROM consent_cohort c WHERE c.id <> s.cohort_i
         "UPDATE consent_personalpolicy SET revision = revision - 1",
         "UPDATE consent_personalpolicy SET revision = revision",
         "UPDATE consent_personalpolicy SET subject_id = subject_id + 1000, revision = 99",
-        "UPDATE consent_subject SET departed_at = NULL WHERE departed_at IS NOT NULL",
-        "UPDATE consent_subject SET departed_at = now() WHERE departed_at IS NULL",
-        "UPDATE consent_subject SET departed_at = departed_at + interval '1 day'",
         "UPDATE consent_subject SET cohort_id = NULL",
         f"UPDATE consent_subject s SET cohort_id = {OTHER_COHORT}",
-        "UPDATE consent_subject SET turns_on = NULL",
-        "UPDATE consent_subject SET turns_on = turns_on + 1",
         "UPDATE consent_subject SET position = position - 1 WHERE position > 0",
         "UPDATE consent_subject SET ref = gen_random_uuid()",
-        f"{NEW_SUBJECT}, departed_at) VALUES (gen_random_uuid(), 'en', 0, now())",
         f"{NEW_SUBJECT}, cohort_id) SELECT gen_random_uuid(), 'en', 0, min(id) FROM consent_cohort",
     ],
 )
@@ -76,30 +70,6 @@ def test_what_is_derived_cannot_be_altered_by_itself(
         database.sql(statement, role=role)
 
     assert [database.sql(f"SELECT * FROM {table} ORDER BY id") for table in tables] == before
-
-
-def test_a_departure_is_not_ended_beside_the_person_even_with_an_entry(
-    world: factories.World, database: Any
-) -> None:
-    from django.db import IntegrityError, transaction
-
-    from audit import events, ledger
-    from consent.models import Departure
-
-    departure = Departure.objects.get()
-
-    @transaction.atomic
-    def end_it() -> None:
-        Departure.objects.update(ended_at=datetime.now(UTC))
-        ledger.append(
-            events.SubjectReturned(source="test"),
-            actor=factories.OFFICER,
-            subject=departure.subject.ref,
-            covers=[departure],
-        )
-
-    with pytest.raises(IntegrityError, match="departure says so"):
-        end_it()
 
 
 def test_what_the_services_do_still_commits(world: factories.World, database: Any) -> None:

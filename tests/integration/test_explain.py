@@ -675,7 +675,7 @@ def test_staff_ask_by_reference_and_it_is_recorded(
         ({**BODY, "at": "soon", "subject": "own"}, 400, "invalid_request"),
         ({**BODY, "at": "0001-01-01T00:00:00Z", "subject": "own"}, 400, "invalid_request"),
         ({**BODY, "when": "2026-12-10T00:00:00Z", "subject": "own"}, 400, "invalid_request"),
-        ({**BODY, "app": "a\x00b", "subject": "own"}, 400, "invalid_request"),
+        ({**BODY, "app": "a\x00b", "subject": "own"}, 400, "parse_error"),
         ([], 400, "invalid_request"),
     ],
 )

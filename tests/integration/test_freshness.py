@@ -224,7 +224,7 @@ def test_a_commit_between_the_two_questions_of_a_look_is_seen(
 
 
 def test_a_policy_issued_while_its_half_was_changing_is_not_kept(
-    field: Field, monkeypatch: pytest.MonkeyPatch
+    field: Field, database: Any, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Something shared changes while a policy is being issued from what stood before."""
     from portal.endpoint import postgres
@@ -238,8 +238,12 @@ def test_a_policy_issued_while_its_half_was_changing_is_not_kept(
         return found
 
     monkeypatch.setattr(postgres, "issue", then_withdraw)
-    assert field.portal.poll(field.token, '"9999999999999.1"').allows
+    # Nothing is issued for asking: the one in force has to be out of date first.
+    database.sql("UPDATE consent_personalpolicy SET revision = revision + 1")
+    redis.client().flushall()
+    assert field.portal.poll(field.token, None).allows
 
+    assert postgres.issue is real, "a policy was issued"
     assert not field.still_allows()
 
 

@@ -37,7 +37,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "app.list": {
         "code": "drawing", "name": "Drawing", "category": "design", "data_of": "customers",
-        "counterparties": ["IE", "DE"], "counterparties_masked": True,
+        "counterparties": ["IE", "DE"],
         "matchers": [["web", "domain", "drawing.example"], ["linux", "executable", "drawing"]],
     },
     "app.change": {

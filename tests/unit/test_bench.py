@@ -211,7 +211,7 @@ def test_the_pollers_hear_of_news_once_and_ask_no_more_then(closes_after: int) -
     portal = FakePortal(closes_after)
 
     async def story(fleet: pollers.Fleet) -> tuple[Any, Any, int]:
-        await fleet.fresh()
+        await fleet.once()
         quiet = await fleet.rest(0.1)
         watching = asyncio.create_task(fleet.watch())
         await asyncio.sleep(0.05)
@@ -228,19 +228,6 @@ def test_the_pollers_hear_of_news_once_and_ask_no_more_then(closes_after: int) -
     assert [version for _, version in seen["arrived"]] == [8, 8, 8]
     assert asked_later == 0
     assert {token for token, _ in portal.asked} == {"Bearer sat_a", "Bearer sat_b", "Bearer sat_c"}
-
-
-def test_a_fresh_poll_claims_a_version_that_no_portal_has_issued() -> None:
-    portal = FakePortal()
-
-    async def story(fleet: pollers.Fleet) -> Any:
-        await fleet.fresh()
-        return await fleet.fresh()
-
-    found = asyncio.run(portal.met_by(story, ["sat_a"]))
-
-    assert [named for _, named in portal.asked] == [pollers.FAR_AHEAD] * 2
-    assert found["seconds"] * found["policies_per_second"] == pytest.approx(1)
 
 
 # --- the tables --------------------------------------------------------------------------------
