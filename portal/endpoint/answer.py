@@ -241,7 +241,7 @@ async def answer(
                 return _denied(source, known, if_none_match)
         if is_current(if_none_match, known, now()):
             return unchanged(source.interval, source.offer, known.etag, waited)
-        return await _policy(source, digest, known, waited, now())
+        return await _policy(source, digest, known, if_none_match, waited, now())
     except Unavailable as away:
         return away.refusal
 
@@ -260,18 +260,24 @@ def changed(pause: int) -> Refusal:
     return replace(CHANGED, retry_after=pause)
 
 
-async def _policy(source: Source, digest: bytes, known: Known, waited: int, now: float) -> Answer:
-    """Return the signed policy in force, whatever the caller names; where there is none, a new one.
+async def _policy(
+    source: Source, digest: bytes, known: Known, named: str | None, waited: int, now: float
+) -> Answer:
+    """Return the signed policy in force; where there is none, a new one.
 
-    Who names a higher version than was issued, as after the database lost some, refuses what comes
-    and keeps to the lease it has: a name that anybody can make up must not have anything issued.
+    Who names a higher version than is known here may have it from another process that issued one
+    at the same time: PostgreSQL then says which is the newest. Nothing is issued for it, as anybody
+    can make up a name; who has seen what the database lost refuses what comes, and keeps to the
+    lease it has.
     """
     etag, body = known.etag, None
-    if known.is_in_force(now):
+    if known.is_in_force(now) and named_version(named) <= known.version:
         body = await source.body(digest, known)
     if body is None:
         issued = await source.issue(digest, known, now)
         etag, body = issued.etag, issued.body
+        if named and etag in _tags(named):
+            return unchanged(source.interval, source.offer, etag, waited)
     return whole(source.interval, source.offer, etag, waited, body)
 
 
@@ -313,6 +319,12 @@ def wished(prefer: str) -> int:
             number = value.strip().strip('"')
             return int(number[:9]) if number.isascii() and number.isdigit() else 0
     return 0
+
+
+def named_version(if_none_match: str | None) -> int:
+    """Return the highest version that the caller has seen, as far as it says so; else 0."""
+    versions = [tag.strip('"').partition(".")[0] for tag in _tags(if_none_match or "")]
+    return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
 
 
 def unchanged(interval: int, offer: int, etag: str, waited: int) -> Answer:

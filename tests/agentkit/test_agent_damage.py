@@ -172,6 +172,7 @@ def played(portal: FakePortal) -> Iterator[Callable[[], World]]:
 
 
 ANY = settings(
+    derandomize=True,  # so that a run elsewhere says the same
     max_examples=15,
     phases=[Phase.explicit, Phase.generate],  # a blow says enough as it is
     deadline=None,
@@ -258,7 +259,9 @@ def test_no_damage_lets_anything_out_or_ends_in_a_traceback(
 
     assert world.portal.refused == []
     assert len(world.portal.events()) <= 5
-    if command == "run" and code == Exit.OK and "paused" not in [name for name, _ in blows]:
+    touched = {name for name, _ in blows}
+    # Where the clock was lost they may wait, for no longer than the spool keeps anything.
+    if command == "run" and code == Exit.OK and not touched & {"paused", "clock.json"}:
         assert not list((world.folder / "spool").iterdir())  # all handed in, or given up
 
 

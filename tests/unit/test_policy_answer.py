@@ -130,11 +130,11 @@ def test_a_signed_policy_at_hand_is_not_signed_again() -> None:
 
 
 @pytest.mark.parametrize("version", [8, 1_900_000_000_000, 10**17])
-def test_a_name_that_anybody_can_make_up_has_nothing_issued(version: int) -> None:
+def test_who_names_a_higher_version_is_told_what_postgresql_has(version: int) -> None:
     source = Script([KNOWN], signed=b"kept")
 
-    assert said(source, f'"{version}.1-2.3.1800000450"').body == b"kept"
-    assert ("issue", 1) not in source.asked
+    assert said(source, f'"{version}.1-2.3.1800000450"').body == b"signed anew"
+    assert ("body",) not in source.asked
 
 
 @pytest.mark.parametrize("token", [None, "", "other_token"])
