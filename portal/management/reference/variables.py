@@ -215,7 +215,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "1",
             (
                 "How many web processes of `up` share the port, at most 6; `--web-processes` goes"
-                " first. With more of them policies are made on more cores."
+                " first."
             ),
         ),
         ("SAYSO_DATABASE_POOL", "no; yes in the web process", "Use a pool of connections."),
