@@ -58,8 +58,6 @@ FOR EACH ROW WHEN ((NEW.id, NEW.ref) IS DISTINCT FROM (OLD.id, OLD.ref)
   OR NEW.position < OLD.position)
 EXECUTE FUNCTION consent_refuse_falling();
 
-DROP TRIGGER IF EXISTS consent_departure_shows ON consent_departure;
-
 CREATE OR REPLACE FUNCTION consent_refuse_unrecorded_move() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

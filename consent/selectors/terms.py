@@ -171,15 +171,18 @@ def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Pie
     person = replace(asked.person, at=today)
     # By what they say, not by their cohort: many cohorts say the same of one purpose.
     said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
-    apps = _apps(policy, said, asked, today)
-    # When answers change by themselves, whatever somebody chose.
-    changes = _remembered(
-        ("changes", *said, rules.digest, asked.code, person),
-        lambda: tuple(changes_of(asked, tuple(app for app, _ in apps), rules)),
-    )
+
+    def made() -> Piece:
+        apps = _apps(policy, said, asked, today)
+        # When answers change by themselves, whatever somebody chose.
+        changes = _remembered(
+            ("changes", *said, rules.digest, asked.code, person),
+            lambda: tuple(changes_of(asked, tuple(app for app, _ in apps), rules)),
+        )
+        return _worked_out(asked, person, apps, rules, changes=changes)
+
     return _remembered(
-        ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed),
-        lambda: _worked_out(asked, person, apps, rules, changes=changes),
+        ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed), made
     )
 
 

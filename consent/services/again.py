@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from consent import selectors
 from consent.digests import assembled
 from consent.models import Agent, IssuedPolicy, PersonalPolicy
-from consent.services.policies import Lease, _document
+from consent.services.policies import Lease, policy_document
 
 
 def policy_again(*, agent: Agent, at: datetime) -> Lease | None:
@@ -53,7 +53,7 @@ def _decided_at(policy: IssuedPolicy) -> datetime:
 def _said_again(policy: IssuedPolicy, terms: selectors.Terms) -> bytes | None:
     subject = policy.agent.subject_id
     payload = assembled(
-        _document(
+        policy_document(
             policy.agent,
             terms,
             version=policy.version,

@@ -137,7 +137,7 @@ def _drafts(
         version = max(version + 1, int(now.timestamp() * 1000))
         lease_until = _lease_end(at, terms)
         payload = assembled(
-            _document(
+            policy_document(
                 agent,
                 terms,
                 version=version,
@@ -180,7 +180,7 @@ def _lease_end(at: datetime, terms: selectors.Terms) -> datetime:
     return min(longest, next_change) if next_change and next_change > at else longest
 
 
-def _document(
+def policy_document(
     agent: Agent,
     terms: selectors.Terms,
     *,
