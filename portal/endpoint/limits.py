@@ -4,6 +4,8 @@ import math
 from typing import Final
 
 SMALLEST_SWEEP: Final = 10_000
+ROUNDING: Final = 1e-6
+"""Seconds by which sums of instants may be off: who waited as told is not told again."""
 
 
 class Buckets:
@@ -22,7 +24,7 @@ class Buckets:
     def take(self, who: bytes, now: float) -> int:
         """Count one request at `now`, a monotonic clock; return 0, or the whole seconds to wait."""
         full_at = max(self._full_at.get(who, now), now)
-        if (excess := full_at - now - self._slack) > 0:
+        if (excess := full_at - now - self._slack) > ROUNDING:
             return math.ceil(excess)
         self._full_at[who] = full_at + 1
         if len(self._full_at) > self._sweep_at:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal.endpoint import answer as a
@@ -310,6 +310,7 @@ def test_no_agent_gets_more_than_burst_and_rate(burst: int, gaps: list[float]) -
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=50))
+@example([0.99, 0.0, 0.0])
 def test_waiting_as_told_is_enough(gaps: list[float]) -> None:
     buckets, now = Buckets(2), 0.0
     for gap in gaps:
