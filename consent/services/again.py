@@ -13,8 +13,10 @@ from consent.models import Agent, IssuedPolicy, PersonalPolicy
 from consent.services.policies import Lease, policy_document
 
 
-def policy_again(*, agent: Agent, at: datetime) -> Lease | None:
+def policy_again(*, agent: Agent, at: datetime, since: datetime) -> Lease | None:
     """Return the agent's newest policy if it stands, in the first half of its lease; else None.
+
+    `since`: what was issued earlier is not said again, as the key that would sign it is younger.
 
     To be called in a transaction: until that ends, nobody issues this person's machines another.
     None, too, where the document cannot be made anew to the last byte; another is then to be
@@ -24,7 +26,9 @@ def policy_again(*, agent: Agent, at: datetime) -> Lease | None:
     half = PersonalPolicy.objects.select_for_update().get(subject_id=agent.subject_id)
     policies = agent.policies.select_related("agent__subject").order_by("-version")
     policy = policies.first()
-    if policy is None or not _is_fresh(policy, at) or policy.personal_revision != half.revision:
+    if policy is None or policy.issued_at < since or not _is_fresh(policy, at):
+        return None
+    if policy.personal_revision != half.revision:
         return None
     (standing,) = selectors.standings_for(
         [policy.agent.subject], at=_decided_at(policy), agents=[policy.agent]

@@ -11,14 +11,16 @@ from consent.policy.types import NEVER_CATEGORIES, NeverSignal
 from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
 
 
-def deny_everything(*, audience: UUID, at: datetime) -> dict[str, Any]:
+def deny_everything(*, audience: UUID, at: datetime, since: datetime) -> dict[str, Any]:
     """Return the document of a machine that is nobody's yet: nothing, for the length of a lease.
 
-    It is the same during each half of a lease. Its version is in seconds: it rises, and lies
-    below every version that the machine gets once it is somebody's, whatever the clocks say.
+    It is the same during each half of a lease, anew from `since`: when its key began. Its version
+    is in seconds: it rises, and lies below every version that the machine gets once it is
+    somebody's, whatever the clocks say.
     """
     length = selectors.setting("lease_seconds")
-    start = int(at.timestamp()) // max(length // 2, 1) * max(length // 2, 1)
+    half = max(length // 2, 1)
+    start = max(int(at.timestamp()) // half * half, int(since.timestamp()))
     return {
         "v": 1,
         "iss": settings.PUBLIC_URL,

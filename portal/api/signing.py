@@ -3,7 +3,6 @@
 import base64
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
 
 from consent.digests import canonical
@@ -13,22 +12,21 @@ from portal.policykeys import ring
 POLICY_TYPE = "policy+jwt"
 
 
-def sign_policy(payload: bytes) -> str:
+def sign_policy(payload: bytes, by: ring.Signs) -> bytes:
     """Return a document's bytes as a signed policy; agents apply nothing that does not verify.
 
-    Raises Unavailable where no key may sign.
+    They believe no policy that was issued before its key began, so none is given to it to sign.
     """
-    kid, key = signing_key()
-    head = _encode(canonical({"alg": "EdDSA", "kid": kid, "typ": POLICY_TYPE}))
+    head = _encode(canonical({"alg": "EdDSA", "kid": by.kid, "typ": POLICY_TYPE}))
     body = _encode(payload)
-    signature = _encode(key.sign(f"{head}.{body}".encode("ascii")))
-    return f"{head}.{body}.{signature}"
+    signature = _encode(by.private.sign(f"{head}.{body}".encode("ascii")))
+    return f"{head}.{body}.{signature}".encode("ascii")
 
 
-def signing_key() -> tuple[str, Ed25519PrivateKey]:
+def signing_key() -> ring.Signs:
     """Return the key that signs now; raises Unavailable where the root vouches for none."""
     try:
-        return ring.signing_key()
+        return ring.signs_now()
     except ring.NoKeySigns as error:
         raise Unavailable(NO_KEY) from error
 

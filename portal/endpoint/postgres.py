@@ -18,6 +18,7 @@ from portal.endpoint.issuing import Made
 from portal.endpoint.limits import Buckets
 from portal.fleet import machines
 from portal.holders import Holder
+from portal.policykeys.ring import Signs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +27,8 @@ LOOK: Final = f"""
 SELECT {holders.COLUMNS}, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.lease_until,
        coalesce(c.revision, 0), i.personal_revision,
        i.personal_revision = p.revision AND i.cohort_policy_id IS NOT DISTINCT FROM c.id
+         AND i.issued_at >= (SELECT coalesce(max(policies_since), '-infinity')
+                             FROM portal_keymanifest)
 FROM {holders.TABLES}
 JOIN consent_personalpolicy p ON p.subject_id = s.id
 LEFT JOIN LATERAL (
@@ -109,14 +112,13 @@ def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:
 
 def issue(known: Known, now: float) -> tuple[Issued, Known]:
     """Return the agent's policy in force, or else the next one; signed, and what is known then."""
-    signing_key()  # before anything is written that nobody could sign
+    key = signing_key()  # before anything is written that nobody could sign
     agent = Agent.objects.select_related("subject").get(pk=known.agent)
-    at = _instant(now)
+    at = _begun(now, key)
     with transaction.atomic():
-        lease = services.policy_again(agent=agent, at=at) or services.issue_policy(
-            agent=agent, at=at
-        )
-    return _signed(known, lease)
+        lease = services.policy_again(agent=agent, at=at, since=key.again)
+        lease = lease or services.issue_policy(agent=agent, at=at)
+    return _signed(known, lease, key)
 
 
 def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exception]:
@@ -126,7 +128,7 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
     in it is found as by `look_quietly`. What one person just now decides, or an error about one
     agent, keeps nobody else's policy from being issued.
     """
-    signing_key()
+    key = signing_key()
     quiet = dict(
         zip(
             (known.agent for known in knowns),
@@ -138,12 +140,14 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
     agents = Agent.objects.only("subject_id").in_bulk(without)
     leases: dict[int, services.Lease] = {}
     if len(agents) > 1:
-        leases = services.issue_policies(agents=agents.values(), at=_instant(now), unless_busy=True)
+        leases = services.issue_policies(
+            agents=agents.values(), at=_begun(now, key), unless_busy=True
+        )
     made: dict[int, Made | Exception] = {}
     for known in knowns:
         try:
             if lease := leases.get(known.agent):
-                issued = _signed(known, lease)
+                issued = _signed(known, lease, key)
             else:
                 issued = issue(known, now)
         except (OperationalError, InterfaceError):
@@ -155,13 +159,14 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
     return made
 
 
-def _signed(known: Known, lease: services.Lease) -> tuple[Issued, Known]:
+def _signed(known: Known, lease: services.Lease, key: Signs) -> tuple[Issued, Known]:
     after = _known(known, lease.policy)
-    return Issued(after.etag, sign_policy(lease.payload).encode("ascii")), after
+    return Issued(after.etag, sign_policy(lease.payload, key)), after
 
 
-def _instant(now: float) -> datetime:
-    return datetime.fromtimestamp(now, UTC)
+def _begun(now: float, key: Signs) -> datetime:
+    """Return the instant of the question, or of its key's beginning if that came meanwhile."""
+    return max(datetime.fromtimestamp(now, UTC), key.since)
 
 
 def _known(known: Known, policy: IssuedPolicy) -> Known:

@@ -12,7 +12,7 @@ from consent import selectors, services
 from consent.digests import canonical
 from consent.models import Agent, Subject, SubjectFact
 from consent.policy.types import Platform
-from portal.api.signing import sign_policy
+from portal.api.signing import sign_policy, signing_key
 from portal.endpoint import answer
 from portal.endpoint.answer import Denied, Refusal
 from portal.fleet.models import EnrolmentTicket, PendingMachine
@@ -49,9 +49,10 @@ def look(digest: bytes) -> Denied | Refusal:
     ref = standing_of(digest)
     if isinstance(ref, Refusal):
         return ref
-    document = services.deny_everything(audience=ref, at=timezone.now())
+    key = signing_key()
+    document = services.deny_everything(audience=ref, at=timezone.now(), since=key.since)
     etag = f'"{document["version"]}.waiting"'
-    return Denied(etag, sign_policy(canonical(document)).encode("ascii"))
+    return Denied(etag, sign_policy(canonical(document), key))
 
 
 def waiting(code: str) -> PendingMachine:

@@ -55,11 +55,13 @@ class KeyManifest(models.Model):
     token = models.TextField()
     expires_at = models.DateTimeField()
     loaded_at = models.DateTimeField(db_default=Now(), editable=False)
+    policies_since = models.DateTimeField(null=True)
+    """Set where it revokes a key: policies issued earlier are in force no more, whoever signed."""
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "version", "root", "token", "expires_at", "loaded_at"}
+        plain = {"id", "version", "root", "token", "expires_at", "loaded_at", "policies_since"}
 
     def __str__(self) -> str:
         return str(self.version)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
@@ -37,6 +37,22 @@ class Member:
         return self.drop_at is None or at < self.drop_at
 
 
+class Signs(NamedTuple):
+    """The key that signs."""
+
+    kid: str
+    private: Ed25519PrivateKey
+    since: datetime
+    """When it began: nothing that it signs may have been issued earlier."""
+    again: datetime
+    """Policies issued earlier than this are not to be said again."""
+
+
+class _Ring(NamedTuple):
+    members: Sequence[Member]
+    policies_since: datetime
+
+
 def signer(ring: Iterable[Member], at: datetime) -> Member | None:
     """Return the key that signs at `at`: the newest whose time has come and not gone."""
     begun = [m for m in ring if m.private and m.use_from <= at and m.is_published(at)]
@@ -44,8 +60,8 @@ def signer(ring: Iterable[Member], at: datetime) -> Member | None:
 
 
 def ring() -> Sequence[Member]:
-    """Return the keys, read anew from PostgreSQL every few seconds."""
-    return _read(int(time.monotonic() / REMEMBERED))
+    """Return the keys of the manifest that stands, read anew every few seconds at least."""
+    return _ring().members
 
 
 def forget() -> None:
@@ -53,16 +69,22 @@ def forget() -> None:
     _read.cache_clear()
 
 
-def signing_key() -> tuple[str, Ed25519PrivateKey]:
-    """Return the id and the private half of the key that signs now; raises NoKeySigns."""
-    member = signer(ring(), timezone.now())
+def signs_now() -> Signs:
+    """Return the key that signs now; raises NoKeySigns."""
+    found = _ring()
+    member = signer(found.members, timezone.now())
     if member is None or member.private is None:
         raise NoKeySigns
-    return member.kid, member.private
+    again = max(member.use_from, found.policies_since)
+    return Signs(member.kid, member.private, member.use_from, again)
+
+
+def _ring() -> _Ring:
+    return _read(standing.newest_version(), int(time.monotonic() / REMEMBERED))
 
 
 @lru_cache(maxsize=1)
-def _read(_when: int) -> Sequence[Member]:
+def _read(_version: int, _when: int) -> _Ring:
     first = halves.founding()
     found = {row.kid: halves.private_of(row) for row in PolicyKey.objects.all()}
     found[first.kid] = first.private
@@ -70,7 +92,7 @@ def _read(_when: int) -> Sequence[Member]:
     # Before the first manifest is signed, what it will say.
     keys = standing.planned() if manifest is None else manifest.usable()
     ends = None if manifest is None else manifest.expires_at
-    return [
+    members = [
         Member(
             key.kid,
             key.public,
@@ -80,6 +102,7 @@ def _read(_when: int) -> Sequence[Member]:
         )
         for key in keys
     ]
+    return _Ring(members, standing.policies_since())
 
 
 def _instant(seconds: int | None) -> datetime | None:

@@ -12,11 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import selectors
+from consent import hooks, selectors
+from consent.models import Cohort
 from portal import keys
 from portal.policykeys import halves, manifest, succession
 from portal.policykeys.manifest import Manifest, Request, VouchedKey
@@ -29,6 +31,7 @@ LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 ROOT_FILE: Final = "policy-root.pem"
 SIGNED_HERE: Final = timedelta(days=30)
 RENEWED_BEFORE: Final = timedelta(days=10)
+NO_COHORT: Final = 0
 SYSTEM: Final = Actor.system("policy")
 
 
@@ -40,6 +43,16 @@ def current() -> Manifest | None:
     """Return the manifest that stands; None before the first."""
     newest = KeyManifest.objects.order_by("-version").first()
     return manifest.opened(newest.token) if newest else None
+
+
+def newest_version() -> int:
+    """Return the version of the manifest that stands; 0 before the first."""
+    return KeyManifest.objects.aggregate(newest=Max("version"))["newest"] or 0
+
+
+def policies_since() -> datetime:
+    """Return from when on policies count: since a key was last revoked."""
+    return KeyManifest.objects.aggregate(since=Max("policies_since"))["since"] or LONG_AGO
 
 
 def token() -> str:
@@ -178,12 +191,18 @@ def _take(token: str, *, actor: Actor, other_root: bool = False) -> Manifest:
     )
     now = int(timezone.now().timestamp())
     succession.check(new, held_against, at=now, other_root=other_root)
+    revokes = set(new.revoked) - set(held_against.manifest.revoked if held_against.manifest else ())
     kept = KeyManifest.objects.create(
         version=new.version,
         root=new.root,
         token=token.strip(),
         expires_at=datetime.fromtimestamp(new.expires_at, UTC),
+        # The next whole second: no policy of this one can be told from those before.
+        policies_since=datetime.fromtimestamp(now + 1, UTC) if revokes else None,
     )
+    if revokes:
+        cohorts = Cohort.objects.values_list("pk", flat=True)
+        hooks.policy_changing(cohorts={NO_COHORT, *cohorts})
     ledger.append(
         events.PolicyKeysVouched(
             version=new.version,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests import factories
 from tests.integration.polling import Portal, enrolled
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 MADE_UP = '"9999999999999.1-1.1.1"'
 
 
@@ -119,7 +120,7 @@ def test_after_half_of_its_lease_and_after_any_change_another_is_issued(
         from django.db import transaction
 
         with transaction.atomic():
-            return services.policy_again(agent=agent, at=at)
+            return services.policy_again(agent=agent, at=at, since=LONG_AGO)
 
     fresh = [again(at) is not None for at in (policy.issued_at, half - timedelta(seconds=1))]
     late = [again(at) for at in (policy.issued_at - timedelta(seconds=1), half)]
@@ -209,7 +210,9 @@ def test_said_again_it_is_the_same_to_the_last_byte_whatever_stands(
         lease = services.issue_policy(agent=agent)
         with transaction.atomic():
             again = services.policy_again(
-                agent=agent, at=lease.policy.issued_at + timedelta(seconds=later)
+                agent=agent,
+                at=lease.policy.issued_at + timedelta(seconds=later),
+                since=LONG_AGO,
             )
 
         assert again is not None

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.integration.agents import Machine, machine_of, poll
+from tests.integration.polling import Portal, wait_until
 from tests.integration.travelling import AgentClock, Travel, Website
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -31,6 +32,14 @@ def machine(database: Any) -> Machine:
 
     ring.forget()
     return machine_of(factories.make_world().subject)
+
+
+@pytest.fixture
+def portal(database: Any) -> Iterator[Portal]:
+    running = Portal()
+    running.wait_for_fence()
+    yield running
+    running.close()
 
 
 @pytest.fixture
@@ -210,7 +219,11 @@ def enrolled(world: factories.World, website: Website, folder: Path, travel: Tra
 
 def kid_of(agent: Any) -> str:
     token: str = agent.home.policy()["token"]
-    kid: str = json.loads(unb64(token.split(".", maxsplit=1)[0]))["kid"]
+    return kid_in(token.encode())
+
+
+def kid_in(token: bytes) -> str:
+    kid: str = json.loads(unb64(token.decode().split(".", maxsplit=1)[0]))["kid"]
     return kid
 
 
@@ -239,6 +252,50 @@ def test_an_agent_goes_on_without_a_gap_while_the_key_changes(
     assert len(published()) == 1, "the old one is gone"
 
 
+def test_an_agent_that_lost_its_policy_after_the_change_gets_one_it_believes(
+    website: Website, tmp_path: Path, travel: Travel
+) -> None:
+    """The policy in force was issued before the key that signs now had begun: it gets another."""
+    world = factories.make_world()
+    world.say_yes()
+    agent = enrolled(world, website, tmp_path / "home", travel)
+    made = rotate()
+    travel.until(made.use_from - timedelta(seconds=30))
+    agent.poll()
+    travel.until(made.use_from)
+    agent.poll()
+    assert kid_of(agent) != made.kid, "nothing was issued for a change of keys"
+
+    agent.etag = ""
+    agent.poll()
+
+    assert kid_of(agent) == made.kid
+    assert agent.recordable()
+    agent.close()
+
+
+def test_what_redis_keeps_of_a_revoked_key_is_answered_no_more(
+    database: Any, portal: Portal
+) -> None:
+    from portal.policykeys.rotate import revoke_key
+
+    world = factories.make_world()
+    world.say_yes()
+    machine = machine_of(world.subject)
+    old = portal.poll(machine.token)
+    assert portal.poll(machine.token).body == old.body
+    waiting = portal.begin(machine.token, old.etag, "wait=20")
+    wait_until(lambda: len(portal.endpoint.shared.room) == 1)
+
+    heir = revoke_key(kid=kid_in(old.body), actor=factories.OFFICER)
+
+    assert waiting.result(10).status == 409
+    new = portal.poll(machine.token, old.etag)
+    assert heir is not None
+    assert (new.status, kid_in(new.body)) == (200, heir.kid)
+    assert kid_in(portal.poll(machine.token).body) == heir.kid
+
+
 def test_an_agent_believes_a_revoked_key_no_more_and_its_heir_at_once(
     website: Website, tmp_path: Path, travel: Travel
 ) -> None:
@@ -253,10 +310,10 @@ def test_an_agent_believes_a_revoked_key_no_more_and_its_heir_at_once(
     agent.poll()
     stolen = kid_of(agent)
     old = agent.home.policy()["token"]
+    travel.pass_time(timedelta(seconds=3))
 
     heir = revoke_key(kid=stolen, actor=factories.OFFICER)
-    agent.etag = ""
-    agent.poll()
+    agent.poll()  # naming the policy it has, which is in force no more
 
     assert heir is not None
     assert kid_of(agent) == heir.kid

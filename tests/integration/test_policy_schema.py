@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -119,7 +120,9 @@ def test_what_a_waiting_machine_is_told_is_a_policy_too(database: Any) -> None:
 
     from consent import services
 
-    told = services.deny_everything(audience=uuid4(), at=timezone.now())
+    told = services.deny_everything(
+        audience=uuid4(), at=timezone.now(), since=datetime(2000, 1, 1, tzinfo=UTC)
+    )
 
     policy_validator().validate(told)
     assert not Policy.parse(told).permits_anything()
