@@ -381,12 +381,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_000_000
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "portal.logs.Line", "format": "%(levelname)s %(name)s %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("SAYSO_LOG_LEVEL", "INFO").upper()},
     "loggers": {
-        # Django logs the address of a failed request; an address may never hold personal data,
-        # yet a stack trace may: it goes to the console of whoever runs the process, nowhere else.
+        # Django logs the address of a failed request; an address may never hold personal data.
         "django.request": {"level": "ERROR"},
         # A task received and a task done, every few seconds, is nothing anybody needs to read.
         "celery": {"level": "WARNING"},

@@ -40,6 +40,7 @@ def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) ->
         http=FAST if settings.POLICY_FAST else PLAIN,
         server_header=False,
         access_log=False,  # addresses of people stay out
+        log_config=None,  # Django's is ours
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
