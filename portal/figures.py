@@ -1,10 +1,11 @@
 """Figures for the overview pages: of groups of enough people, with enough people left out.
 
 A number is shown only where it is about enough people and enough people are not in it; nought is
-hidden like any small number. So no page differs by one person's choice while the group is small.
+hidden like any small number. Numbers that follow from what people do are frozen (ADR 24), so that
+no page differs by one person's choice however large the group.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -16,11 +17,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consent.models import Agent, FactDoubt, Proposal, Purpose, Subject
-from consent.suppression import enough_beside, gather_small
+from consent.models import FactDoubt, Proposal, Purpose, Subject
+from consent.suppression import gather_small
 from portal.attention import coming
+from portal.counts import kept_of, told_counts
 from portal.reporting import consents
-from retention.models import Admission, Batch, Certificate, DeletionCase, DeletionJob
+from retention.models import Admission, Certificate, DeletionJob
 
 ANSWERS: Final = {
     "Yes": gettext_lazy("Yes"),
@@ -37,44 +39,23 @@ OWNER: Final = "job__case__subject"
 
 def overview() -> list[dict[str, Any]]:
     """Return the large figures of the privacy team's page; a hidden one is None."""
-    people = Subject.objects.count()
-    certified, _weeks = _certified(timezone.now())
+    people, told = Subject.objects.count(), told_counts()
     return [
         {"label": _("People"), "value": people if people >= settings.SMALLEST_GROUP else None},
-        {
-            "label": _("Connected machines"),
-            "value": _count(Agent.objects.filter(standing=Agent.Standing.ACTIVE), people),
-        },
-        {
-            "label": _("Recordings kept"),
-            "value": _count(Batch.objects.filter(state=Batch.State.KEPT), people),
-        },
-        {
-            "label": _("Deletions owed"),
-            "value": _count(DeletionCase.objects.exclude(state=DeletionCase.State.DONE), people),
-        },
-        {"label": _("Deletions certified"), "value": certified},
+        {"label": _("Connected machines"), "value": told.get("machines")},
+        {"label": _("Recordings kept"), "value": told.get("kept")},
+        {"label": _("Deletions owed"), "value": told.get("owed")},
+        {"label": _("Deletions certified"), "value": told.get("certified")},
     ]
 
 
 def kept_by_purpose() -> list[dict[str, Any]]:
     """Return how many recordings are kept for each published purpose, hidden where of few."""
-    people = Subject.objects.count()
-    rows = (
-        Batch.objects.filter(state=Batch.State.KEPT)
-        .values_list("purpose")
-        .annotate(n=Count("uuid"), people=Count("subject", distinct=True))
-        .order_by()
-    )
-    kept = {purpose: (n, of) for purpose, n, of in rows}
+    told = told_counts()
+    purposes = Purpose.objects.filter(published_at__isnull=False).order_by("title")
     return [
-        {
-            "label": title,
-            "value": _shown(*kept.get(pk, (0, 0)), everybody=people),
-        }
-        for pk, title in Purpose.objects.filter(published_at__isnull=False)
-        .order_by("title")
-        .values_list("pk", "title")
+        {"label": title, "value": told.get(kept_of(pk))}
+        for pk, title in purposes.values_list("pk", "title")
     ]
 
 
@@ -83,7 +64,6 @@ def todo() -> list[dict[str, Any]]:
 
     That something failed is never silent; of how few people it is, is not said.
     """
-    people = Subject.objects.count()
     failed = DeletionJob.objects.filter(~Q(failure=""), state=DeletionJob.State.DUE)
     quarantined = Admission.objects.filter(state=Admission.State.QUARANTINED)
     doubts = FactDoubt.objects.filter(settled_at__isnull=True).count()
@@ -91,14 +71,14 @@ def todo() -> list[dict[str, Any]]:
     found = [
         (
             failed.exists(),
-            _count(failed, people, of="case__subject"),
+            _about(failed, of="case__subject"),
             _("Deletions that failed and are being tried again"),
             "bad",
             "privacy-reports",
         ),
         (
             quarantined.exists(),
-            _count(quarantined, people, of="agent__subject"),
+            _about(quarantined, of="agent__subject"),
             _("Batches set apart as an incident"),
             "warn",
             "privacy-reports",
@@ -109,7 +89,7 @@ def todo() -> list[dict[str, Any]]:
     waiting = [
         {
             "text": text,
-            "count": _("some") if count is None else count,
+            "count": count,
             "tone": tone,
             "url": reverse(page),
         }
@@ -133,31 +113,29 @@ def answers() -> list[dict[str, Any]]:
 
 
 def deletions_by_week() -> list[dict[str, Any]]:
-    """Return the certificates of the last eight weeks, by week; all of them, also without any."""
-    _total, weeks = _certified(timezone.now())
-    return [{"label": date_format(week, "j M"), "value": count} for week, count in weeks.items()]
+    """Return the certificates of the last eight weeks that are over; all weeks, also without any.
 
-
-def _certified(now: datetime) -> tuple[int | None, dict[date, int | None]]:
-    """Return how many certificates there are, and by week; no week follows from the others."""
-    first = _monday(now) - timedelta(weeks=WEEKS - 1)
-    weeks = [first + timedelta(weeks=number) for number in range(WEEKS)]
-    recent = Certificate.objects.filter(recorded_at__gte=first).annotate(
-        week=TruncWeek("recorded_at")
-    )
+    No week of few follows from the others and all there are.
+    """
+    end = _monday(timezone.now())
+    weeks = [end - timedelta(weeks=number) for number in range(WEEKS, 0, -1)]
+    over = Certificate.objects.filter(recorded_at__lt=end)
+    recent = over.filter(recorded_at__gte=weeks[0]).annotate(week=TruncWeek("recorded_at"))
     counts: dict[datetime, int] = dict.fromkeys(weeks, 0)
     counts |= dict(recent.values_list("week").annotate(n=Count("pk")).order_by())
     people: dict[datetime | str, set[int]] = {week: set() for week in weeks}
     for week, person in recent.values_list("week", OWNER).distinct().order_by():
         people[week] |= {person} - {None}
-    earlier = Certificate.objects.filter(recorded_at__lt=first, **{f"{OWNER}__isnull": False})
+    earlier = over.filter(recorded_at__lt=weeks[0], **{f"{OWNER}__isnull": False})
     # Enough of them to know that they are enough.
     people["earlier"] = set(
         earlier.values_list(OWNER, flat=True).distinct().order_by(OWNER)[: settings.SMALLEST_GROUP]
     )
-    alone, together = gather_small(people, smallest=settings.SMALLEST_GROUP)
-    total = Certificate.objects.count() if alone or together else None
-    return total, {week.date(): counts[week] if week in alone else None for week in weeks}
+    alone, _together = gather_small(people, smallest=settings.SMALLEST_GROUP)
+    return [
+        {"label": date_format(week, "j M"), "value": count if week in alone else None}
+        for week, count in counts.items()
+    ]
 
 
 def _monday(now: datetime) -> datetime:
@@ -165,12 +143,8 @@ def _monday(now: datetime) -> datetime:
     return today - timedelta(days=today.weekday())
 
 
-def _count(rows: QuerySet[Any, Any], everybody: int, *, of: str = "subject") -> int | None:
-    """Return how many rows there are, or None where that would speak of too few people."""
-    found = rows.aggregate(n=Count("pk"), people=Count(of, distinct=True))
-    return _shown(found["n"], found["people"], everybody=everybody)
-
-
-def _shown(n: int, people: int, *, everybody: int) -> int | None:
-    enough = enough_beside(people, everybody, smallest=settings.SMALLEST_GROUP)
-    return n if enough else None
+def _about(rows: QuerySet[Any, Any], *, of: str) -> str:
+    """Return of how many people rows are, in two steps: a number would rise with each of them."""
+    least = settings.SMALLEST_GROUP
+    people = rows.aggregate(people=Count(of, distinct=True))["people"]
+    return _("of %(least)s people or more") % {"least": least} if people >= least else _("some")

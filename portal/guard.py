@@ -96,6 +96,7 @@ TABLES: Final = (
     _free("portal_fence", "SELECT, UPDATE"),
     _free("portal_unmarked", "SELECT, INSERT, DELETE"),
     _final("portal_publishedanswers", governed=False),
+    _final("portal_publishedcount", governed=False),
     _free("portal_cache"),
     _free("django_session"),
     _free("django_content_type", "SELECT"),

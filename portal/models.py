@@ -22,6 +22,7 @@ __all__ = [
     "PendingMachine",
     "PolicyKey",
     "PublishedAnswers",
+    "PublishedCount",
     "Role",
     "RoleGrant",
     "ServiceToken",
@@ -241,3 +242,27 @@ class PublishedAnswers(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose_id} until {self.until:%Y-%m-%d}"
+
+
+class PublishedCount(models.Model):
+    """A count of what people did, as it is told until it is told anew (ADR 24).
+
+    Never changed afterwards. What is hidden is null.
+    """
+
+    name = models.CharField(max_length=40)
+    counted_at = models.DateTimeField()
+    value = models.BigIntegerField(null=True)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous: set[str] = set()
+        plain = {"id", "name", "counted_at", "value"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "counted_at"], name="count_once_an_instant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.counted_at:%Y-%m-%d}"

@@ -8,6 +8,7 @@ from django.utils import timezone
 from audit import reports
 from consent import services as consent
 from portal.answers import publish_answers
+from portal.counts import publish_counts
 from portal.policykeys import rotate, standing
 from portal.reporting import SOURCES
 from retention import services as retention
@@ -41,7 +42,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "cases": retention.expand_cases,
         "deletions": retention.run_due_jobs,
         "uploads": retention.settle_uploads,
-        "answers": lambda: _at_now(publish_answers),
+        "answers": lambda: _at_now(publish_answers, publish_counts),
         "reports": lambda: reports.render_due(SOURCES),
     }
 

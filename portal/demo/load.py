@@ -17,6 +17,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent.models import Subject
 from portal.answers import publish_answers
+from portal.counts import publish_counts
 from portal.demo import accounts, orders, progress
 from portal.demo.company import company
 from portal.demo.plan import Order, plan
@@ -64,6 +65,7 @@ def load(*, people: int, batches: int, seed: int) -> int:
         finally:
             progress.clear()
         publish_answers(at=timezone.now())
+        publish_counts(at=timezone.now())
         orders.clear()
         return order.people
 
