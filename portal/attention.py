@@ -1,6 +1,6 @@
 """What will need somebody soon, in words, each with the page where it can be seen to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -22,8 +22,11 @@ TONES: Final[Mapping[Severity, str]] = {
 }
 
 
-def coming(at: datetime) -> list[dict[str, Any]]:
-    """Return what needs somebody, most urgent first: a text, a tag with its tone, and a page."""
+def coming(at: datetime, units: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Return what needs somebody, most urgent first: a text, a tag with its tone, and a page.
+
+    With `units` what is about their people's places alone, for whoever speaks for their councils.
+    """
     pack, today = rulebook(), at.date()
     return [
         {
@@ -32,7 +35,7 @@ def coming(at: datetime) -> list[dict[str, Any]]:
             "tone": TONES[one.severity],
             "url": _page(one),
         }
-        for one in attention(at)
+        for one in attention(at, units)
     ]
 
 

@@ -21,6 +21,7 @@ AREAS: Final[dict[str, frozenset[Role]]] = {
     "privacy/explain": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
     "privacy/rules": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL, Role.AUDITOR}),
     "privacy/readiness": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL}),
+    "privacy/what-if": frozenset({Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL}),
     "audit": frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR}),
     "audit/export": frozenset({Role.AUDITOR}),
     "council": frozenset({Role.WORKS_COUNCIL, Role.PRIVACY_OFFICER}),

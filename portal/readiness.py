@@ -25,13 +25,16 @@ from consent.suppression import suppress
 from portal.pages.rulewords import day_words, gate_title
 from portal.templatetags.words import signal_name
 
+PROHIBITED: Final = "jurisdiction_prohibited"
+"""The one thing in the way that no paper and no day takes away."""
+
 WAITS: Final[Mapping[str, str | Promise]] = {
     NO_PLACE: gettext_lazy("a work location"),
     NO_NOTICE: gettext_lazy("a published notice"),
     NOTHING_LISTED: gettext_lazy("an app that may be asked for"),
     "kill_switch": gettext_lazy("the release of a kill switch"),
     "unknown_jurisdiction": gettext_lazy("rules that are known and reviewed"),
-    "jurisdiction_prohibited": gettext_lazy("nothing: the rules there permit no recording"),
+    PROHIBITED: gettext_lazy("nothing: the rules there permit no recording"),
     "counsel_signoff_missing": gettext_lazy("counsel's signature"),
     "never_category": gettext_lazy("an app that may be captured at all"),
     "app_category_unknown": gettext_lazy("somebody to say what kind of app it is"),
@@ -154,12 +157,27 @@ def _sentence(rows: Iterable[Row]) -> str:
     if ready and not asked:
         first = _("only groups too small to show may be asked")
     if not ready:
-        first = _("nobody may be asked")
+        first = _nobody(rows)
     parts = [first, *(_part(row) for row in rows if not row.may_be_asked and row.people)]
-    if any(row.people is None for row in rows if not row.may_be_asked):
+    small = [row for row in rows if not row.may_be_asked and row.people is None]
+    if small and len(parts) == 1 and not ready:
+        # Nothing is shown that they would wait beside, so what is awaited is said of them alone.
+        what = {"what": ", ".join(dict.fromkeys(wait for row in small for wait in row.waits))}
+        parts.append(_("groups too small to show await: %(what)s") % what)
+    elif small:
         parts.append(_("groups too small to show wait as well"))
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _nobody(rows: Iterable[Row]) -> str:
+    """Say whether there is nobody, nobody ever under these rules, or nobody before something."""
+    blockers = [{blocker.code for blocker in row.blockers} for row in rows]
+    if not blockers:
+        return _("nobody is counted here")
+    if all(PROHIBITED in codes for codes in blockers):
+        return _("nobody may be asked")
+    return _("nobody may be asked yet")
 
 
 def _part(row: Row) -> str:

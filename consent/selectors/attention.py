@@ -4,7 +4,7 @@ Codes, days and counts only; which words and which page belong to them is the po
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,7 +16,7 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.agreements import Agreements
 from consent.selectors.cohorts import places_of_others
-from consent.selectors.facts import still_here
+from consent.selectors.facts import members_of, still_here
 from consent.selectors.places import with_those_above
 from consent.selectors.readiness import CHUNK
 from consent.selectors.rules import unadopted_rules
@@ -64,20 +64,28 @@ class Attention:
     cap_days: int | None = None
 
 
-def attention(at: datetime) -> list[Attention]:
-    """Return what needs somebody, most urgent first; an empty list is good news."""
+def attention(at: datetime, units: Collection[str] | None = None) -> list[Attention]:
+    """Return what needs somebody, most urgent first; an empty list is good news.
+
+    With `units` only what is about the places of their people, and the agreements that name them;
+    adopting rules is nobody's there. No unit at all has no people and no agreement.
+    """
     today = at.date()
-    documents = list(_documents())
+    documents = list(_documents(today, units))
     rules = rulebook()
+    places = _places(documents, rules) if documents or units is None else set()
     found = [
-        *_reviews(rules, documents, today),
+        *_reviews(rules, places, today),
         *_agreements(today),
-        *_evidence(_places(documents, rules), today),
+        *_evidence(places, today),
         *_exceptions(today),
         *_floors(rules, documents, today),
         *_unsigned(rules, documents, today),
-        *_unadopted(),
+        *(_unadopted() if units is None else ()),
     ]
+    if units is not None:
+        named = _naming(units)
+        found = [one for one in found if places & {*one.jurisdictions} or _is_of(one, named)]
     order = {severity: place for place, severity in enumerate(Severity)}
     return sorted(found, key=lambda one: (order[one.severity], one.due or today, one.matter))
 
@@ -91,9 +99,22 @@ def severity(due: date, today: date) -> Severity | None:
     return None
 
 
-def _documents() -> Iterator[Mapping[str, Any]]:
+def _naming(units: Collection[str]) -> frozenset[str]:
+    """Return the numbers of the agreements that name one of these units."""
+    rows = Agreement.objects.filter(council_units__overlap=list(units))
+    return frozenset(rows.values_list("code", flat=True))
+
+
+def _is_of(one: Attention, agreements: Collection[str]) -> bool:
+    return one.matter is Matter.AGREEMENT and one.codes[0] in agreements
+
+
+def _documents(today: date, units: Collection[str] | None) -> Iterator[Mapping[str, Any]]:
     """Yield what the cohorts that hold somebody share, without the apps, which are long."""
-    populated = Cohort.objects.filter(pk__in=still_here().values("cohort"))
+    people = still_here()
+    if units is not None:
+        people = people.filter(pk__in=members_of(units, on=today))
+    populated = Cohort.objects.filter(pk__in=people.values("cohort"))
     newest = (
         CohortPolicy.objects.filter(cohort__in=populated.values("pk"))
         .order_by("cohort_id", "-revision")
@@ -110,14 +131,14 @@ def _places(documents: Iterable[Mapping[str, Any]], rules: Rulebook) -> set[str]
 
 
 def _reviews(
-    rules: Rulebook, documents: Iterable[Mapping[str, Any]], today: date
+    rules: Rulebook, places: Iterable[str], today: date
 ) -> Iterator[Attention]:
     """Yield the files whose review comes due, of places where somebody works or is seen.
 
     Those of one day come together.
     """
     due: dict[date, list[str]] = defaultdict(list)
-    for code in sorted(_places(documents, rules)):
+    for code in sorted(places):
         if row := rules.rows.get(code):
             due[row.review_by].append(code)
     for day, codes in due.items():

@@ -3,27 +3,32 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from consent import selectors
 from consent.models import Proposal, Purpose
 from portal import figures
+from portal.attention import coming
+from portal.models import Role
 from portal.pages import agreements
 from portal.pages.changes import views as changes
 from portal.pages.rooms import rooms_of
-from portal.people import for_area, staff_ref
+from portal.people import for_area, roles_of, staff_ref
 
 
 @for_area("council")
 @require_safe
 def council(request: HttpRequest) -> HttpResponse:
-    """What is agreed, and figures that name nobody."""
+    """What is agreed, what ends soon for one's units, and figures that name nobody."""
+    units = None if Role.PRIVACY_OFFICER in roles_of(request) else changes.seats_of(request)
     return render(
         request,
         "council/home.html",
         {
             "proposals": [changes.line(proposal) for proposal in asked_of(request)],
             "rooms": rooms_of(request),
+            "todo": coming(timezone.now(), units),
             "agreements": agreements.listing(),
             "figures": figures.overview(),
             "smallest_group": settings.SMALLEST_GROUP,

@@ -1,4 +1,4 @@
-"""What if: the privacy team asks the rule pack about people who do not exist.
+"""What if: the privacy team and councils ask the rule pack about people who do not exist.
 
 The answers come from the functions behind `manage.py decide`, `bounds` and `due`, over the shipped
 rule pack, so that page and command cannot differ. Where the rules in force are stricter, the page
@@ -32,11 +32,12 @@ from consent.policy.rulebook import Rulebook, load_rulebook
 from consent.policy.schema import RulebookError
 from consent.policy.types import Right
 from consent.rules import rulebook
+from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.reasonwords import reasons_in_words
 from portal.pages.rulewords import SetBy, day_words, sections, sources
 from portal.pages.whatif_form import FactsFileForm, WhatIfForm, as_file, facts_of
-from portal.people import for_area
+from portal.people import for_area, roles_of
 from portal.templatetags.words import plain
 
 FILE: Final = "file"
@@ -79,7 +80,7 @@ class Asked:
     extended: bool = False
 
 
-@for_area("privacy")
+@for_area("privacy/what-if")
 @require_http_methods(["GET", "HEAD", "POST"])
 def whatif(request: HttpRequest) -> HttpResponse:
     """Ask, or show the answer above what was asked; a fault keeps all that was typed."""
@@ -88,12 +89,13 @@ def whatif(request: HttpRequest) -> HttpResponse:
     except RulebookError as problem:
         return render(request, "privacy/whatif.html", {"problem": str(problem)}, status=503)
     form, file_form, asked = _read(request, pack)
+    officer = Role.PRIVACY_OFFICER in roles_of(request)
     context: dict[str, Any] = {
         "form": form,
         "parts": list(form.parts()),
         "file_form": file_form,
         "file_open": file_form.is_bound,
-        "crumbs": [crumb("privacy")],
+        "crumbs": [crumb("privacy" if officer else "council")],
         "pack": pack,
         "in_force_differs": rulebook().digest != pack.digest,
     }

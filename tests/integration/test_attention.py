@@ -324,3 +324,93 @@ def test_the_command_says_the_same_for_whoever_sends_it_on(database: Any) -> Non
         (severity, (TODAY + timedelta(days=days)).isoformat())
         for severity, days in (("now", 7), ("soon", 30), ("later", 60))
     ]
+
+
+# --- what a council sees -----------------------------------------------------------------------
+
+
+def in_unit(subject: Any, unit: str) -> Any:
+    from consent import services
+
+    return services.record_fact(
+        subject=subject,
+        kind="unit",
+        value=unit,
+        valid_from=TODAY,
+        source="test",
+        actor=factories.OFFICER,
+    )
+
+
+def test_a_council_is_told_of_its_own_places_and_agreements_alone(database: Any) -> None:
+    from portal.models import User
+    from tests.integration.test_proposals import seat
+
+    world = factories.make_world("IE")
+    in_unit(world.another_subject("AU"), "sydney")
+    in_unit(world.another_subject("SG"), "asia")
+    agreement("BV-1", TODAY + timedelta(days=20))
+    agreement("BV-2", TODAY + timedelta(days=20), council_units=["sydney"])
+    council = signed_in("works_council")
+
+    def told() -> str:
+        text: str = council.get("/council/").content.decode()
+        return text[text.index('id="todo"') : text.index("</section>", text.index('id="todo"'))]
+
+    assert "Nothing is waiting." in told(), "without a seat nothing is one's own"
+
+    seat(User.objects.get().ref, "sydney")
+
+    assert "Counsel has not signed off the rules of Australia (AU)" in told()
+    assert "Agreement BV-2 ends on" in told()
+    assert "BV-1" not in told(), "it is about Germany, and names no unit"
+    assert "Singapore" not in told()
+    assert 'href="/privacy/gates/"' in told()
+    assert council.get("/privacy/gates/").status_code == 200
+
+
+def test_a_review_comes_due_for_the_council_of_who_works_there(database: Any) -> None:
+    from consent import selectors
+    from consent.rules import rulebook
+
+    world = factories.make_world("IE")
+    in_unit(world.another_subject("DE"), "munich")
+    day = midnight(max(rulebook().rows[code].review_by for code in ("DE", "IE", "EU")))
+
+    def reviewed(*units: str) -> set[str]:
+        found = selectors.attention(day, units)
+        return {code for one in found if one.matter == "review" for code in one.codes}
+
+    assert reviewed("munich") == {"DE", "EU"}
+    assert reviewed("research") == {"IE", "EU"}
+    assert reviewed("munich", "research") == {"DE", "IE", "EU"}
+    assert reviewed() == reviewed("nowhere") == set()
+
+
+def test_shipped_rules_wait_for_officers_and_for_no_council(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from consent import selectors
+
+    factories.make_world("IE")
+    other_rules_were_shipped(monkeypatch)
+
+    assert [one.matter for one in selectors.attention(timezone.now())] == ["adoption"]
+    assert selectors.attention(timezone.now(), ["research"]) == []
+
+
+def test_what_a_council_is_told_is_the_same_whatever_anybody_chose(database: Any) -> None:
+    from consent import selectors
+    from tests.integration.test_ledger_to_others import DOES
+
+    world = factories.make_world("IE")
+    in_unit(world.another_subject("AU"), "sydney")
+    agreement("BV-2", TODAY + timedelta(days=20), council_units=["sydney", "research"])
+    at = timezone.now() + timedelta(hours=1)
+    before = selectors.attention(at, ["sydney", "research"])
+
+    assert before
+    for does in DOES:
+        world.subject = in_unit(world.another_subject(), "research").subject
+        does(world)
+        assert selectors.attention(at, ["sydney", "research"]) == before, does.__name__

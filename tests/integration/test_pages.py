@@ -22,7 +22,7 @@ AREAS = {
     "/privacy/": {"privacy_officer"},
     "/privacy/reports/": {"privacy_officer"},
     "/privacy/explain/": {"privacy_officer", "auditor"},
-    "/privacy/what-if/": {"privacy_officer"},
+    "/privacy/what-if/": {"privacy_officer", "works_council"},
     "/privacy/readiness/": {"privacy_officer", "works_council"},
     "/privacy/rules/": {"privacy_officer", "works_council", "auditor"},
     "/privacy/rules/DE/": {"privacy_officer", "works_council", "auditor"},

@@ -449,3 +449,52 @@ def test_a_seat_sees_its_own_units_and_nothing_more(database: Any) -> None:
     )  # fmt: skip
     rows = council.get(PAGE).context["purposes"][0]["rows"]
     assert rows[0][1]["text"] == 11
+
+
+def sentence(count: int, *places: str) -> str:
+    """What the page says in one sentence, with so many people of a council's unit in each place."""
+    from portal.readiness import shown
+    from consent import selectors
+    from consent.rules import rulebook
+    from consent import services
+
+    for place in places:
+        for _ in range(count):
+            services.record_fact(
+                subject=factories.make_subject(place), kind="unit", value="munich",
+                valid_from=timezone.now().date(), source="test", actor=factories.OFFICER,
+            )  # fmt: skip
+    (found,) = selectors.readiness(timezone.now(), ["munich"]).purposes
+    return shown(found, rulebook()).sentence
+
+
+@pytest.mark.parametrize(
+    ("count", "places", "said"),
+    [
+        (12, ["DE"], "Nobody may be asked yet; Germany 12 await: Works agreement on the tool."),
+        (
+            3,
+            ["DE"],
+            "Nobody may be asked yet; groups too small to show await: Works agreement on the tool.",
+        ),
+        (
+            12,
+            ["FI"],
+            "Nobody may be asked;"
+            " Finland 12 await: nothing: the rules there permit no recording.",
+        ),
+        (
+            12,
+            ["DE", "FI"],
+            "Nobody may be asked yet; Germany 12 await: Works agreement on the tool;"
+            " Finland 12 await: nothing: the rules there permit no recording.",
+        ),
+        (0, [], "Nobody is counted here."),
+    ],
+)
+def test_what_is_only_awaited_is_never_told_as_a_no(
+    database: Any, count: int, places: list[str], said: str
+) -> None:
+    factories.make_world("IE")
+
+    assert sentence(count, *places) == said

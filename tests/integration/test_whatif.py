@@ -355,3 +355,14 @@ def test_a_broken_rule_pack_is_named_instead_of_answered(
 
     assert page.status_code == 503
     assert "DE.toml: gates: must be a list" in page.content.decode()
+
+
+def test_a_council_may_ask_too_and_goes_back_to_its_own_page(database: Any) -> None:
+    council = signed_in("works_council")
+    page = council.get(PAGE)
+    answer = council.post(PAGE, {"jurisdictions": ["DE"], "signal": "mouse_click", "at": TODAY})
+
+    assert page.status_code == answer.status_code == 200
+    assert answer.context["answer"]["decision"] == "deny"
+    assert [crumb["url"] for crumb in page.context["crumbs"]] == ["/council/"]
+    assert 'href="/privacy/what-if/"' in council.get("/council/").content.decode()
