@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
 from audit.ledger import Actor
@@ -73,13 +73,25 @@ class World:
 
 
 def make_subject(jurisdiction: str = "IE") -> Subject:
-    """A person who works in the jurisdiction."""
+    """A person who works in the jurisdiction; where a notice period runs, known for long."""
+    facts = {"work_location": jurisdiction, "unit": "research"}
+    if any(row.own.notice_days for row in rulebook().lineage(jurisdiction)):
+        return known_for_long(facts)
+    return services.record_subject(
+        language="en", facts=facts, since=LONG_AGO, source="test", actor=OFFICER
+    )
+
+
+def known_for_long(facts: dict[str, str], since: date = LONG_AGO) -> Subject:
+    """A person whose facts were known on their first day: to another system, it was not here."""
     return services.record_subject(
         language="en",
-        facts={"work_location": jurisdiction, "unit": "research"},
-        since=LONG_AGO,
+        facts=facts,
+        since=since,
         source="test",
         actor=OFFICER,
+        event_time=datetime.combine(since, time.min, tzinfo=UTC),
+        imported=True,
     )
 
 

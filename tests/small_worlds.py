@@ -230,9 +230,16 @@ def _person(
     purpose: Purpose, notice: Notice | None, apps: list[App], drawn: dict[str, Any]
 ) -> Subject:
     facts = {"work_location": drawn["place"]} if drawn["place"] else {"unit": "research"}
-    subject = services.record_subject(
-        language="en", facts=facts, since=factories.LONG_AGO, source="test", actor=factories.OFFICER
-    )
+    if drawn["place"] == "PL":  # known for long, or its notice period would always run
+        subject = factories.known_for_long(facts)
+    else:
+        subject = services.record_subject(
+            language="en",
+            facts=facts,
+            since=factories.LONG_AGO,
+            source="test",
+            actor=factories.OFFICER,
+        )
     if notice is None:
         return subject
     if drawn["confirmed"]:

@@ -75,11 +75,15 @@ class SubjectFact(models.Model):
     valid_until = models.DateField(null=True)  # half-open: not valid on this day any more
     source = models.CharField(max_length=40)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    # When another system had it, of imports; null: it was known from `recorded_at` on.
+    event_time = models.DateTimeField(null=True)
+    # When its end was recorded, if later than the fact itself: until then it was known to go on.
+    end_recorded_at = models.DateTimeField(null=True)
 
     class Data:
         personal = {"value", "kind", "valid_from", "valid_until"}
         pseudonymous = {"subject"}
-        plain = {"id", "source", "recorded_at"}
+        plain = {"id", "source", "recorded_at", "event_time", "end_recorded_at"}
 
     class Meta:
         indexes = [models.Index(fields=["subject", "kind"], name="fact_subject_kind")]

@@ -1,9 +1,11 @@
 """Since when people are under rules that ask for a notice period: it runs from that day as well.
 
 A purpose may have been announced for years; who comes under such rules today was not told in time.
+Nor was who came earlier and was recorded only today: until then nobody knew that they had to be.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from consent.models import CohortPolicy, SubjectFact
@@ -11,17 +13,34 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook_of
 from consent.selectors.documents import said_by
 
-Span = tuple[date, date | None]
-
 Under = tuple[Collection[str], Rulebook]
 """Somebody's jurisdictions, and the rules that hold there."""
 
 
-def arrivals(people: Mapping[int, Under], *, on: date) -> dict[int, date]:
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days, half-open, on which a fact puts somebody under some rules."""
+
+    begun: date
+    end: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One fact: the days it is about, and those on which it held and was known to."""
+
+    dated: Span
+    known: Span
+
+
+def arrivals(
+    people: Mapping[int, Under], *, on: date, recorded_by: datetime | None = None
+) -> dict[int, date]:
     """Return for each subject the last day on which they came under rules with a notice period.
 
     Who is under none is left out. A stay without a gap is one stay, whichever facts say so; where
-    no fact tells since when, it is since that very day.
+    no fact tells since when, it is since that very day. A fact that is dated back counts from the
+    day it was recorded. With `recorded_by` nothing counts that was recorded only after it.
     """
     asked = {
         subject: codes
@@ -30,23 +49,27 @@ def arrivals(people: Mapping[int, Under], *, on: date) -> dict[int, date]:
     }
     if not asked:
         return {}
-    stays: dict[int, dict[str, list[Span]]] = {subject: {} for subject in asked}
+    stays: dict[int, dict[str, list[Stay]]] = {subject: {} for subject in asked}
     rows = SubjectFact.objects.filter(
         subject__in=asked, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
     )
-    for subject, place, since, until in rows.values_list(
-        "subject_id", "value", "valid_from", "valid_until"
-    ):
-        for row in people[subject][1].lineage(place):
-            stays[subject].setdefault(row.code, []).append((since, until))
+    for fact in rows:
+        if stay := _stay(fact, recorded_by):
+            for row in people[fact.subject_id][1].lineage(fact.value):
+                stays[fact.subject_id].setdefault(row.code, []).append(stay)
     return {
-        subject: max(_since(stays[subject].get(code, ()), on) for code in codes)
+        subject: max(told_since(stays[subject].get(code, ()), on) for code in codes)
         for subject, codes in asked.items()
     }
 
 
-def arrivals_in(people: Mapping[int, CohortPolicy | None], *, at: datetime) -> dict[int, date]:
-    """Return since when subjects are under rules with a notice period, by what they share."""
+def arrivals_in(
+    people: Mapping[int, CohortPolicy | None], *, at: datetime, past: bool = False
+) -> dict[int, date]:
+    """Return since when subjects are under rules with a notice period, by what they share.
+
+    With `past` by what was recorded at that instant.
+    """
     shared = {subject: said_by(policy) for subject, policy in people.items()}
     return arrivals(
         {
@@ -54,6 +77,7 @@ def arrivals_in(people: Mapping[int, CohortPolicy | None], *, at: datetime) -> d
             for subject, document in shared.items()
         },
         on=at.date(),
+        recorded_by=at if past else None,
     )
 
 
@@ -70,10 +94,42 @@ def longest_notice(jurisdictions: Iterable[str], rules: Rulebook) -> int:
     return max((row.own.notice_days for row in rows), default=0)
 
 
-def _since(stays: Iterable[Span], on: date) -> date:
-    """Return the first day of the stay without a gap that lasts on a day."""
-    known = tuple(stays)
-    first = min((begun for begun, end in known if end is None or end > on), default=on)
-    while longer := [begun for begun, end in known if begun < first and (not end or end >= first)]:
+def _stay(fact: SubjectFact, recorded_by: datetime | None) -> Stay | None:
+    """Return a fact's days; None where nobody knew of it by then.
+
+    Whose end was recorded later than its day was known to go on until then.
+    """
+    known, end_known = fact.event_time or fact.recorded_at, fact.end_recorded_at
+    if recorded_by and known > recorded_by:
+        return None
+    if recorded_by and end_known and end_known > recorded_by:
+        end = end_known = None
+    else:
+        end = fact.valid_until
+    known_end = max(end, end_known.date()) if end and end_known else end
+    begun = fact.valid_from
+    return Stay(Span(begun, end), Span(max(begun, known.date()), known_end))
+
+
+def told_since(stays: Iterable[Stay], on: date) -> date:
+    """Return the first day of the stay that lasts on a day without a gap, and was known to.
+
+    What is no part of the stay as it is dated fills no gap in what was known of it.
+    """
+    facts = tuple(stays)
+    first = _first([one.dated for one in facts], on)
+    within = (one for one in facts if one.dated.end is None or one.dated.end > first)
+    return _first([one.known for one in within], on)
+
+
+def _first(spans: Collection[Span], on: date) -> date:
+    """Return the first day of the spans that reach a day without a gap; that day if none does."""
+    lasting = [one for one in spans if one.begun <= on and (one.end is None or one.end > on)]
+    if not lasting:
+        return on
+    first = min(one.begun for one in lasting)
+    while longer := [
+        one.begun for one in spans if one.begun < first and (not one.end or one.end >= first)
+    ]:
         first = min(longer)
     return first

@@ -130,9 +130,7 @@ def _places(documents: Iterable[Mapping[str, Any]], rules: Rulebook) -> set[str]
     return with_those_above(codes | places_of_others(), rules)
 
 
-def _reviews(
-    rules: Rulebook, places: Iterable[str], today: date
-) -> Iterator[Attention]:
+def _reviews(rules: Rulebook, places: Iterable[str], today: date) -> Iterator[Attention]:
     """Yield the files whose review comes due, of places where somebody works or is seen.
 
     Those of one day come together.

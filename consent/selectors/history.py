@@ -64,7 +64,7 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
         here = nobody_in(
             now_shared,
             departs_at=subject.departed_at,
-            arrived=_arrived(subject, now_shared, at),
+            arrived=arrivals_in({subject.pk: now_shared}, at=at).get(subject.pk),
         )
         return decide(here, at=at)
     policy, reconstructed = _shared_then(subject, at)
@@ -79,7 +79,8 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
 
 
 def _arrived(subject: Subject, policy: CohortPolicy | None, at: datetime) -> date | None:
-    return arrivals_in({subject.pk: policy}, at=at).get(subject.pk)
+    """Return it by what was recorded then."""
+    return arrivals_in({subject.pk: policy}, at=at, past=True).get(subject.pk)
 
 
 def _shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bool]:

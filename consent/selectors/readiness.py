@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from consent.digests import plain
 from consent.models import CohortPolicy, Purpose, Subject, SubjectFact
@@ -23,7 +23,7 @@ from consent.rules import rulebook_of
 from consent.selectors.arrivals import arrivals, longest_notice
 from consent.selectors.decisions import Standing, decide
 from consent.selectors.documents import FORM, NOTHING_SHARED, registry
-from consent.selectors.facts import members_of, still_here
+from consent.selectors.facts import members_of, midnight, still_here
 from consent.selectors.verdicts import Verdicts
 
 OWN_ANSWER: Final = frozenset(
@@ -276,10 +276,13 @@ def _by_arrival(
     late: Counter[date] = Counter()
     if days:
         begun = at.date() - timedelta(days=days)
+        next_day = midnight(begun + timedelta(days=1))
         came = SubjectFact.objects.filter(
+            Q(valid_from__gt=begun)
+            | Q(event_time__gte=next_day)
+            | Q(event_time__isnull=True, recorded_at__gte=next_day),
             subject__in=there,
             kind__in=SubjectFact.JURISDICTION_KINDS,
-            valid_from__gt=begun,
         )
         late_ones = set(came.values_list("subject", flat=True))
         under = dict.fromkeys(late_ones, (document["jurisdictions"], rules))

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit import events, ledger
@@ -30,7 +31,14 @@ def record_subject(
     subject = Subject.objects.create(language=language)
     PersonalPolicy.objects.create(subject=subject)
     rows = SubjectFact.objects.bulk_create(
-        SubjectFact(subject=subject, kind=kind, value=value, valid_from=since, source=source)
+        SubjectFact(
+            subject=subject,
+            kind=kind,
+            value=value,
+            valid_from=since,
+            source=source,
+            event_time=event_time if imported else None,
+        )
         for kind, value in facts.items()
     )
     ledger.append(
@@ -75,10 +83,11 @@ def record_fact(
         valid_until = _before_the_next(others, valid_from, valid_until)
     if valid_until is not None and valid_until <= valid_from:
         raise exceptions.FactUnclear
-    known = others.filter(value=value, valid_from=valid_from, valid_until=valid_until)
-    if standing := known.first():
+    same = others.filter(value=value, valid_from=valid_from, valid_until=valid_until)
+    if standing := same.first():
         return standing
-    ended = [] if kind in SubjectFact.SEVERAL_AT_ONCE else _end_standing(others, valid_from)
+    known = at if imported else None
+    ended = [] if kind in SubjectFact.SEVERAL_AT_ONCE else _end_standing(others, valid_from, known)
     fact = SubjectFact.objects.create(
         subject=locked,
         kind=kind,
@@ -86,6 +95,7 @@ def record_fact(
         valid_from=valid_from,
         valid_until=valid_until,
         source=source,
+        event_time=known,
     )
     for row in ended:
         _say_ended(row, actor, at=at, imported=imported)
@@ -123,8 +133,7 @@ def end_fact(
         raise exceptions.FactUnclear
     if fact.valid_until is not None and fact.valid_until < valid_until:
         raise exceptions.FactEnded
-    fact.valid_until = valid_until
-    fact.save(update_fields=["valid_until"])
+    _end(fact, valid_until, known=None)
     _say_ended(fact, actor, at=at, imported=False)
     _follow(subject, subject, at=at)
     return fact
@@ -140,16 +149,24 @@ def _before_the_next(
     return min(days, default=None)
 
 
-def _end_standing(others: QuerySet[SubjectFact], day: date) -> list[SubjectFact]:
+def _end_standing(
+    others: QuerySet[SubjectFact], day: date, known: datetime | None
+) -> list[SubjectFact]:
     """End what holds on a day; what only began on it never held."""
     standing = others.filter(valid_from__lte=day).filter(
         Q(valid_until__isnull=True) | Q(valid_until__gt=day)
     )
     rows = list(standing.select_for_update())
     for row in rows:
-        row.valid_until = day
-        row.save(update_fields=["valid_until"])
+        _end(row, day, known=known)
     return rows
+
+
+def _end(fact: SubjectFact, day: date, *, known: datetime | None) -> None:
+    """Let it end on a day, and say since when that is known: now, or of imports since then."""
+    fact.valid_until, fact.end_recorded_at = day, known or Now()
+    fact.save(update_fields=["valid_until", "end_recorded_at"])
+    fact.refresh_from_db(fields=["end_recorded_at"])
 
 
 def _say_ended(fact: SubjectFact, actor: Actor, *, at: datetime | None, imported: bool) -> None:

@@ -23,20 +23,19 @@ def world(database: Any) -> factories.World:
     return factories.make_world("PL")
 
 
-def joined(place: str, since: date, kind: str = "work_location") -> Any:
+def joined(place: str, since: date) -> Any:
+    """Somebody whose place was known on the very day."""
+    return factories.known_for_long({"work_location": place}, since)
+
+
+def fact(subject: Any, kind: str, value: str, since: date, *, in_time: bool = True) -> None:
+    """Record a fact of the past: as if known on its first day, or only today."""
     from consent import services
-
-    return services.record_subject(
-        language="en", facts={kind: place}, since=since, source="test", actor=factories.OFFICER
-    )
-
-
-def fact(subject: Any, kind: str, value: str, since: date) -> None:
-    from consent import services
+    from consent.selectors import midnight
 
     services.record_fact(
         subject=subject, kind=kind, value=value, valid_from=since, source="test",
-        actor=factories.OFFICER,
+        actor=factories.OFFICER, at=midnight(since) if in_time else None, imported=in_time,
     )  # fmt: skip
 
 
@@ -153,3 +152,71 @@ def test_readiness_counts_those_who_wait_by_themselves(world: factories.World) -
     assert (purpose.may_be_asked, purpose.people) == (2, 4)
     (later,) = selectors.readiness(datetime.now(UTC) + 14 * DAY).purposes
     assert later.may_be_asked == 4
+
+
+@pytest.mark.parametrize("days", [0, 1, 13, 14, 15, 400])
+def test_a_fact_dated_back_never_shortens_the_period(world: factories.World, days: int) -> None:
+    from consent import services
+
+    late = services.record_subject(
+        language="en", facts={"work_location": "PL"}, since=TODAY - days * DAY, source="test",
+        actor=factories.OFFICER,
+    )  # fmt: skip
+    mover = joined("US", factories.LONG_AGO)
+    fact(mover, "work_location", "PL", TODAY - days * DAY, in_time=False)
+
+    for person in (yes(world, late), yes(world, mover)):
+        assert running(world, person)
+        assert running(world, person, datetime.now(UTC) + 13 * DAY)
+        assert not running(world, person, datetime.now(UTC) + 14 * DAY)
+    (purpose,) = selectors_of_readiness()
+    assert {group.asked_from for group in purpose.groups if group.blockers} == {OVER}
+
+
+def selectors_of_readiness() -> Any:
+    from consent import selectors
+
+    return selectors.readiness(datetime.now(UTC)).purposes
+
+
+def test_the_same_place_recorded_anew_starts_no_new_period(world: factories.World) -> None:
+    """They were known to be there until the newer fact came: nothing is missing between."""
+    there = joined("PL", factories.LONG_AGO)
+    fact(there, "work_location", "PL", TODAY - 3 * DAY, in_time=False)
+
+    assert not running(world, yes(world, there))
+
+
+def test_who_was_held_to_be_elsewhere_was_not_told(world: factories.World) -> None:
+    """Put right today: they never left, and yet nobody knew that they had to be told."""
+    there = joined("PL", factories.LONG_AGO)
+    fact(there, "work_location", "US", TODAY - 60 * DAY)
+    assert there.facts.get(value="PL").end_recorded_at == datetime.combine(
+        TODAY - 60 * DAY, datetime.min.time(), tzinfo=UTC
+    )
+    fact(there, "work_location", "PL", TODAY - 60 * DAY, in_time=False)
+
+    assert running(world, yes(world, there), datetime.now(UTC) + 13 * DAY)
+
+
+def test_the_past_is_told_by_what_was_recorded_then(world: factories.World) -> None:
+    """A move recorded today and dated back does not let an earlier answer look otherwise."""
+    from consent import selectors
+
+    with time_machine.travel(datetime.now(UTC) + 10 * DAY):
+        there = yes(world, joined("PL", factories.LONG_AGO))
+        then = datetime.now(UTC) - SECOND * 3600
+        with_it = selectors.verdicts_at(there, at=then)
+        assert not said(with_it)
+        fact(there, "work_location", "US", TODAY - 20 * DAY, in_time=False)
+
+        assert said(selectors.verdicts_at(there, at=then)) == said(with_it)
+
+
+def said(verdicts: Any) -> tuple[str, ...]:
+    from consent.selectors import decisions
+
+    codes: tuple[str, ...] = decisions.about(verdicts, "tracker", Signal.MOUSE_CLICK)[
+        "train-agents"
+    ].codes
+    return codes

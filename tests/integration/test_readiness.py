@@ -453,10 +453,9 @@ def test_a_seat_sees_its_own_units_and_nothing_more(database: Any) -> None:
 
 def sentence(count: int, *places: str) -> str:
     """What the page says in one sentence, with so many people of a council's unit in each place."""
-    from portal.readiness import shown
-    from consent import selectors
+    from consent import selectors, services
     from consent.rules import rulebook
-    from consent import services
+    from portal.readiness import shown
 
     for place in places:
         for _ in range(count):
@@ -480,14 +479,15 @@ def sentence(count: int, *places: str) -> str:
         (
             12,
             ["FI"],
-            "Nobody may be asked;"
-            " Finland 12 await: nothing: the rules there permit no recording.",
+            "Nobody may be asked; Finland 12 await: nothing: the rules there permit no recording.",
         ),
         (
             12,
             ["DE", "FI"],
-            "Nobody may be asked yet; Germany 12 await: Works agreement on the tool;"
-            " Finland 12 await: nothing: the rules there permit no recording.",
+            (
+                "Nobody may be asked yet; Germany 12 await: Works agreement on the tool;"
+                " Finland 12 await: nothing: the rules there permit no recording."
+            ),
         ),
         (0, [], "Nobody is counted here."),
     ],
