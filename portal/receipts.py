@@ -1,5 +1,9 @@
-"""Consent receipts as files: ISO/IEC TS 27560 fields as JSON, and W3C DPV 2.3 terms."""
+"""Consent receipts as files: ISO/IEC TS 27560 fields as JSON, and W3C DPV 2.3 terms.
 
+They say what stood when the person decided, whatever was changed since.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +11,7 @@ from django.urls import reverse
 
 from consent.models import ConsentEvent
 from consent.policy.types import ConsentState
+from consent.selectors.history import shared_then
 
 SCHEMA = "ISO/IEC TS 27560:2023"
 STATES = {
@@ -29,10 +34,31 @@ CONTEXT = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What stood of a purpose for one person when they decided."""
+
+    title: str
+    retention_days: int
+    places: tuple[str, ...]
+
+
+def terms_of(event: ConsentEvent) -> Terms:
+    """Return the terms that stood; those of today where the records of then do not have them."""
+    policy = event.cohort_policy or shared_then(event.subject, event.recorded_at)[0]
+    document = policy.document if policy else {}
+    purpose = document.get("purposes", {}).get(event.purpose.code, {})
+    return Terms(
+        title=purpose.get("title", event.purpose.title),
+        retention_days=purpose.get("retention_days", event.purpose.retention_days),
+        places=tuple(document.get("jurisdictions", ())),
+    )
+
+
 def as_json(event: ConsentEvent) -> dict[str, Any]:
     """Return the receipt with the standard's field names; the record stands inside it."""
-    notice = event.notice
-    places = event.subject.cohort.facts["jurisdictions"] if event.subject.cohort else []
+    notice, terms = event.notice, terms_of(event)
+    places = list(terms.places)
     return {
         "receipt_header": {"schema_version": SCHEMA, "receipt_id": str(event.uuid)},
         "record_header": {
@@ -45,7 +71,7 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
             "language": event.language,
             "purposes": [
                 {
-                    "purpose": event.purpose.title,
+                    "purpose": terms.title,
                     "purpose_type": "research_and_development",
                     "lawful_basis": event.purpose.lawful_basis,
                     "pii_information": [
@@ -60,7 +86,7 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
                     "collection_method": "observed by a capture agent on the person's machine",
                     "processing_method": "automated; no decision about the person",
                     "storage_locations": places,
-                    "retention_period": f"P{event.purpose.retention_days}D",
+                    "retention_period": f"P{terms.retention_days}D",
                     "jurisdiction": places,
                     # Beside the standard's fields: which rules applied when this was decided.
                     "rule_pack": {"version": event.pack_version, "sha256": event.pack_digest},
@@ -102,7 +128,7 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
 
 def as_jsonld(event: ConsentEvent) -> dict[str, Any]:
     """Return the receipt as JSON-LD with terms of DPV 2.3 alone."""
-    places = event.subject.cohort.facts["jurisdictions"] if event.subject.cohort else []
+    terms = terms_of(event)
     return {
         "@context": CONTEXT,
         "@id": f"urn:uuid:{event.uuid}",
@@ -111,7 +137,7 @@ def as_jsonld(event: ConsentEvent) -> dict[str, Any]:
         "dpv:hasIdentifier": str(event.uuid),
         "dpv:hasDataSubject": {"@id": f"urn:uuid:{event.subject.ref}", "@type": "dpv:Employee"},
         "dpv:hasConsentStatus": {"@id": f"dpv:{STATES[ConsentState(event.state)]}"},
-        "dpv:hasPurpose": {"@type": "dpv:ResearchAndDevelopment", "dct:title": event.purpose.title},
+        "dpv:hasPurpose": {"@type": "dpv:ResearchAndDevelopment", "dct:title": terms.title},
         "dpv:hasProcessing": [{"@id": "ai:DataCollection"}, {"@id": "ai:ModelTraining"}],
         "dpv:hasPersonalData": [f"{scope.app.code}:{scope.signal}" for scope in _scopes(event)],
         "dpv:hasDataController": {"dpv:hasName": settings.ORGANISATION},
@@ -121,13 +147,13 @@ def as_jsonld(event: ConsentEvent) -> dict[str, Any]:
         },
         "dpv:hasStorageCondition": {
             "@type": "dpv:StorageDuration",
-            "dpv:hasDuration": f"P{event.purpose.retention_days}D",
+            "dpv:hasDuration": f"P{terms.retention_days}D",
         },
         "dpv:hasRule": {
             "dct:hasVersion": event.pack_version,
             "dct:identifier": event.pack_digest,
         },
-        "dpv:hasJurisdiction": [{"@id": f"loc:{place}"} for place in places],
+        "dpv:hasJurisdiction": [{"@id": f"loc:{place}"} for place in terms.places],
         "dct:date": {"@type": "xsd:dateTime", "@value": event.event_time.isoformat()},
         "dpv:hasConsentControl": {
             "@type": "dpv:WithdrawConsent",

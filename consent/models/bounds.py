@@ -93,6 +93,10 @@ class GateEvidence(models.Model):
     document_sha256 = models.CharField(max_length=64)
     not_applicable_reason = models.CharField(max_length=200, default="", blank=True)
     closed_by = models.UUIDField()
+    # Who asked for it and who agreed; null where it was recorded without a proposal.
+    proposal = models.ForeignKey(
+        "consent.Proposal", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     valid_from = models.DateField()
     valid_until = models.DateField(null=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -108,6 +112,7 @@ class GateEvidence(models.Model):
             "document_title",
             "document_sha256",
             "not_applicable_reason",
+            "proposal",
             "valid_from",
             "valid_until",
             "recorded_at",
@@ -153,6 +158,10 @@ class SignalOverride(models.Model):
     document_sha256 = models.CharField(max_length=64)
     valid_from = models.DateField()
     valid_until = models.DateField()  # an exception always ends
+    # Who asked for it and who agreed; null where it was recorded without a proposal.
+    proposal = models.ForeignKey(
+        "consent.Proposal", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Data:
@@ -165,6 +174,7 @@ class SignalOverride(models.Model):
             "purpose",
             "signal",
             "reason",
+            "proposal",
             "document_title",
             "document_sha256",
             "valid_from",

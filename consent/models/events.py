@@ -26,10 +26,15 @@ class ConsentEvent(models.Model):
     # where no rules were in force for them.
     pack_digest = models.CharField(max_length=64, default="", blank=True)
     pack_version = models.CharField(max_length=120, default="", blank=True)
+    # What they shared with others then: places, and the purpose's title and term.
+    # Null in events from before it was kept, and for who was in no cohort.
+    cohort_policy = models.ForeignKey(
+        "consent.CohortPolicy", null=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Data:
         personal = {"state", "language"}
-        pseudonymous = {"uuid", "subject"}
+        pseudonymous = {"uuid", "subject", "cohort_policy"}
         plain = {
             "id",
             "position",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time
 
 from consent.models import (
     AllowlistEntry,
+    CohortPolicy,
     ConsentEvent,
     ConsentScope,
     Notice,
@@ -131,7 +132,16 @@ def offered_listings(purpose: Purpose) -> dict[tuple[str, Signal], int]:
 
 def pack_of(subject: Subject) -> tuple[str, str]:
     """Return digest and version of the rules that decide about a person; empty where none do."""
-    policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
+    return pack_in(shared_by(subject))
+
+
+def shared_by(subject: Subject) -> CohortPolicy | None:
+    """Return what a person shares with others now; None for who is in no cohort."""
+    return subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
+
+
+def pack_in(policy: CohortPolicy | None) -> tuple[str, str]:
+    """Return digest and version of the rules of a revision; empty where it names none."""
     digest = said_by(policy).get("rulebook", "")
     rules = rulebook_of(digest)
     return (digest, rules.version) if digest and rules.digest == digest else ("", "")

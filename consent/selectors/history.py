@@ -36,7 +36,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
     """
     if at >= timezone.now():
         return verdicts_for(subject, at=at, agent=agent)
-    policy, reconstructed = _shared_then(subject, at)
+    policy, reconstructed = shared_then(subject, at)
     standing = Standing(
         arrived=_arrived(subject, policy, at),
         cohort_policy=policy,
@@ -67,7 +67,7 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
             arrived=arrivals_in({subject.pk: now_shared}, at=at).get(subject.pk),
         )
         return decide(here, at=at)
-    policy, reconstructed = _shared_then(subject, at)
+    policy, reconstructed = shared_then(subject, at)
     standing = nobody_in(
         policy,
         departs_at=_left_at(subject, at),
@@ -83,7 +83,7 @@ def _arrived(subject: Subject, policy: CohortPolicy | None, at: datetime) -> dat
     return arrivals_in({subject.pk: policy}, at=at, past=True).get(subject.pk)
 
 
-def _shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bool]:
+def shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bool]:
     """Return the shared half of then, and whether any of it was recorded only later."""
     membership = _membership(subject, at)
     if membership is None:

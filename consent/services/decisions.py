@@ -286,7 +286,8 @@ def _record(
     """Write the event under the subject's lock; its position orders it, whatever clocks say."""
     subject.position += 1
     subject.save(update_fields=["position"])
-    digest, version = selectors.pack_of(subject)
+    shared = selectors.shared_by(subject)
+    digest, version = selectors.pack_in(shared)
     event = ConsentEvent.objects.create(
         subject=subject,
         position=subject.position,
@@ -301,6 +302,7 @@ def _record(
         imported=imported,
         pack_digest=digest,
         pack_version=version[:120],
+        cohort_policy=shared,
     )
     bump_personal_revision(subject)
     transaction.on_commit(hooks.work_owed)

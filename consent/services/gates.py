@@ -15,6 +15,7 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.models import GateEvidence, GateReopening, Purpose
 from consent.rules import rulebook
+from consent.services.bringing import bringing
 from consent.services.cohorts import refresh_cohorts
 
 
@@ -50,6 +51,7 @@ def close_gate(
             document_sha256=document_sha256,
             not_applicable_reason=not_applicable_reason,
             closed_by=closed_by,
+            proposal=bringing(),
             valid_from=valid_from,
             valid_until=valid_until,
         )

@@ -13,6 +13,7 @@ from consent.models import OverrideRevocation, Purpose, SignalOverride
 from consent.policy.deadlines import add_months
 from consent.policy.types import Signal
 from consent.rules import rulebook
+from consent.services.bringing import bringing
 from consent.services.cohorts import refresh_cohorts
 
 
@@ -50,6 +51,7 @@ def grant_override(
         document_sha256=document_sha256,
         valid_from=valid_from,
         valid_until=valid_until,
+        proposal=bringing(),
     )
     ledger.append(
         events.OverrideGranted(

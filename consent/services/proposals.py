@@ -17,6 +17,7 @@ from consent import exceptions
 from consent.digests import digest
 from consent.models import Proposal
 from consent.selectors.proposals import standing_revert
+from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.cohorts import refresh_once
 from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
@@ -192,7 +193,7 @@ def _hour(effective_at: datetime | None, *, tightens: bool) -> datetime | None:
 
 def _act_at_once(proposal: Proposal, change: Change) -> None:
     actor = Actor.staff(proposal.proposed_by)
-    with refresh_once():
+    with refresh_once(), brought_by(proposal):
         change.apply(actor=actor)
     proposal.applied_at = timezone.now()
     proposal.save(update_fields=["applied_at"])
@@ -225,7 +226,7 @@ def _make_checked(proposal: Proposal) -> None:
         raise _Refused("council_not_asked")
     if change.approvals() > proposal.approvals_needed:
         raise _Refused("approval_missing")
-    with refresh_once():
+    with refresh_once(), brought_by(proposal):
         change.apply(actor=Actor.staff(proposal.proposed_by))
     if digest(change.standing()) != digest(proposal.after):
         raise _Refused("after_differs")

@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 
 from consent.models import Agreement
 from consent.policy.hours import WorkingHours
+from consent.rules import rulebook
+from consent.selectors.agreements import Agreements
 from portal.models import Role
 from portal.pages.changes.values import in_words
 from portal.pages.crumbs import crumb
@@ -71,8 +73,8 @@ def agreement(request: HttpRequest, code: str) -> HttpResponse:
         "privacy/agreement.html",
         {
             "agreement": found,
-            "state": state_of(found, timezone.now().date()),
-            "facts": _facts(found),
+            "state": state_of(found, known_agreements(), timezone.now().date()),
+            "facts": [*_facts(found), *_later(found)],
             "crumbs": [crumb("agreements")],
             "replace_url": f"{reverse('change-new', args=['agreement.record'])}?{query}"
             if officer
@@ -83,27 +85,46 @@ def agreement(request: HttpRequest, code: str) -> HttpResponse:
 
 def listing() -> list[dict[str, Any]]:
     """Return every agreement as the lists of pages show it."""
-    today = timezone.now().date()
+    today, known = timezone.now().date(), known_agreements()
     return [
         {
             "name": f"{agreement.code}: {agreement.title}",
             "text": agreement.parties,
             "start": agreement.valid_from,
             "end": agreement.valid_until,
-            "state": state_of(agreement, today),
+            "state": state_of(agreement, known, today),
             "url": reverse("agreement", args=[agreement.code]),
         }
-        for agreement in Agreement.objects.select_related("replaced_by")
+        for agreement in known.rows
     ]
 
 
-def state_of(agreement: Agreement, today: date) -> str:
+def state_of(agreement: Agreement, known: Agreements, today: date) -> str:
+    """Return how it stands that day: it has ended only once it is over, or binds nobody any more.
+
+    Replaced for some of its people alone, it is in force for the others.
+    """
     if agreement.valid_from > today:
         return "waiting"
-    replacement = getattr(agreement, "replaced_by", None)
-    replaced = replacement is not None and replacement.valid_from <= today
+    replaced = not known.binds(agreement, None, today)
     lapsed = agreement.valid_until is not None and agreement.valid_until <= today
     return "ended" if replaced or lapsed else "in_force"
+
+
+def known_agreements() -> Agreements:
+    """Return all agreements there are, and which came after which."""
+    return Agreements(Agreement.objects.order_by("code"), rulebook())
+
+
+def _later(agreement: Agreement) -> list[dict[str, Any]]:
+    """Return by which agreement it is replaced, and for whom where that is not everybody."""
+    later = Agreement.objects.filter(replaces=agreement).first()
+    if later is None:
+        return []
+    whole = known_agreements().takes_over(later, agreement, None)
+    label = _("Replaced by") if whole else _("Replaced for some of its people by")
+    url = reverse("agreement", args=[later.code])
+    return [{"label": label, "text": later.code, "url": url}]
 
 
 def _facts(agreement: Agreement) -> list[dict[str, Any]]:

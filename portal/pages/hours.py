@@ -12,11 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from consent import selectors
-from consent.models import Agreement
 from consent.policy.hours import WorkingHours
 from consent.selectors.settings import EVERYBODY, SITE
 from portal.models import Role
-from portal.pages.agreements import state_of
+from portal.pages.agreements import known_agreements, state_of
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
 from portal.pages.hourwords import decided
@@ -58,9 +57,9 @@ def _own(change_url: str) -> Iterator[list[dict[str, Any]]]:
 
 def _agreed() -> Iterator[list[dict[str, Any]]]:
     """Yield the hours of agreements in force."""
-    today = timezone.now().date()
-    for agreement in Agreement.objects.select_related("replaced_by").order_by("code"):
-        if agreement.working_hours and state_of(agreement, today) == "in_force":
+    today, known = timezone.now().date(), known_agreements()
+    for agreement in known.rows:
+        if agreement.working_hours and state_of(agreement, known, today) == "in_force":
             places = ", ".join(map(place_name, agreement.jurisdictions))
             sites = ", ".join(agreement.sites)
             yield [

@@ -21,7 +21,7 @@ from portal.pages.decide import text_of
 from portal.pages.rulewords import value_words
 from portal.pages.you import certificates_of
 from portal.people import subject_of
-from portal.receipts import as_json, as_jsonld
+from portal.receipts import as_json, as_jsonld, terms_of
 from portal.templatetags.words import language_name
 
 
@@ -32,7 +32,7 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
     event = _own_event(request, uuid)
     text = text_of(event.notice, event.language)
     entry = next(iter(ledger_reading.entries_covering("consent_consentevent", event.pk)), None)
-    cohort = event.subject.cohort
+    terms = terms_of(event)
     return render(
         request,
         "you/receipt.html",
@@ -42,16 +42,14 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 "state": event.state,
                 "event_time": event.event_time,
                 "recorded_at": event.recorded_at,
-                "purpose": event.purpose.title,
+                "purpose": terms.title,
                 "controller": text.sections["controller"],
                 "notice_title": text.title,
                 "notice_version": event.notice.version,
                 "notice_language": language_name(text.language),
                 "notice_url": reverse("you-notice", args=[event.notice.uuid]),
                 "lawful_basis": value_words("legal_basis_allowed", event.purpose.lawful_basis),
-                "jurisdictions": [
-                    place_name(code) for code in (cohort.facts["jurisdictions"] if cohort else [])
-                ],
+                "jurisdictions": [place_name(code) for code in terms.places],
                 "rules": event.pack_version,
                 "rules_digest": event.pack_digest,
                 "scopes": scopes_in_words(event),
@@ -134,7 +132,7 @@ def scopes_in_words(event: ConsentEvent) -> list[dict[str, Any]]:
 def _own_event(request: HttpRequest, uuid: UUID) -> ConsentEvent:
     subject: Subject = subject_of(request)
     return get_object_or_404(
-        ConsentEvent.objects.select_related("purpose", "notice", "subject__cohort"),
+        ConsentEvent.objects.select_related("purpose", "notice", "subject", "cohort_policy"),
         uuid=uuid,
         subject=subject,
     )

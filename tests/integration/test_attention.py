@@ -95,7 +95,7 @@ def agreement(code: str, until: date, **differs: Any) -> Any:
             code=code,
             title="An agreement",
             parties="Both",
-            jurisdictions=["DE"],
+            jurisdictions=differs.pop("jurisdictions", ["DE"]),
             valid_from=differs.pop("since", factories.LONG_AGO),
             valid_until=until,
             document_sha256="0" * 64,

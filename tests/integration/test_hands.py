@@ -95,3 +95,29 @@ def test_the_page_of_required_steps_and_the_command_say_who(world: factories.Wor
     ref = str(world.subject.ref)
     call_command("explain", "--subject", ref, "--app", "tracker", "--signal", "scroll", stdout=out)
     assert words in out.getvalue()
+
+
+def test_votes_are_found_by_key_whatever_else_says_the_same(world: factories.World) -> None:
+    """Another proposal brought the very same paper; and one recorded without any is nobody's."""
+    from consent import services
+    from consent.models import GateEvidence
+    from consent.selectors.hands import hands_of
+
+    made = vote(propose("gate.close", PAPER, by=AUTHOR), OTHER)
+    without = services.close_gate(
+        purpose=world.purpose, gates=[("IE", "dpia")], document_title=PAPER["document_title"],
+        document_sha256=PAPER["document_sha256"],
+        valid_from=GateEvidence.objects.filter(proposal=made).first().valid_from,
+        valid_until=None, actor=factories.OFFICER,
+    )  # fmt: skip
+    again = vote(propose("gate.close", {**PAPER, "document_title": "DPIA 2"}, by=OTHER), AUTHOR)
+
+    rows = list(GateEvidence.objects.filter(document_sha256="7" * 64))
+    hands = hands_of(rows)
+    assert {row.proposal_id for row in rows} == {made.pk, again.pk, None}
+    assert hands[without[0].pk][0].did == "recorded"
+    for row in rows:
+        if row.proposal_id:
+            asked, approved = hands[row.pk]
+            people = (AUTHOR, OTHER) if row.proposal_id == made.pk else (OTHER, AUTHOR)
+            assert (asked.ref, approved.ref) == tuple(map(str, people))

@@ -63,7 +63,8 @@ def test_who_stands_in_no_cohort_keeps_no_pack(database: Any) -> None:
     world = factories.make_world()
     world.subject.cohort = None
 
-    assert selectors.pack_of(world.subject) == ("", "")
+    assert selectors.shared_by(world.subject) is None
+    assert selectors.pack_in(None) == ("", "")
 
 
 def test_the_receipt_shows_it_on_the_page_and_in_both_files(
@@ -80,3 +81,67 @@ def test_the_receipt_shows_it_on_the_page_and_in_both_files(
     page = signed_in(subject=world.subject).get(f"/you/receipts/{event.uuid}/").content.decode()
     assert event.pack_digest in page
     assert f"version {event.pack_version}" in page
+
+
+def test_the_receipt_says_what_stood_whatever_is_changed_since(
+    world: factories.World, database: Any
+) -> None:
+    from datetime import UTC, datetime
+
+    from consent import services
+    from consent.services.purposes import change_purpose
+    from portal.receipts import as_json, as_jsonld
+
+    def told(event: Any) -> tuple[str, str, str]:
+        event = type(event).objects.get(pk=event.pk)
+        page = signed.get(f"/you/receipts/{event.uuid}/").content.decode()
+        of_files = {
+            name: value
+            for name, value in as_json(event)["pii_processing"]["purposes"][0].items()
+            if name in {"purpose", "retention_period", "jurisdiction", "storage_locations"}
+        }
+        ld = as_jsonld(event)
+        of_ld = (ld["dpv:hasPurpose"], ld["dpv:hasStorageCondition"], ld["dpv:hasJurisdiction"])
+        main = page[page.index("<main") : page.index("</main>")].partition("Proof")[0]
+        return str(of_files), str(of_ld), main
+
+    signed = signed_in(subject=world.subject)
+    world.say_yes()
+    first = world.subject.events.get()
+    before = told(first)
+    assert "P60D" in before[0]
+    assert "Tracker" in before[2]
+
+    change_purpose(
+        purpose=world.purpose,
+        fields={"title": "Something else", "retention_days": 30},
+        texts={"en": ("Anew", factories.sections())},
+        actor=factories.OFFICER,
+    )
+    services.record_fact(
+        subject=world.subject, kind="work_location", value="GB",
+        valid_from=datetime.now(UTC).date(), source="test", actor=factories.OFFICER,
+    )  # fmt: skip
+
+    assert told(first) == before
+    world.say_yes_again()
+    now = told(world.subject.events.latest("position"))
+    assert "Something else" in now[0]
+    assert "P30D" in now[1]
+    assert "GB" in now[0]
+
+
+def test_a_decision_from_before_it_was_kept_is_told_by_the_records_of_its_time(
+    world: factories.World,
+) -> None:
+    from consent.services.purposes import change_purpose
+    from portal.receipts import terms_of
+
+    world.say_yes()
+    event = world.subject.events.get()
+    kept = terms_of(event)
+    change_purpose(purpose=world.purpose, fields={"retention_days": 7}, actor=factories.OFFICER)
+
+    event.cohort_policy = None
+    assert (kept.retention_days, kept.places) == (60, ("IE",))
+    assert terms_of(event) == kept
