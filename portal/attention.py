@@ -12,7 +12,8 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.attention import Attention, Matter, Severity, attention
 from portal.pages.changes.values import place_name, purpose_name
-from portal.pages.rulewords import day_words, gate_title
+from portal.pages.dates import day_in_words
+from portal.pages.rulewords import gate_title
 from portal.templatetags.words import signal_name
 
 TONES: Final[Mapping[Severity, str]] = {
@@ -69,7 +70,7 @@ def _review(one: Attention, pack: Rulebook) -> str:
     words = {"places": _places(one), "day": _day(one)}
     if one.due:
         grace = timedelta(days=pack.meta.review_grace_days + 1)
-        words["ends"] = day_words(one.due + grace)
+        words["ends"] = day_in_words(one.due + grace)
     return (
         _(
             "The rules of %(places)s must be reviewed by %(day)s;"
@@ -127,7 +128,7 @@ def _places(one: Attention) -> str:
 
 
 def _day(one: Attention) -> str:
-    return day_words(one.due) if one.due else ""
+    return day_in_words(one.due) if one.due else ""
 
 
 SENTENCES: Final[Mapping[Matter, Callable[[Attention, Rulebook], str]]] = {

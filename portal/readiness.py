@@ -22,7 +22,9 @@ from consent.selectors.readiness import (
     PurposeReadiness,
 )
 from consent.suppression import suppress
-from portal.pages.rulewords import day_words, gate_title
+from portal.pages.dates import day_in_words
+from portal.pages.placenames import name_of_place
+from portal.pages.rulewords import gate_title
 from portal.templatetags.words import signal_name
 
 PROHIBITED: Final = "jurisdiction_prohibited"
@@ -118,9 +120,7 @@ def grouped(count: int) -> str:
 
 
 def _row(group: Group, count: int | None, rulebook: Rulebook) -> Row:
-    names = [
-        rulebook.rows[code].name if code in rulebook.rows else code for code in group.jurisdictions
-    ]
+    names = [name_of_place(code, rulebook) for code in group.jurisdictions]
     return Row(
         places=" + ".join(names) or _("No work location"),
         jurisdictions=group.jurisdictions,
@@ -185,7 +185,7 @@ def _part(row: Row) -> str:
     if not row.jurisdictions:
         return _("%(n)s have no work location") % {"n": count}
     if row.asked_from:
-        day = _("from %(day)s") % {"day": day_words(row.asked_from)}
+        day = _("from %(day)s") % {"day": day_in_words(row.asked_from)}
         return f"{row.places} {count}: {day}"
     what = {"places": row.places, "n": count, "what": ", ".join(row.waits)}
     return _("%(places)s %(n)s await: %(what)s") % what

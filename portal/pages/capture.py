@@ -6,13 +6,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from consent import selectors
 from consent.models import Agent, ConsentEvent, Subject
 from consent.policy.types import ConsentState
+from portal.pages.dates import day_in_words
 from portal.pages.hourwords import hours_of
 from portal.pages.words import because
 
@@ -78,7 +78,7 @@ def _reason(
             "You said yes on %(day)s, for %(apps)d apps.",
             apps,
         )
-        return text % {"day": date_format(since, "j M Y"), "apps": apps}
+        return text % {"day": day_in_words(since), "apps": apps}
     if allowed and not machines:
         return _("You said yes, but no machine of yours is connected.")
     return because(verdicts, has_yes=bool(yes))

@@ -1,10 +1,9 @@
 """The papers and records behind an answer, each in a sentence."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,6 +19,7 @@ from consent.selectors.hands import (
     STAFF,
     Hand,
 )
+from portal.pages.dates import day_in_words, instant_in_words
 from portal.pages.rulewords import gate_title
 from portal.templatetags.words import plain, signal_name, state_name
 
@@ -43,8 +43,8 @@ def grounds_in_words(found: Iterable[Ground], rulebook: Rulebook) -> list[dict[s
 def moment(at: date | None) -> str:
     """Return a day, or an instant in UTC, in words."""
     if isinstance(at, datetime):
-        return f"{date_format(at.astimezone(UTC), 'j M Y, H:i')} UTC"
-    return date_format(at, "j M Y") if at else ""
+        return instant_in_words(at)
+    return day_in_words(at) if at else ""
 
 
 def _consent(ground: Ground, _pack: Rulebook) -> str:

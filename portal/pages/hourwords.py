@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from consent import selectors
 from consent.policy.hours import Schedule, Window, WorkingHours
+from portal.pages.dates import instant_in_words
 
 DAYS: Final[tuple[str | Promise, ...]] = (
     gettext_lazy("Mon"),
@@ -56,7 +57,7 @@ def decided(hours: WorkingHours) -> str:
 def opens(at: datetime) -> str:
     """Return the instant at which hours begin again."""
     utc = at.astimezone(UTC)
-    return f"{DAYS[utc.weekday()]} {utc:%d.%m.%Y %H:%M} (UTC)"
+    return f"{DAYS[utc.weekday()]}, {instant_in_words(utc)}"
 
 
 def in_words(windows: Iterable[Window]) -> str:

@@ -21,7 +21,7 @@ from consent.selectors.readiness import readiness as who_is_ready
 from portal.models import Role
 from portal.pages.changes.views import seats_of
 from portal.pages.crumbs import crumb
-from portal.pages.rulewords import day_words
+from portal.pages.dates import day_in_words
 from portal.people import for_area, roles_of
 from portal.readiness import Row, shown
 
@@ -97,6 +97,6 @@ def _when(row: Row) -> dict[str, str]:
     if row.may_be_asked:
         return {"text": _("yes"), "state": "yes", "tone": "good"}
     if row.asked_from:
-        day = day_words(row.asked_from)
+        day = day_in_words(row.asked_from)
         return {"text": _("from %(day)s") % {"day": day}, "state": "waiting", "tone": "wait"}
     return {"text": _("not yet"), "state": "no", "tone": "off"}

@@ -13,8 +13,10 @@ from consent.policy.describe import describe_bounds
 from consent.policy.rows import Row
 from consent.policy.rulebook import Law, Rulebook
 from consent.policy.schema import EVIDENCE as LETTERS
+from portal.pages.dates import day_in_words
 from portal.pages.hourwords import opens
-from portal.pages.rulewords import EVIDENCE, LABELS, day_words, gate_title, value_words
+from portal.pages.placenames import name_of_place
+from portal.pages.rulewords import EVIDENCE, LABELS, gate_title, value_words
 from portal.templatetags.words import plain
 
 GRADES: Final = {letter: grade for grade, letter in LETTERS.items()}
@@ -58,7 +60,7 @@ def places(
     return [
         {
             "code": code,
-            "name": rulebook.rows[code].name if code in rulebook.rows else code,
+            "name": name_of_place(code, rulebook),
             "url": reverse("rules-place", args=[code]) if code in rulebook.rows else "",
             "value": _said(rulebook.rows[code], key, rulebook)
             if key and code in rulebook.rows
@@ -97,7 +99,7 @@ def _gap(code: str, why: str) -> str:
 
 
 def _from(value: Any) -> str:
-    return _("This alone passes on %(day)s.") % {"day": day_words(value)}
+    return _("This alone passes on %(day)s.") % {"day": day_in_words(value)}
 
 
 def _notice(value: Any) -> str:
@@ -108,7 +110,7 @@ def _notice(value: Any) -> str:
 
 
 def _ended(value: Any) -> str:
-    return _("It counted until %(day)s.") % {"day": day_words(value)}
+    return _("It counted until %(day)s.") % {"day": day_in_words(value)}
 
 
 def _agreement(value: Any) -> str:

@@ -6,13 +6,13 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from consent.policy.rulebook import Rulebook
 from consent.policy.schema import Citation
+from portal.pages.dates import day_in_words
 from portal.templatetags.words import plain, signal_name
 
 Words = str | Promise
@@ -211,7 +211,7 @@ def sections(
 def _dated(value: Value, since: date | None) -> Value:
     if since is None:
         return value
-    words = {"value": value.text, "day": day_words(since)}
+    words = {"value": value.text, "day": day_in_words(since)}
     return replace(value, text=_("%(value)s, from %(day)s; until then nothing") % words)
 
 
@@ -266,14 +266,8 @@ def value_words(key: str, value: Any) -> str:
     if key == "retention_floor_scope":
         return plain(value)
     if key.endswith("_from"):
-        return day_words(value)
+        return day_in_words(value)
     return str(WORDS.get(value, value))
-
-
-def day_words(value: Any) -> str:
-    """Return a day in words; a text such as 2026-12-10 is one, too."""
-    day = date.fromisoformat(value) if isinstance(value, str) else value
-    return date_format(day, "j M Y")
 
 
 def _days(count: int) -> str:

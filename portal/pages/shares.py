@@ -22,8 +22,8 @@ from consent.policy.types import Signal
 from consent.selectors.explain import Explanation
 from consent.selectors.shares import standing_shares
 from portal.explaining import Look, looks_at
+from portal.pages.dates import day_in_words
 from portal.pages.groundwords import moment
-from portal.pages.rulewords import day_words
 from portal.pages.words import refused
 from portal.people import subject_of
 from portal.templatetags.words import signal_name
@@ -148,7 +148,7 @@ def _about(each: ExplanationShare) -> dict[str, Any]:
     return {
         "app": each.app.name,
         "signal": signal_name(each.signal),
-        "day": day_words(each.day),
+        "day": day_in_words(each.day),
         "until": each.until,
     }
 

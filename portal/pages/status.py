@@ -13,11 +13,11 @@ from django.db.models import F, Func
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from audit import selectors
+from portal.pages.dates import day_in_words
 from portal.policykeys import standing
 from retention.models import Batch, DeletionJob
 from retention.stores import store_named
@@ -77,7 +77,7 @@ def _keys() -> dict[str, Any]:
         return _part(
             _("Policy keys"), DOWN, _("No key may sign. A new key manifest has to be loaded.")
         )
-    day = date_format(datetime.fromtimestamp(manifest.expires_at, UTC), "j M Y")
+    day = day_in_words(datetime.fromtimestamp(manifest.expires_at, UTC))
     text = _("Vouched for until %(day)s by the root key") % {"day": day}
     ends_soon = manifest.expires_at - now.timestamp() < MANIFEST_IS_LATE.total_seconds()
     part = _part(_("Policy keys"), DEGRADED if ends_soon else OK, text)

@@ -34,8 +34,9 @@ from consent.policy.types import Right
 from consent.rules import rulebook
 from portal.models import Role
 from portal.pages.crumbs import crumb
+from portal.pages.dates import day_in_words
 from portal.pages.reasonwords import reasons_in_words
-from portal.pages.rulewords import SetBy, day_words, sections, sources
+from portal.pages.rulewords import SetBy, sections, sources
 from portal.pages.whatif_form import FactsFileForm, WhatIfForm, as_file, facts_of
 from portal.people import for_area, roles_of
 from portal.templatetags.words import plain
@@ -144,7 +145,7 @@ def _answers(asked: Asked, pack: Rulebook) -> dict[str, Any]:
         "reasons": reasons_in_words(answer["explanations"], pack),
         "taken": [str(TAKEN.get(name, plain(name))) for name in answer["assumed"]],
         "beyond": [str(TAKEN.get(name, plain(name))) for name in answer["not_asked"]],
-        "next_change": day_words(change) if change else "",
+        "next_change": day_in_words(change) if change else "",
         **_bounds(facts.jurisdictions, facts.today, pack),
         **(_dues(facts.jurisdictions, asked.received, pack, asked) if asked.received else {}),
     }
@@ -177,7 +178,7 @@ def _dues(codes: Iterable[str], received: date, pack: Rulebook, asked: Asked) ->
         for right, label in RIGHTS.items():
             extended = asked.extended and right in EXTENDABLE
             end = due_answer(right.value, codes, received, pack, extended=extended)["due"]
-            rows.append([{"text": str(label)}, {"text": day_words(end) if end else ""}])
+            rows.append([{"text": str(label)}, {"text": day_in_words(end) if end else ""}])
     except UnknownJurisdictionError as problem:
         return {"due_problem": str(problem)}
     return {

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from consent.policy.factsfile import YEARS
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import ConsentState, NeverSignal, Signal
+from portal.pages.placenames import places_to_choose
 from portal.templatetags.words import signal_name, state_name
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ class WhatIfForm(forms.Form):
 
     def __init__(self, *args: Any, rulebook: Rulebook, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rows = sorted(rulebook.rows.values(), key=lambda row: row.code)
-        places: Choices = [(row.code, f"{row.name} ({row.code})") for row in rows]
+        places: Choices = [*places_to_choose(rulebook)]
         signals: Choices = [(signal.value, signal_name(signal.value)) for signal in Signal]
         never: Choices = [(signal.value, signal_name(signal.value)) for signal in NeverSignal]
         gates: Choices = [(code, gate.title) for code, gate in rulebook.gates.items()]

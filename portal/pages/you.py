@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +21,7 @@ from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
 from portal.pages.capture import ON, capture_of
 from portal.pages.changes.values import place_name
+from portal.pages.dates import day_in_words
 from portal.pages.following import Following, following, heard_of
 from portal.pages.ownacts import acts_of
 from portal.pages.reasonwords import rule_label
@@ -236,7 +236,7 @@ def _quiet(until: date | None) -> str:
         return ""
     if until == date.max:
         return _("You are not asked again.")
-    return _("You are not asked again before %(day)s.") % {"day": date_format(until, "j M Y")}
+    return _("You are not asked again before %(day)s.") % {"day": day_in_words(until)}
 
 
 def held_of(subject: Subject) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
+from portal.pages.changes.values import place_name
 from tests import factories
 from tests.integration.test_pages import signed_in
 
@@ -72,3 +74,22 @@ def test_the_language_changes_no_answer(world: factories.World, database: Any) -
 
     assert "Conservé. Voici votre copie." in page.content.decode()
     assert database.sql("SELECT state FROM consent_consentevent") == [("refused",)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [(GERMAN, "Irland (IE)"), (FRENCH, "Irlande (IE)"), ({}, "Ireland (IE)")],
+)
+def test_places_are_named_in_the_language_of_the_page(
+    world: factories.World, asked: dict[str, str], place: str
+) -> None:
+    page = signed_in(subject=world.subject).get("/you/facts/", headers=asked).content.decode()
+
+    assert place in page
+
+
+def test_parts_of_a_country_keep_the_name_of_the_rules(database: Any) -> None:
+    with override("de"):
+        assert place_name("US-CA") == "California (US-CA)"
+        assert place_name("US") == "Vereinigte Staaten (US)"
+        assert place_name("XX") == "XX"

@@ -127,7 +127,7 @@ def test_the_combined_values_are_those_of_the_command(officer: Client, command: 
 
 
 def test_due_days_are_those_of_the_command(officer: Client, command: Any) -> None:
-    from portal.pages.rulewords import day_words
+    from portal.pages.dates import day_in_words
 
     asked = 0
     for name, _base, case in cases("due"):
@@ -150,7 +150,7 @@ def test_due_days_are_those_of_the_command(officer: Client, command: Any) -> Non
         rows |= {"Policy copy": rows["Copy of the policy"]}
         rows |= {"Withdrawal": rows["Withdrawal takes effect"]}
         rows |= {"Acknowledgement": rows["Confirming receipt of a request"]}
-        assert rows[title] == (day_words(expected) if expected else ""), name
+        assert rows[title] == (day_in_words(expected) if expected else ""), name
         asked += 1
 
     assert asked >= 10

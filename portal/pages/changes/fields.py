@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from consent.models import App, Purpose
 from consent.policy.types import NEVER_CATEGORIES, MatcherKind, Platform, Signal
 from consent.rules import shipped
+from portal.pages.placenames import places_to_choose
 from portal.templatetags.words import SIGNALS, plain
 
 DAY: Final = forms.DateInput(attrs={"type": "date"})
@@ -149,7 +150,7 @@ def places(label: Any, **kwargs: Any) -> forms.MultipleChoiceField:
     """Return a field to choose jurisdictions."""
     return forms.MultipleChoiceField(
         label=label,
-        choices=[(code, f"{row.name} ({code})") for code, row in sorted(shipped().rows.items())],
+        choices=places_to_choose(shipped()),
         widget=forms.CheckboxSelectMultiple,
         **kwargs,
     )

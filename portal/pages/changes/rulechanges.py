@@ -14,7 +14,8 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.rules import TextChange
 from portal.pages.changes.values import place_name
-from portal.pages.rulewords import LABELS, day_words, entry_words, gate_title, value_words
+from portal.pages.dates import day_in_words
+from portal.pages.rulewords import LABELS, entry_words, gate_title, value_words
 from portal.templatetags.words import SIGNALS, plain, signal_name
 
 FILES: Final[Mapping[str, str | Promise]] = {
@@ -104,7 +105,7 @@ def _words(key: str, value: Any, rules: Rulebook) -> str:
         case None | "none":
             return ""
         case date():
-            return day_words(value)
+            return day_in_words(value)
         case list():
             return "; ".join(_entry(key, item, rules) for item in value)
         case dict():

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from consent.models import App, Purpose
 from consent.rules import rulebook
+from portal.pages.placenames import name_of_place
 from portal.templatetags.words import plain, signal_name
 
 SIGNAL_FIELDS: Final = frozenset({"signal", "signals", "add", "remove", "allow"})
@@ -34,8 +35,8 @@ def in_words(field: str, value: Any) -> str:
 
 def place_name(code: str) -> str:
     """Return a place by its name, with its code for those who know it by that."""
-    row = rulebook().rows.get(code)
-    return f"{row.name} ({code})" if row else code
+    pack = rulebook()
+    return f"{name_of_place(code, pack)} ({code})" if code in pack.rows else code
 
 
 def app_name(code: str) -> str:

@@ -1,10 +1,8 @@
 """A proposal in sentences: what it is about, what differs, its effect, and who is missing."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any, Final
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -15,6 +13,7 @@ from consent.selectors.impact import Blocked, Impact, Line
 from consent.selectors.outcomes import NO_LONGER
 from consent.selectors.proposals import DiffRow, Missing
 from portal.pages.changes.values import in_words, place_name, purpose_name
+from portal.pages.dates import day_in_words
 from portal.readiness import grouped
 from portal.templatetags.words import SIGNALS, plain
 
@@ -84,7 +83,7 @@ def effect(impact: Impact | None) -> list[str]:
             _("Site %(site)s binds nobody today: nobody's facts name it.") % {"site": site}
         )
     if impact.ahead:
-        begins = date_format(date.fromisoformat(impact.ahead), "j M Y")
+        begins = day_in_words(impact.ahead)
         found.append(
             _("This is what it does at once and on %(day)s, when it begins.") % {"day": begins}
         )

@@ -1,0 +1,1 @@
+"""How days and instants are written, where Django's own form of a language may be misread."""

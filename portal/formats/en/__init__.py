@@ -1,0 +1,1 @@
+"""English, as it is read on either side of the Atlantic."""
