@@ -27,23 +27,29 @@ TEMPLATES: Final = (
     "5*.html",
     "base.html",
     "account/*.html",
+    "account/messages/*.txt",
     "allauth/**/*.html",
     "components/*.html",
     "idp/**/*.html",
+    "mfa/**/*.html",
+    "mfa/messages/*.txt",
     "you/*.html",
     "pages/landing.html",
     "pages/form.html",
+    "privacy/_explanation.html",
 )
-STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html", "rights.html"}
-"""Among those: pieces that only pages of staff show, and pages that no address leads to yet."""
+STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html"}
+"""Among those: pieces that only pages of staff show."""
 MODULES: Final = (
     "portal/pages/approve.py",
     "portal/pages/capture.py",
     "portal/pages/context.py",
     "portal/pages/decide.py",
     "portal/pages/fleet.py",
+    "portal/pages/groundwords.py",
     "portal/pages/hourwords.py",
     "portal/pages/ownacts.py",
+    "portal/pages/reasonwords.py",
     "portal/pages/shares.py",
     "portal/pages/words.py",
     "portal/pages/you.py",
@@ -54,6 +60,7 @@ PARTS: Final = {
     "portal/pages/people.py": {"DoubtForm", "of_oneself", "_doubt", "_told"},
     "portal/pages/registry.py": {"ReportForm", "report"},
     "portal/pages/changes/fields.py": {"CHOOSE", "apps"},
+    "portal/pages/rulewords.py": {"WORDS", "EVIDENCE", "LABELS", "value_words", "_days", "_months"},
     "portal/personfacts.py": {"KINDS"},
 }
 """Modules of which only these classes, functions and names speak to employees."""
