@@ -81,9 +81,9 @@ class Look:
     """`app`, `signal` and `about`, as far as they can still be read."""
 
 
-def looks_at(subject: Subject, *, limit: int) -> Iterator[Look]:
+def looks_at(subject: Subject, *, limit: int, before: datetime | None = None) -> Iterator[Look]:
     """Yield who asked about the person, newest first, for the person themselves."""
-    for row in audit.search(type=LOOK, subject_ref=subject.ref, limit=limit):
+    for row in audit.search(type=LOOK, subject_ref=subject.ref, until=before, limit=limit):
         entry = audit.entry_detail(row.id)
         yield Look(
             at=row.recorded_at,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 from django.conf import settings
@@ -106,6 +107,11 @@ class AnswerWithoutDatabase(MiddlewareMixin):
                 content_type="application/problem+json",
             )
         else:
-            response = render(None, "503.html", status=503)
+            response = render(
+                None,
+                "503.html",
+                {"lease_minutes": ceil(settings.POLICY_LEASE_SECONDS / 60)},
+                status=503,
+            )
         response["Retry-After"] = RETRY_AFTER_SECONDS
         return response

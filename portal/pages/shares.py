@@ -120,11 +120,13 @@ def shared_with_staff(at: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def looks_of(subject: Subject) -> list[dict[str, Any]]:
+def looks_of(
+    subject: Subject, *, before: datetime | None = None, most: int = RECENT
+) -> list[dict[str, Any]]:
     """Return who asked why about the person, newest first."""
     return [
         {"at": look.at, "who": WHO.get(look.actor_kind, look.actor_kind), "text": look_words(look)}
-        for look in looks_at(subject, limit=RECENT)
+        for look in looks_at(subject, before=before, limit=most)
     ]
 
 

@@ -1,8 +1,10 @@
 """The employee's own pages: what is decided, what is held, which machines, and the ways to stop."""
 
 from datetime import date
+from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Max, Min, Q, Sum
@@ -23,13 +25,11 @@ from portal.pages.capture import ON, capture_of
 from portal.pages.changes.values import place_name
 from portal.pages.dates import day_in_words
 from portal.pages.following import Following, following, heard_of
-from portal.pages.ownacts import acts_of
+from portal.pages.history import EVER, decisions_of
 from portal.pages.reasonwords import rule_label
-from portal.pages.shares import looks_of
 from portal.pages.words import refused, to_you
 from portal.people import subject_of
 from portal.policykeys import standing
-from portal.templatetags.words import state_name
 from retention.models import Batch, Certificate, DeletionCase, Hold
 
 OPEN_STATES = {ConsentState.UNKNOWN, ConsentState.REQUESTED, ConsentState.DEFERRED}
@@ -53,22 +53,10 @@ def home(request: HttpRequest) -> HttpResponse:
             "machines_url": reverse("you-machines"),
             "held": held_of(subject),
             "data_url": reverse("you-data"),
-            "events": [_event(event) for event in _events(subject)[:RECENT]],
+            "events": decisions_of(subject, before=EVER, most=RECENT),
             "history_url": reverse("you-history"),
         },
     )
-
-
-@login_required
-@require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """What the person decided and did, with the notice as shown then, and who asked about them."""
-    subject = subject_of(request)
-    decided = [_event(event) for event in _events(subject)[:LONG]]
-    looks = [{**look, "by": look["who"]} for look in looks_of(subject)]
-    acts = acts_of(subject, most=LONG)
-    events = sorted([*decided, *acts, *looks], key=lambda one: one["at"], reverse=True)
-    return render(request, "you/history.html", {"events": events, "pager": {}})
 
 
 @login_required
@@ -81,7 +69,7 @@ def machines(request: HttpRequest) -> HttpResponse:
         {
             **_machines(request, subject_of(request)),
             "device_url": reverse("idp:oidc:device_authorization"),
-            "lease_minutes": 15,
+            "lease_minutes": ceil(settings.POLICY_LEASE_SECONDS / 60),
             "root": standing.ensure().root,
             "how_to_url": reverse("docs-page", args=["howto/connect-a-machine"]),
         },
@@ -268,14 +256,6 @@ def _agents(subject: Subject) -> Any:
     return Agent.objects.filter(subject=subject).order_by("standing", "-enrolled_at")
 
 
-def _events(subject: Subject) -> Any:
-    return (
-        ConsentEvent.objects.filter(subject=subject)
-        .select_related("purpose", "notice")
-        .order_by("-position")
-    )
-
-
 def _cases(subject: Subject) -> Any:
     return DeletionCase.objects.filter(subject=subject).prefetch_related("jobs").order_by("-pk")
 
@@ -324,19 +304,6 @@ def _machine(agent: Agent, follows: Following | None) -> dict[str, Any]:
     }
 
 
-def _event(event: ConsentEvent) -> dict[str, Any]:
-    return {
-        "at": event.event_time,
-        "text": f"{event.purpose.title}: {state_name(event.state)}",
-        "state": "",
-        "by": _("The organisation") if event.state == ConsentState.REVOKED else _("You"),
-        "notice": _("Notice, version %(version)d") % {"version": event.notice.version},
-        "notice_url": reverse("you-notice", args=[event.notice.uuid]),
-        "receipt_url": reverse("you-receipt", args=[event.uuid]),
-        "url": reverse("you-receipt", args=[event.uuid]),
-    }
-
-
 def _held_groups(subject: Subject) -> list[dict[str, Any]]:
     rows = (
         Batch.objects.filter(subject=subject, state=Batch.State.KEPT)
@@ -349,7 +316,7 @@ def _held_groups(subject: Subject) -> list[dict[str, Any]]:
     return [
         {
             "app": row["app__name"],
-            "group": row["purpose__title"],
+            "purpose": row["purpose__title"],
             "batches": row["n"],
             "size": row["size"],
             "oldest": row["oldest"],
