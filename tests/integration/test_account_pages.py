@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.conf import settings
 from django.test import Client, override_settings
 
@@ -46,6 +51,66 @@ def test_a_page_of_an_account_is_our_own(client: Client, person: User, page: str
 
     assert answer.status_code == 200
     assert LIBRARY not in answer.templates[0].origin.name
+
+
+def signs_in(client: Client) -> Any:
+    """Go through the form, as whoever changes how they sign in must have done of late."""
+    sent = {"login": "kim@example.org", "password": "x" * 12}
+    return client.post("/accounts/login/", sent, follow=True)
+
+
+def is_ours(answer: Any) -> bool:
+    return answer.status_code == 200 and LIBRARY not in answer.templates[0].origin.name
+
+
+def test_the_pages_of_second_factors_are_our_own(person: User) -> None:
+    mine = Client()
+    assert "You are signed in." in signs_in(mine).content.decode()
+    asked = mine.get("/accounts/2fa/totp/activate/", follow=True)
+    assert is_ours(asked)
+    assert "Is it still you?" in asked.content.decode()
+    mine.post("/accounts/reauthenticate/", {"password": "x" * 12})
+    for page in ("totp/activate/", "webauthn/", "webauthn/add/"):
+        assert is_ours(mine.get(f"/accounts/2fa/{page}")), page
+
+    wrong = mine.post("/accounts/2fa/totp/activate/", {"code": "none"})
+    assert is_ours(wrong)
+    assert 'href="#id_code">Code from the app</a>' in wrong.content.decode()
+
+    key = Authenticator.objects.create(
+        user=person, type=Authenticator.Type.WEBAUTHN, data={"name": "Blue key", "credential": {}}
+    )
+    TOTP.activate(person, "A" * 32)
+    made = mine.post("/accounts/2fa/recovery-codes/generate/", follow=True)
+    assert is_ours(made)
+    assert "From now on only these work." in made.content.decode()
+    assert "10 codes of 10 are left" in made.content.decode()
+    for page in (
+        "",
+        "totp/deactivate/",
+        "recovery-codes/",
+        "recovery-codes/generate/",
+        "webauthn/",
+        f"webauthn/keys/{key.pk}/edit/",
+        f"webauthn/keys/{key.pk}/remove/",
+    ):
+        assert is_ours(mine.get(f"/accounts/2fa/{page}")), page
+    assert "Blue key" in mine.get("/accounts/2fa/webauthn/").content.decode()
+
+
+def test_the_second_step_of_signing_in_is_our_own(person: User) -> None:
+    TOTP.activate(person, "A" * 32)
+    codes = RecoveryCodes.activate(person).get_unused_codes()
+    mine = Client(headers={"Accept-Language": "de"})
+
+    asked = signs_in(mine)
+    wrong = mine.post("/accounts/2fa/authenticate/", {"code": "none"})
+    right = mine.post("/accounts/2fa/authenticate/", {"code": codes[0]}, follow=True)
+
+    assert is_ours(asked)
+    assert "Ihr zweiter Faktor" in asked.content.decode()
+    assert is_ours(wrong)
+    assert "Sie sind angemeldet." in right.content.decode()
 
 
 def test_without_mail_no_page_promises_one(client: Client) -> None:

@@ -333,6 +333,7 @@ class AdoptRules(ChangeForm):
     lead: ClassVar[Words] = gettext_lazy(
         "Until they are adopted, the stricter of the old and the new rule counts."
     )
+    nothing: ClassVar[Words] = gettext_lazy("None differs: the shipped rules are those in force.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -341,9 +342,11 @@ class AdoptRules(ChangeForm):
             choices=[(row.code, _loosens(row)) for row in selectors.unadopted_rules()],
             widget=forms.CheckboxSelectMultiple,
         )
-        if not codes.choices:
-            codes.help_text = _("None differs: the shipped rules are those in force.")
         self.fields = {"codes": codes, **self.fields}
+
+    def is_about_nothing(self) -> bool:
+        """Say whether no file differs."""
+        return not self.fields["codes"].choices  # type: ignore[attr-defined]
 
 
 def _loosens(row: selectors.Unadopted) -> str:

@@ -92,7 +92,7 @@ class ChangePurpose(ChangeForm):
             self.add_error(None, _("Fill in at least one field besides the purpose."))
         elif said.get("purpose") and needs_notice(said["purpose"], terms) and not _told(said):
             self.add_error(
-                None,
+                f"section_{next(iter(TOLD_ANEW))}",
                 _("Write what the notice says of it from now on: one of its sections at least."),
             )
         return said
