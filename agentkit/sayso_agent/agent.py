@@ -3,6 +3,7 @@
 Not obeying is never a choice made here: whatever cannot be verified ends capture.
 """
 
+import math
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,9 +182,9 @@ class Agent:
         seen = self.home.seen()
         expected = Expected(self.identity.issuer, self.identity.agent, seen.version)
         policy = accept(token, manifest, expected, wall=fetched.received.wall)
+        lease = self._lease_of(policy, fetched)  # by what was seen before this one
         # Remembered before it is obeyed: after a crash here an older one is refused all the same.
         self.home.saw(policy.version)
-        lease = self._lease_of(policy, fetched)
         if not lease.in_force(self.clock.now()):
             raise PolicyRefusedError("lease_ended", "the policy's lease had ended when it came")
         self._lease = lease
@@ -405,12 +406,13 @@ class Agent:
     def release(self) -> Release:
         """Return up to which moment of capture, and how fast, batches may leave now."""
         now, rules = self.clock.now(), self.rules
-        stamp = rules.lease.stamp(now) if rules else None
-        if rules is None or stamp is None:
+        if rules is None:
             return Release(until=0.0, bytes_per_second=1, now=now.monotonic)
         policy = rules.policy
+        # No stamp: one may not be had yet, where it could be one that was given before.
+        passed = rules.lease.portal_time(now) - policy.embargo
         return Release(
-            until=stamp - policy.embargo,
+            until=passed if policy.embargo else math.inf,
             bytes_per_second=policy.limits.bytes_per_second,
             now=now.monotonic,
             elsewhere=policy.uploads,

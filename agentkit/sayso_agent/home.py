@@ -278,7 +278,10 @@ class Home:
         """Return what the last policy said of the time, nothing where none came; None where what
         it said is lost."""
         try:
-            return built(KeptClock, read_json(self.folder / "clock.json") or {})
+            found = read_json(self.folder / "clock.json")
+            if found is None and self.seen().version:
+                return None
+            return built(KeptClock, found or {})
         except (StateError, ValueError):
             return None
 

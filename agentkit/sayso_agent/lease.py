@@ -8,7 +8,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sayso_agent.policy import Policy
 
@@ -56,6 +56,11 @@ def boot_id() -> str:
         return ""
 
 
+_AHEAD: Final = 4.0
+"""So much earlier than our own a base may be: a second that its date left out, and three by which
+the portal's clock was set back since. Stamps so far ahead are still taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The time one policy document may be obeyed for. Half-open: at its end it is over."""
@@ -84,9 +89,10 @@ class Lease:
         """Return the lease with no stamp that a process before us gave under the same document.
 
         Dates are whole seconds, so it may have been a little ahead. `base` is its own; None where
-        its clock cannot be compared with ours: then we wait until the difference is over.
+        its clock cannot be compared with ours: then we wait until the difference is over, as we do
+        for one that no process can have had: by that we would stamp into the future.
         """
-        if base is not None:
+        if base is not None and base > self.began - _AHEAD:
             return replace(self, base=min(self.base, base))
         unsure = 1.0 + self.base - self.began  # the second that the date left out, and the way here
         return replace(self, since=self.since + unsure)

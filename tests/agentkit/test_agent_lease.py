@@ -134,6 +134,16 @@ def test_two_processes_never_stamp_the_same_instant_under_one_document(
     assert ended is None or began is None or began > ended
 
 
+@given(st.floats(-1e15, 1e15))
+def test_no_base_that_is_told_moves_stamps_beyond_what_is_taken(base: float) -> None:
+    held = Lease.begin(policy(), asked=50.0, received=50.5, answered=1200.0).following(base)
+
+    stamp = held.stamp(Instant(60.5, 0.0))
+
+    assert stamp is not None
+    assert 1210.0 <= stamp <= 1215.0
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_the_system_clock_goes_forward(*, missing: bool) -> None:
     clock = SystemClock()
