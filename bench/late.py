@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sayso_agent.agent import portal_of
+from sayso_agent.asking import portal_of
 from sayso_agent.errors import AgentError
 from sayso_agent.home import Home
 from sayso_agent.portal import Portal, Refusal

@@ -13,7 +13,9 @@ from typing import Final
 
 from sayso_agent import credentials
 from sayso_agent.acknowledging import Acknowledging
+from sayso_agent.asking import Fetched, fetch, portal_of
 from sayso_agent.capture import Capture, Rules
+from sayso_agent.credentials import Gained
 from sayso_agent.errors import (
     AgentError,
     PolicyRefusedError,
@@ -30,22 +32,11 @@ from sayso_agent.keyring import Keyring
 from sayso_agent.lease import Clock, Instant, KeptClock, Lease, SystemClock
 from sayso_agent.machine import account
 from sayso_agent.policy import Policy
-from sayso_agent.portal import PolicyAnswer, Portal
 from sayso_agent.report import tell_strike, try_report
-from sayso_agent.transport import Transport, parse_origin
 from sayso_agent.trust import Expected, accept
 from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
 
 LONGEST_SPOOLED: Final = 72 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A poll's answer with the moments around it; the lease runs from before the question."""
-
-    answer: PolicyAnswer
-    asked: Instant
-    received: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +46,6 @@ class Acknowledgement:
     version: int
     applied_at: str
     purged: bool
-
-
-def portal_of(identity: Identity) -> Portal:
-    """Return a connection of its own to the portal; one per thread."""
-    transport = Transport(parse_origin(identity.portal))
-    return Portal(transport, identity.token, identity.endpoints)
-
-
-def fetch(portal: Portal, clock: Clock, *, etag: str, wait: float = 0.0) -> Fetched:
-    """Ask for the policy once. Touches no state, so it may run in a thread of its own."""
-    asked = clock.now()
-    answer = portal.policy(etag=etag, wait=wait)
-    return Fetched(answer, asked, clock.now())
 
 
 class Agent:
@@ -82,7 +60,7 @@ class Agent:
             raise
         self.clock: Clock = clock or SystemClock()
         self.portal = portal_of(self.identity)
-        self.keyring = Keyring(self.home, self.portal, self.clock)
+        self.keyring = Keyring(self.home, self.clock)
         # As another account than the enrolled one, a service say, we see everybody's sessions.
         own = self.identity.account == account()
         self.capture = Capture(self.home.spool, self.home.paused, own_account=own)
@@ -100,15 +78,23 @@ class Agent:
     def change_token(self) -> Identity:
         """Ask for a new token and go over to it; return who we are now.
 
-        To be called while nothing else of ours is asking: what is asked with the old token after
-        the new one was used looks like a copy of us. Whatever fails, the token we have stays.
+        Whatever fails, the token we have stays. See `go_over`.
         """
-        self.identity = credentials.change_token(self.home, self.portal, self.clock)
-        return self.identity
+        return self.go_over(credentials.ask_token(self.home, self.portal))
 
     def change_key(self, kind: str = "") -> Identity:
-        """Go over to a new key of our own, and to a new token; to be called as `change_token`."""
-        self.identity = credentials.change_key(self.home, self.portal, self.clock, kind=kind)
+        """Go over to a new key of our own, and to a new token; return who we are now."""
+        self.portal.token = self.home.identity().token
+        return self.go_over(credentials.ask_key(self.home, self.portal, kind=kind))
+
+    def go_over(self, gained: Gained | None) -> Identity:
+        """Go over to what the portal gave; None for what another process of ours went over to.
+
+        To be called while nothing of ours is asking: what is asked with the old token after the
+        new one was used looks like a copy of us.
+        """
+        self.identity = credentials.keep(self.home, self.clock, gained)
+        self.portal.token = self.identity.token
         return self.identity
 
     # --- policy --------------------------------------------------------------------------------
@@ -136,6 +122,8 @@ class Agent:
         """
         try:
             fetched = fetch(self.portal, self.clock, etag=self.etag)
+            if fetched.answer.token is not None:
+                self.keyring.provide(self.portal, fetched.answer.token)
         except AgentError as error:
             self.failed(error)
             raise
@@ -178,7 +166,7 @@ class Agent:
     def _apply_document(self, fetched: Fetched, token: str) -> None:
         if token == self._token and self.rules is not None:
             return  # the same document again gives no new time
-        manifest = self.keyring.manifest_for(token)
+        manifest = self.keyring.known()  # whoever fetched it has looked it up
         seen = self.home.seen()
         expected = Expected(self.identity.issuer, self.identity.agent, seen.version)
         policy = accept(token, manifest, expected, wall=fetched.received.wall)

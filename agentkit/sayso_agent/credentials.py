@@ -1,9 +1,12 @@
 """Changing what we are known by at the portal: the token we poll with, and the key behind it.
 
-Everything is kept on disk before it is used and until its successor was used, so that no answer
-that gets lost loses us. Not while anything else of ours is asking: what is asked with the old token
-after the new one was used looks like a copy of us.
+First the portal is asked (`ask_token`, `ask_key`), over the token that we have and beside all else
+that uses it. Then, while nothing of ours is asking, what it gave is kept and used (`keep`): what is
+asked with the old token after the new one was used looks like a copy of us. Everything is on disk
+before it is used and until its successor was used, so that no answer that gets lost loses us.
 """
+
+from dataclasses import dataclass
 
 from sayso_agent.errors import StateError, UnexpectedAnswerError
 from sayso_agent.home import Home, Identity
@@ -13,42 +16,62 @@ from sayso_agent.lease import Clock
 from sayso_agent.portal import Portal
 
 
-def change_token(home: Home, portal: Portal, clock: Clock) -> Identity:
-    """Ask for a new token, proving our key, and go over to it; return who we are now.
+@dataclass(frozen=True, slots=True)
+class Gained:
+    """A token that nobody has used yet."""
 
-    Whatever fails, the token we have stays.
+    token: str
+    rotate_after: int
+    change_key_after: int | None = None  # told where our next key has proven it
+
+
+def ask_token(home: Home, portal: Portal) -> Gained | None:
+    """Ask for a new token, proving our key; whatever fails, the token we have stays.
+
+    None where another process of this folder has done it: then its token is ours as well.
     """
-    now = home.identity()
-    # Another process of this folder may have done it: then its token is ours as well.
-    if now.token == portal.token:
-        if (coming := home.next_key()) is not None:
-            return _go_over(home, portal, clock, coming)  # begun before, and not finished
-        now = _token_by(home, portal, clock, home.key())
-    return _use(portal, now)
+    if home.identity().token != portal.token:
+        return None
+    if (coming := home.next_key()) is not None:
+        return _by_next_key(home, portal, coming)  # begun before, and not finished
+    token, after = _proven(home, portal, home.key())
+    return Gained(token, after)
 
 
-def change_key(home: Home, portal: Portal, clock: Clock, *, kind: str = "") -> Identity:
-    """Go over to a new key and, proven by it, to a new token; return who we are now.
+def ask_key(home: Home, portal: Portal, *, kind: str = "") -> Gained | None:
+    """Have the portal take a new key and, proven by it, ask for a new token.
 
-    Begun once, it is finished by the next call, whatever got lost meanwhile.
+    Begun once, it is finished by the next call, whatever got lost meanwhile. None as `ask_token`.
     """
-    _use(portal, home.identity())
+    if home.identity().token != portal.token:
+        return None
     coming = home.next_key(kind or kind_of(home.key()))
     if coming is None:
         raise StateError("state_damaged", "the next key was damaged; try again")
-    return _go_over(home, portal, clock, coming)
+    return _by_next_key(home, portal, coming)
 
 
-def _go_over(home: Home, portal: Portal, clock: Clock, coming: Key) -> Identity:
+def keep(home: Home, clock: Clock, gained: Gained | None) -> Identity:
+    """Keep what the portal gave, durably, and return who we are from now on."""
+    if gained is None:
+        return home.identity()
+    wall = clock.now().wall
+    # Kept before it is used: a crash here leaves one of the two, and either works.
+    now = home.change_token(gained.token, wall=wall, rotate_after=gained.rotate_after)
+    if (after := gained.change_key_after) is not None:
+        now = home.adopt_next_key(wall=wall, change_key_after=after)
+    return now
+
+
+def _by_next_key(home: Home, portal: Portal, coming: Key) -> Gained:
     """Have the next key taken and used. Used first: perhaps it was taken, and we never heard."""
     try:
-        now = _token_by(home, portal, clock, coming)
-        after = now.change_key_after
+        token, rotate_after = _proven(home, portal, coming)
+        after = home.identity().change_key_after
     except UnexpectedAnswerError:
         after = _name(home, portal, coming)
-        now = _token_by(home, portal, clock, coming)
-    _use(portal, now)
-    return home.adopt_next_key(wall=clock.now().wall, change_key_after=after)
+        token, rotate_after = _proven(home, portal, coming)
+    return Gained(token, rotate_after, after)
 
 
 def _name(home: Home, portal: Portal, coming: Key) -> int:
@@ -62,15 +85,7 @@ def _name(home: Home, portal: Portal, coming: Key) -> int:
     return portal.change_key({**wanted, "proof": ours, "new_proof": its})
 
 
-def _token_by(home: Home, portal: Portal, clock: Clock, key: Key) -> Identity:
-    """Ask for a new token, proven by a key, and keep it in place of the old one."""
+def _proven(home: Home, portal: Portal, key: Key) -> tuple[str, int]:
+    """Ask for a new token, proven by a key; return it, and after how long to ask for another."""
     who = home.identity()
-    proof = prove(key, portal=who.portal, secret=who.token, typ=ROTATE)
-    token, after = portal.change_token(proof)
-    # Kept before it is used: a crash here leaves one of the two, and either works.
-    return home.change_token(token, wall=clock.now().wall, rotate_after=after)
-
-
-def _use(portal: Portal, now: Identity) -> Identity:
-    portal.token = now.token
-    return now
+    return portal.change_token(prove(key, portal=who.portal, secret=who.token, typ=ROTATE))

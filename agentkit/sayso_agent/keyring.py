@@ -1,10 +1,14 @@
-"""The key manifest that this agent believes: kept, looked at anew, never an older one."""
+"""The key manifest that this agent believes: kept, looked at anew, never an older one.
+
+Whoever polls or sends looks it up, as that may take time, each over a connection of their own;
+whoever applies a policy takes what is known.
+"""
 
 import math
 from contextlib import suppress
 from typing import Final
 
-from sayso_agent.errors import PolicyRefusedError, UnexpectedAnswerError, UnreachableError
+from sayso_agent.errors import AgentError, PolicyRefusedError, UnreachableError
 from sayso_agent.home import Home, KeptManifest
 from sayso_agent.jws import key_id
 from sayso_agent.lease import Clock
@@ -13,48 +17,74 @@ from sayso_agent.portal import Portal
 from sayso_agent.trust import TYPE
 
 MANIFEST_SECONDS: Final = 3600.0
+AGAIN_SECONDS: Final = 300.0
+"""After how long to look again where a look has failed, and nothing waits for it."""
 
 
 class Keyring:
     """Which keys may sign our policies, as far as we know."""
 
-    def __init__(self, home: Home, portal: Portal, clock: Clock) -> None:
+    def __init__(self, home: Home, clock: Clock) -> None:
         self._home = home
-        self._portal = portal
         self._clock = clock
         self._manifest: Manifest | None = None
-        self._looked_at = -math.inf
+        self._next_look = -math.inf
 
-    def manifest_for(self, token: str) -> Manifest:
-        """Return the manifest to hold a policy against; PolicyRefusedError where there is none.
+    def known(self) -> Manifest:
+        """Return the manifest to hold a policy against, without asking anybody.
 
-        It is fetched anew where it says nothing of the policy's key, and once an hour: so long a
-        revocation may go unheard of, at most. What is fetched then and refused changes nothing,
-        for what stands goes on until it ends.
+        PolicyRefusedError where there is none.
         """
-        now, kid = self._clock.now(), key_id(token, typ=TYPE)
-        known = self._manifest or self._kept()
-        if known is None or not known.knows(kid, now.wall):
-            return self._fetch()
-        if now.monotonic - self._looked_at >= MANIFEST_SECONDS:
-            with suppress(UnreachableError, UnexpectedAnswerError, PolicyRefusedError):
-                return self._fetch()
+        if (known := self._manifest or self._kept()) is None:
+            raise PolicyRefusedError("policy_key_unknown", "its key is out of reach")
         return known
 
-    def look_soon(self) -> None:
-        """Look anew at the next policy: there may be news in the manifest."""
-        self._looked_at = -math.inf
+    def must_look_for(self, token: str) -> bool:
+        """Return whether a policy cannot be judged before the manifest was looked at."""
+        return self._lacks(token) or self._next_look == -math.inf
 
-    def _fetch(self) -> Manifest:
+    def provide(self, portal: Portal, token: str) -> None:
+        """Look the manifest up where it says nothing of a policy's key, or where it is time to.
+
+        PolicyRefusedError or UnexpectedAnswerError where there is none that could.
+        """
+        if self._lacks(token):
+            self._fetch(portal)
+        else:
+            self.look(portal)
+
+    def is_time(self) -> bool:
+        """Return whether to look, though no policy waits for it."""
+        return -math.inf < self._next_look <= self._clock.now().monotonic
+
+    def look(self, portal: Portal) -> None:
+        """Look at it anew, once an hour: so long a revocation may go unheard of, at most.
+
+        What is fetched then and refused changes nothing, for what stands goes on until it ends.
+        """
+        if (now := self._clock.now().monotonic) >= self._next_look:
+            self._next_look = now + AGAIN_SECONDS
+            with suppress(AgentError):
+                self._fetch(portal)
+
+    def look_soon(self) -> None:
+        """Look anew before the next policy is judged: there may be news in the manifest."""
+        self._next_look = -math.inf
+
+    def _lacks(self, token: str) -> bool:
+        known = self._manifest or self._kept()
+        return known is None or not known.knows(key_id(token, typ=TYPE), self._clock.now().wall)
+
+    def _fetch(self, portal: Portal) -> None:
         try:
-            signed = self._portal.manifest()
+            signed = portal.manifest()
         except UnreachableError as error:
             raise PolicyRefusedError("policy_key_unknown", "its key is out of reach") from error
         taken = self._opened(signed, self._home.manifest())
         # Kept before it is believed: after a crash here an older one is refused all the same.
         self._home.keep_manifest(KeptManifest(signed, taken.version, taken.epoch))
-        self._manifest, self._looked_at = taken, self._clock.now().monotonic
-        return taken
+        self._manifest = taken
+        self._next_look = self._clock.now().monotonic + MANIFEST_SECONDS
 
     def _kept(self) -> Manifest | None:
         """Return the manifest kept from an earlier run, its signature checked again."""

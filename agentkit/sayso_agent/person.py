@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from sayso_agent.agent import portal_of
+from sayso_agent.asking import portal_of
 from sayso_agent.errors import AgentError, Exit, StorageError, not_erased
 from sayso_agent.home import Home
 from sayso_agent.output import say, say_json

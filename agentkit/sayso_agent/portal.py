@@ -22,6 +22,8 @@ from sayso_agent.words import plain
 CLIENT: Final = "sayso-agent"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 LONGEST_WAIT: Final = 60.0
+KEYS_WITHIN: Final = 10.0
+"""How long the key manifest may take, in seconds: a policy may wait for it."""
 TOKEN_ENDED: Final = "token_ended"  # noqa: S105  a code
 _STANDING: Final = {401: "agent_unknown", 403: "agent_blocked", 410: "subject_erased"}
 
@@ -174,7 +176,7 @@ class Portal:
 
     def manifest(self) -> str:
         """Fetch the manifest of the keys that may sign policies, as it was signed."""
-        answer = self.transport.request("GET", self._endpoints().manifest)
+        answer = self.transport.request("GET", self._endpoints().manifest, within=KEYS_WITHIN)
         if answer.status != 200:
             raise UnreachableError("keys_unreachable", "the portal's key manifest is out of reach")
         return _document(answer)

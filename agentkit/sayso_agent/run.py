@@ -4,26 +4,25 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sayso_agent.agent import Acknowledgement, Agent, Fetched, fetch, portal_of
+from sayso_agent.agent import Acknowledgement, Agent
+from sayso_agent.asking import Fetched, Poller
 from sayso_agent.bell import Bell
+from sayso_agent.credentials import Gained
 from sayso_agent.errors import (
     AgentError,
     PolicyChangedError,
     StandingError,
     StateError,
     StorageError,
-    UnexpectedAnswerError,
     UnreachableError,
 )
-from sayso_agent.event import Event, Skipped
-from sayso_agent.home import Identity
-from sayso_agent.lease import Clock, Instant
+from sayso_agent.lease import Instant
 from sayso_agent.portal import TOKEN_ENDED
+from sayso_agent.reader import Item, Reader
 from sayso_agent.rebase import rebased
 from sayso_agent.report import pending
 from sayso_agent.sending import Done, Job, Sender
@@ -31,13 +30,9 @@ from sayso_agent.shown import Shown
 from sayso_agent.state import StateCommand
 from sayso_agent.transport import Backoff
 
-Item = Event | Skipped
 JITTER: Final = 0.2
-WAIT: Final = 5.0
-"""How long the loop itself may wait for the portal: for keys not known yet, or for a token."""
 TURN: Final = 0.5
 """How often we look at what another process left in the folder; all else wakes us at once."""
-_MOST_WAITING: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,85 +49,6 @@ class Recording:
 
     items: Iterable[Item]
     rebase: bool = False
-
-
-class Poller:
-    """A thread with a connection of its own, so that a slow portal never holds up a stop."""
-
-    def __init__(self, identity: Identity, clock: Clock, bell: Bell) -> None:
-        self._portal = portal_of(identity)
-        self._clock = clock
-        self._bell = bell
-        self._questions: queue.Queue[tuple[str, float] | None] = queue.Queue(1)
-        self.answers: queue.Queue[Fetched | AgentError] = queue.Queue(1)
-        self.busy = False
-        self._thread = threading.Thread(target=self._work, name="poll", daemon=True)
-        self._thread.start()
-
-    def use(self, token: str) -> None:
-        """Ask with this token from now on; only while no poll is under way."""
-        self._portal.token = token
-
-    def ask(self, etag: str, wait: float) -> None:
-        """Start a poll; its answer comes into `answers`."""
-        self.busy = True
-        self._questions.put((etag, wait))
-
-    def close(self) -> None:
-        """End the thread and break off the poll it may be in."""
-        self._portal.transport.end()
-        self._questions.put(None)
-        self._thread.join(timeout=2)
-
-    def _work(self) -> None:
-        while (question := self._questions.get()) is not None:
-            etag, wait = question
-            try:
-                self.answers.put(fetch(self._portal, self._clock, etag=etag, wait=wait))
-            except AgentError as error:
-                self.answers.put(error)
-            self._bell.ring()
-        self._portal.transport.close()
-
-
-class Reader:
-    """A thread that reads a recorder, so that a silent recorder never holds up a stop."""
-
-    def __init__(self, items: Iterable[Item], clock: Clock, bell: Bell) -> None:
-        self.ended = threading.Event()
-        self._items = items
-        self._clock = clock
-        self._bell = bell
-        self._waiting: queue.Queue[tuple[Item, Instant]] = queue.Queue(_MOST_WAITING)
-        self.failure: AgentError | None = None
-        threading.Thread(target=self._work, name="read", daemon=True).start()
-
-    def take(self) -> Iterator[tuple[Item, Instant]]:
-        """Yield what was read, with the moment it was."""
-        with suppress(queue.Empty):
-            while True:
-                yield self._waiting.get_nowait()
-
-    def waiting(self) -> bool:
-        """Return whether there is something to take."""
-        return not self._waiting.empty()
-
-    def done(self) -> bool:
-        """Return whether the input has ended and all of it was taken."""
-        return self.ended.is_set() and self._waiting.empty()
-
-    def _work(self) -> None:
-        try:
-            for item in self._items:
-                self._waiting.put((item, self._clock.now()))
-                self._bell.ring()
-        except AgentError as error:
-            self.failure = error
-        except (OSError, ValueError) as error:
-            self.failure = UnexpectedAnswerError("events_unreadable", f"cannot read: {error}")
-        finally:
-            self.ended.set()
-            self._bell.ring()
 
 
 @dataclass(slots=True)
@@ -152,6 +68,7 @@ class Runner:
     _sender: Sender | None = None
     _forgotten: tuple[Instant, Instant] | None = None
     _token_ended: bool = False
+    _gained: list[Gained | None] = field(default_factory=list)  # at most one, to go over to
     _was_changed: bool = False
     _next_change: float = 0.0
     _change_backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=3600.0))
@@ -177,9 +94,8 @@ class Runner:
         """
         agent = self.agent
         self._forgotten = agent.home.forget_mark()
-        poller = Poller(agent.identity, agent.clock, self.bell)
+        poller = Poller(agent.identity, agent.keyring, agent.clock, self.bell)
         sender = self._sender = Sender(agent, self.bell)
-        agent.portal.transport.timeout = agent.portal.transport.total = WAIT
         reader = Reader(live, agent.clock, self.bell) if live is not None else None
         try:
             while not self.stopping.is_set():
@@ -201,21 +117,25 @@ class Runner:
     def once(self, recording: Recording | None = None) -> None:
         """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
         agent = self.agent
-        self._change_token()
+        if self._renewal_is_due():
+            self._renew()
         try:
-            agent.poll()
-        except StandingError as error:
-            if error.code != TOKEN_ENDED:
-                raise
-            self._token_ended = True
-            self._change_token()
-            agent.poll()
+            try:
+                agent.poll()
+            except StandingError as error:
+                self._renew_ended(error)
+                agent.poll()
+            self.shown.show()
+            if recording is not None and agent.recordable():
+                self.take(recording)
+            try:
+                self._upload_patiently()
+            except StandingError as error:
+                self._renew_ended(error)
+                agent.poll()
+                self._upload_patiently()
         finally:
             self.shown.show()
-        if recording is not None and agent.recordable():
-            self.take(recording)
-        self._upload_patiently()
-        self.shown.show()
 
     def take(self, recording: Recording) -> None:
         """Offer every item now, with its own time or with all times moved to end now."""
@@ -245,34 +165,71 @@ class Runner:
                 self._sender.break_off()  # before anything else is done about it
             self._next_poll = time.monotonic() + self._took(came)
             self.bell.ring()  # what came of it is shown and told before we rest
-        if not poller.busy and not (self._sender and self._sender.busy):
-            self._change_token(poller)
+        if poller.lacks_key_for() > TURN and agent.rules is not None:
+            agent.deny("policy_key_unknown")  # what it says may be that we must stop
+        if self._gained and not poller.busy and not (self._sender and self._sender.busy):
+            self._go_over(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
             poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
 
-    def _change_token(self, poller: Poller | None = None) -> None:
-        """Change a token or key that is old, or ended; where that fails, try again later."""
-        agent, now = self.agent, time.monotonic()
-        who, wall = agent.identity, agent.clock.now().wall
-        old_key = bool(who.endpoints.key) and who.has_old_key(wall)
-        wanted = self._token_ended or old_key or who.is_stale(wall)
-        if not wanted or now < self._next_change or not who.endpoints.token:
-            return
+    # --- what we are known by --------------------------------------------------------------------
+
+    def _has_old_key(self) -> bool:
+        who = self.agent.identity
+        return bool(who.endpoints.key) and who.has_old_key(self.agent.clock.now().wall)
+
+    def _renewal_is_due(self) -> bool:
+        """Return whether to ask now for a new token, as ours or its key is old, or ours ended."""
+        who, wall = self.agent.identity, self.agent.clock.now().wall
+        wanted = self._token_ended or self._has_old_key() or who.is_stale(wall)
+        later = time.monotonic() < self._next_change or bool(self._gained)
+        return wanted and not later and bool(who.endpoints.token)
+
+    def _renew(self) -> None:
+        """Change a token or key that is old, or ended, while we wait for it."""
         try:
-            token = (agent.change_key() if old_key else agent.change_token()).token
+            if self._has_old_key():
+                self.agent.change_key()
+            else:
+                self.agent.change_token()
         except StandingError:
             raise
         except AgentError as error:
-            wait = getattr(error, "retry_after", None)
-            self._next_change = now + self._change_backoff.failed(retry_after=wait)
+            self._not_renewed(error)
+        else:
+            self._renewed()
+
+    def _renew_ended(self, error: StandingError) -> None:
+        """Change a token that has ended; raise any other error."""
+        if error.code != TOKEN_ENDED or not self.agent.identity.endpoints.token:
+            raise error
+        self._token_ended = True
+        if self._renewal_is_due():
+            self._renew()
+
+    def _go_over(self, poller: Poller) -> None:
+        """Go over to a new token, as nothing of ours is asking."""
+        try:
+            token = self.agent.go_over(self._gained.pop()).token
+        except AgentError as error:
+            self._not_renewed(error)
             return
+        poller.use(token)
+        if self._sender:
+            self._sender.use(token)
+        self._renewed()
+
+    def _renewed(self) -> None:
         self._change_backoff.succeeded()
         if self._token_ended:
             self._token_ended, self._next_poll = False, 0.0
-        if poller:
-            poller.use(token)
-        if self._sender:
-            self._sender.use(token)
+
+    def _not_renewed(self, error: AgentError) -> None:
+        wait = getattr(error, "retry_after", None)
+        wait = self._change_backoff.failed(retry_after=wait)
+        self._next_change = time.monotonic() + wait
+
+    # --- answers ---------------------------------------------------------------------------------
 
     def _took(self, came: Fetched | AgentError) -> float:
         """Apply an answer; return the seconds until the next poll."""
@@ -298,10 +255,11 @@ class Runner:
         self._backoff.succeeded()
         return self._interval()
 
-    def _outlive(self, error: StandingError) -> None:
+    def _outlive(self, error: StandingError, *, renewable: bool = True) -> None:
         """Raise what ends us; of a token that ended our key brings another."""
         self.shown.show()
-        if error.code != TOKEN_ENDED or not self.agent.identity.endpoints.token:
+        renewable = renewable and bool(self.agent.identity.endpoints.token)
+        if error.code != TOKEN_ENDED or not renewable:
             raise error
         self._token_ended = True
 
@@ -335,7 +293,8 @@ class Runner:
     def _rest(self, poller: Poller) -> float:
         """Return how long nothing is due, where nothing comes."""
         due = [] if poller.busy else [self._next_poll]
-        if self.agent.rules is not None:
+        sends = bool(self._gained or (self._sender and self._sender.busy))
+        if self.agent.rules is not None and not sends:  # else its end wakes us
             due.append(self._next_upload)
         return min(TURN, max(min(due, default=TURN) - time.monotonic(), 0.0)) if due else TURN
 
@@ -366,10 +325,19 @@ class Runner:
         if sender.busy:
             if self._must_stop(sender):
                 sender.break_off()
+        elif self._token_ended:  # nothing else would be heard
+            if self._renewal_is_due():
+                sender.renew(key=self._has_old_key())
         elif self._report_is_due():
             sender.report()
         elif (owed := self._owed()) is not None:
             sender.acknowledge(owed)
+        elif self._renewal_is_due():
+            sender.renew(key=self._has_old_key())
+        elif self._gained:
+            pass  # the next gap between two polls is for going over
+        elif self.agent.keyring.is_time():
+            sender.look()
         else:
             self._upload(sender)
 
@@ -405,7 +373,17 @@ class Runner:
     def _sent(self, done: Done) -> None:
         """Take the consequence of what was told, or handed in, or could not be."""
         try:
+            if isinstance(done.error, StandingError):
+                self.agent.stop(done.error)
+                raise done.error
             match done.job:
+                case Job.RENEW:
+                    if done.error is None:
+                        self._gained.append(done.gained)
+                    else:
+                        self._not_renewed(done.error)
+                case Job.LOOK:
+                    pass  # whatever came of it, the keyring knows
                 case Job.REPORT:
                     self._reported(done.error)
                 case Job.ACKNOWLEDGE:
@@ -414,7 +392,7 @@ class Runner:
                 case Job.UPLOAD:
                     self._handed_in(done)
         except StandingError as error:
-            self._outlive(error)
+            self._outlive(error, renewable=done.job is not Job.RENEW)
 
     def _reported(self, error: AgentError | None) -> None:
         if error is None:
@@ -424,9 +402,6 @@ class Runner:
 
     def _handed_in(self, done: Done) -> None:
         now = time.monotonic()
-        if isinstance(done.error, StandingError):
-            self.agent.stop(done.error)
-            raise done.error
         if done.broken_off:
             self._next_upload = now + TURN
         elif done.error is not None:

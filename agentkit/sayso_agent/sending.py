@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
-from sayso_agent.agent import Acknowledgement, Agent, portal_of
+from sayso_agent import credentials
+from sayso_agent.agent import Acknowledgement, Agent
+from sayso_agent.asking import portal_of
 from sayso_agent.bell import Bell
+from sayso_agent.credentials import Gained
 from sayso_agent.errors import AgentError, UnexpectedAnswerError, storage_error
 from sayso_agent.report import report
 from sayso_agent.upload import Release, Uploaded, Uploader
@@ -21,6 +24,8 @@ from sayso_agent.upload import Release, Uploaded, Uploader
 class Job(Enum):
     """What there is to send."""
 
+    LOOK = auto()
+    RENEW = auto()
     REPORT = auto()
     ACKNOWLEDGE = auto()
     UPLOAD = auto()
@@ -34,6 +39,7 @@ class Done:
     error: AgentError | None = None
     owed: Acknowledgement | None = None  # what was to be acknowledged
     uploaded: Uploaded | None = None
+    gained: Gained | None = None
     waits: float = 0.0  # seconds until the bandwidth lets the next batch go
     broken_off: bool = False
 
@@ -43,6 +49,7 @@ class Sender:
 
     def __init__(self, agent: Agent, bell: Bell) -> None:
         self._home = agent.home
+        self._keyring = agent.keyring
         self._in_force = agent.in_force
         self._bell = bell
         self._portal = portal_of(agent.identity)
@@ -59,6 +66,14 @@ class Sender:
     def hand_in(self, release: Release) -> None:
         """Start to hand in what may leave."""
         self._start(Done(Job.UPLOAD), partial(self._hand_in, release))
+
+    def renew(self, *, key: bool) -> None:
+        """Start to ask for a new token, and with `key` for a new key of our own to be taken."""
+        self._start(Done(Job.RENEW), partial(self._renew, key=key))
+
+    def look(self) -> None:
+        """Start to look at the portal's key manifest anew."""
+        self._start(Done(Job.LOOK), self._look)
 
     def report(self) -> None:
         """Start to tell what the person did here."""
@@ -130,6 +145,14 @@ class Sender:
     def _hand_in(self, release: Release) -> Done:
         uploaded = self._uploader.send_closed(release)
         return Done(Job.UPLOAD, uploaded=uploaded, waits=self._uploader.waits)
+
+    def _look(self) -> Done:
+        self._keyring.look(self._portal)
+        return Done(Job.LOOK)
+
+    def _renew(self, *, key: bool) -> Done:
+        ask = credentials.ask_key if key else credentials.ask_token
+        return Done(Job.RENEW, gained=ask(self._home, self._portal))
 
     def _report(self) -> Done:
         report(self._home, self._portal)

@@ -165,21 +165,24 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
         patience: float = 0.0,
+        within: float | None = None,
         once: bool = False,
     ) -> Answer:
         """Send one request and return its complete answer; UnreachableError if none came.
 
         A kept-alive connection that the portal had closed is opened anew once, except for a
-        request that must go out `once`. `patience` is added to the time a long poll may take.
+        request that must go out `once`. `patience` is added to the time a long poll may take;
+        `within` stands in place of `total`.
         """
         if not self.origin.covers(url):
             raise UnexpectedAnswerError("url_elsewhere", "the portal named an address elsewhere")
+        seconds = self.total if within is None else min(within, self.total)
         reused = self._connection is not None
         if once:
             self.close()
             reused = False
         try:
-            return self._send(method, url, headers or {}, body, patience)
+            return self._send(method, url, headers or {}, body, patience, seconds)
         except UnreachableError:  # whoever makes the body has ended it: half a request is out
             self.close()
             raise
@@ -188,7 +191,7 @@ class Transport:
             if not reused or isinstance(error, TimeoutError):
                 raise _unreachable(error) from error
         try:
-            return self._send(method, url, headers or {}, body, patience)
+            return self._send(method, url, headers or {}, body, patience, seconds)
         except _BROKEN as error:
             self.close()
             raise _unreachable(error) from error
@@ -225,13 +228,14 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | Body | None,
         patience: float,
+        seconds: float,
     ) -> Answer:
         parts = urllib.parse.urlsplit(url)
         target = parts.path or "/"
         target += f"?{parts.query}" if parts.query else ""
         connection = self._connected()
         connection.timeout = self.timeout + patience
-        watch = threading.Timer(self.total + patience, _abort, [connection])
+        watch = threading.Timer(seconds + patience, _abort, [connection])
         watch.daemon = True
         watch.start()
         try:

@@ -5,16 +5,27 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agent_helpers import click, enrolled, spooled
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sayso_agent import Agent, StandingError
+from sayso_agent.asking import Poller
+from sayso_agent.bell import Bell
 from sayso_agent.conformance.portal import SLOW, FakePortal, problem
+from sayso_agent.errors import Exit
 from sayso_agent.home import Home
+from sayso_agent.run import TURN, Recording, Runner
+from sayso_agent.sending import Job, Sender
+from sayso_agent.words import plain
 from test_agent_run import POLICY, Serving, until
 
 ACK, PAUSES = "/api/v1/policy/ack", "/api/v1/pauses"
+BATCHES, TOKEN = "/api/v1/batches", "/api/v1/agents/token"
+MANIFEST = "/.well-known/sayso-key-manifest.jwt"
 EVENTS = 2_000
 
 
@@ -145,7 +156,7 @@ def test_a_batch_that_nobody_minds_is_handed_in_while_the_agent_goes_on(
     until(lambda: store.taken == store.announced)
 
 
-@pytest.mark.parametrize("path", [ACK, PAUSES])
+@pytest.mark.parametrize("path", [ACK, PAUSES, TOKEN, MANIFEST])
 def test_a_portal_that_hears_slowly_holds_up_no_stop(
     portal: FakePortal, tmp_path: Path, path: str
 ) -> None:
@@ -155,9 +166,15 @@ def test_a_portal_that_hears_slowly_holds_up_no_stop(
         serving.events.put(click())
         until(lambda: len(spooled(serving.agent.home)) == 1)
         portal.always[path] = 200, SLOW, b"x" * 600
+        before = len(portal.requests)
         if path == PAUSES:
             serving.agent.home.pause()
-            until(lambda: PAUSES in portal.paths("POST"))
+        elif path == TOKEN:
+            serving.agent.identity = replace(serving.agent.identity, token_at=1.0, rotate_after=60)
+        elif path == MANIFEST:
+            serving.agent.keyring._next_look = 0.0  # an hour has passed
+        if path != ACK:
+            until(lambda: path in [seen.path for seen in portal.requests[before:]])
 
         portal.withdraw()
 
@@ -165,6 +182,112 @@ def test_a_portal_that_hears_slowly_holds_up_no_stop(
         until(lambda: serving.said[-1].startswith("not recording"))
         portal.recovered = True
     serving.agent.close()
+
+
+def test_a_policy_whose_key_comes_slowly_is_taken_for_a_stop(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    """It may well be one. What the person does meanwhile is obeyed as ever."""
+    serving = Serving(enrolled(portal, tmp_path / "home"))
+    with serving.running():
+        until(serving.recording)
+        portal.always[MANIFEST] = 200, SLOW, b"x" * 600
+        portal.key, portal.kid = Ed25519PrivateKey.generate(), "k2"
+        portal.manifest = {"version": 2}
+        portal.version += 1
+
+        until(lambda: serving.said[-1] == f"not recording: {plain('policy_key_unknown')}")
+        serving.agent.home.pause()
+        until(lambda: serving.said[-1] == f"not recording: {plain('paused_here')}")
+        until(lambda: portal.pauses == 1)
+        portal.resume()
+        del portal.always[MANIFEST]
+        portal.recovered = True
+
+        until(serving.recording)
+    serving.agent.close()
+
+
+@pytest.mark.parametrize("path", [ACK, BATCHES, PAUSES])
+def test_a_token_that_ends_while_something_is_sent_is_changed(
+    portal: FakePortal, tmp_path: Path, path: str
+) -> None:
+    serving = Serving(enrolled(portal, tmp_path / "home"), upload=0.2)
+    portal.misbehave[path] = [problem(401, "token_ended")]
+    if path == PAUSES:
+        serving.agent.home.pause()
+    with serving.running():
+        if path == PAUSES:
+            until(lambda: portal.pauses == 1)
+            portal.resume()
+        else:
+            until(serving.recording)
+            serving.events.put(click())
+        until(lambda: bool(portal.given_up))
+        until(serving.recording)
+        serving.events.put(click())
+        until(lambda: bool(portal.admitted))
+
+    assert any(line.startswith("not recording: ") for line in serving.said)
+    assert serving.error is None
+    serving.agent.close()
+
+
+def test_a_token_that_ends_while_a_batch_is_handed_in_once_is_changed(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    agent = enrolled(portal, tmp_path / "home")
+    portal.misbehave[BATCHES] = [problem(401, "token_ended")]
+
+    Runner(agent, lambda _: None).once(Recording([click()]))
+
+    assert portal.given_up
+    assert len(portal.admitted) == 1
+    agent.close()
+
+
+@pytest.mark.parametrize("path", [ACK, BATCHES, PAUSES, TOKEN])
+def test_being_turned_away_while_something_is_sent_erases_all(
+    portal: FakePortal, tmp_path: Path, path: str
+) -> None:
+    serving = Serving(enrolled(portal, tmp_path / "home"), upload=0.2)
+    portal.always[path] = problem(403, "agent_revoked")
+    if path == PAUSES:
+        serving.agent.home.pause()
+    if path == TOKEN:
+        serving.agent.identity = replace(serving.agent.identity, token_at=1.0, rotate_after=60)
+    with serving.running():
+        until(lambda: bool(serving.said))
+        serving.events.put(click())
+        until(lambda: not serving.alive())
+
+    assert isinstance(serving.error, StandingError)
+    assert serving.error.exit_code is Exit.BLOCKED
+    assert not (serving.agent.home.folder / "spool.key").exists()
+    assert serving.said[-1] == f"not recording: {plain('agent_blocked')}" or path == PAUSES
+    assert portal.admitted == {}
+    serving.agent.close()
+
+
+@pytest.mark.parametrize("waits_for", ["the sender", "a gap between polls"])
+def test_the_loop_rests_while_what_is_due_cannot_begin(
+    portal: FakePortal, agent: Agent, waits_for: str
+) -> None:
+    agent.poll()
+    runner = Runner(agent, lambda _: None)
+    poller = Poller(agent.identity, agent.keyring, agent.clock, Bell())
+    sender = runner._sender = Sender(agent, Bell())
+    poller.busy = True
+    assert runner._rest(poller) == 0.0, "something could be handed in"
+
+    if waits_for == "the sender":
+        sender.busy = Job.REPORT
+    else:
+        runner._gained.append(None)
+
+    assert runner._rest(poller) == TURN
+    poller.close()
+    sender.close()
 
 
 def test_what_is_made_of_a_batch_is_the_same_in_pieces_and_whole(tmp_path: Path) -> None:

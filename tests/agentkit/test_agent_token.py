@@ -5,18 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sayso_agent.home
+from agent_helpers import click, enrolled
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sayso_agent import Agent, StandingError, StateError, UnreachableError
+from sayso_agent.asking import Poller
 from sayso_agent.bell import Bell
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem
+from sayso_agent.credentials import ask_token
+from sayso_agent.errors import StorageError
 from sayso_agent.home import Home
 from sayso_agent.jws import b64url_decode
 from sayso_agent.keys import KINDS, P256, from_pem, kind_of, new_key, prove, public_bytes, to_pem
-from sayso_agent.run import Poller, Runner
+from sayso_agent.run import Runner
+from test_agent_run import Serving, until
 
 TOKEN = "/api/v1/agents/token"
 POLICY = "/api/v1/policy"
@@ -105,34 +111,66 @@ def test_an_agent_that_is_cut_off_does_not_ask_for_a_token(
     assert TOKEN not in portal.paths("POST")
 
 
-def test_a_running_agent_asks_with_the_new_token_only(portal: FakePortal, agent: Agent) -> None:
-    """The poller has a connection and a token of its own: it must go over as well."""
-    poller = Poller(agent.identity, agent.clock, Bell())
-    runner = Runner(agent, say=lambda _: None)
-    make_stale(agent)
-    try:
-        runner._poll(poller)
-        answer = poller.answers.get(timeout=10)
-    finally:
-        poller.close()
+def test_a_running_agent_asks_with_the_new_token_only(portal: FakePortal, tmp_path: Path) -> None:
+    """Whoever polls and whoever sends has a token of its own: both go over, at one moment."""
+    serving = Serving(enrolled(portal, tmp_path / "home"), upload=0.2)
+    make_stale(serving.agent)
+    old = portal.token
+    with serving.running():
+        until(lambda: bool(portal.given_up))
+        first = next(n for n, seen in enumerate(portal.requests) if bearer(seen) == portal.token)
+        serving.events.put(click())
+        until(lambda: len(portal.admitted) == 1)
 
-    assert not isinstance(answer, Exception)
-    assert portal.given_up
-    policy = [seen for seen in portal.requests if seen.path == POLICY]
-    assert {seen.headers["authorization"] for seen in policy} == {f"Bearer {portal.token}"}
+    assert old in {bearer(seen) for seen in portal.requests[:first]}
+    after = [seen for seen in portal.requests[first:] if "authorization" in seen.headers]
+    assert {bearer(seen) for seen in after} == {portal.token}
+    assert serving.error is None
+    serving.agent.close()
 
 
-def test_the_token_is_never_changed_while_a_poll_is_under_way(
+def bearer(seen: Any) -> str:
+    return str(seen.headers.get("authorization", "")).removeprefix("Bearer ")
+
+
+def test_a_new_token_is_never_used_while_a_poll_is_under_way(
     portal: FakePortal, agent: Agent
 ) -> None:
-    poller = Poller(agent.identity, agent.clock, Bell())
+    poller = Poller(agent.identity, agent.keyring, agent.clock, Bell())
     poller.close()
     poller.busy = True
     make_stale(agent)
+    runner = Runner(agent, say=lambda _: None)
+    runner._gained.append(ask_token(agent.home, agent.portal))
 
-    Runner(agent, say=lambda _: None)._poll(poller)
+    runner._poll(poller)
+    kept = agent.home.identity().token
+    poller.busy = False
+    runner._poll(poller)
 
-    assert TOKEN not in portal.paths("POST")
+    assert kept == portal.token
+    assert agent.home.identity().token == portal.next_token != portal.token
+    assert poller._portal.token == portal.next_token
+
+
+def test_a_disk_that_takes_no_new_token_leaves_the_old_one(
+    portal: FakePortal, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poller = Poller(agent.identity, agent.keyring, agent.clock, Bell())
+    poller.close()
+    runner = Runner(agent, say=lambda _: None)
+    runner._gained.append(ask_token(agent.home, agent.portal))
+
+    def full(*_: Any) -> None:
+        raise StorageError("disk_full", "no room")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(sayso_agent.home, "write_json", full)
+        runner._poll(poller)
+
+    assert poller._portal.token == agent.identity.token == portal.token
+    assert not runner._gained
+    assert not runner._renewal_is_due(), "it is asked for again, and not at once"
 
 
 def test_a_token_that_another_process_changed_is_taken_over(

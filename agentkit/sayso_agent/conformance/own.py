@@ -17,9 +17,10 @@ from sayso_agent.errors import AgentError
 from sayso_agent.home import Home, Identity
 from sayso_agent.matching import WindowFacts
 from sayso_agent.portal import Endpoints
+from sayso_agent.reader import Item
 from sayso_agent.recorders.ndjson import read_ndjson
 from sayso_agent.recorders.source import lines
-from sayso_agent.run import Item, Pace, Runner
+from sayso_agent.run import Pace, Runner
 
 LINGER: Final = 0.4
 PACE: Final = Pace(upload=0.2)
