@@ -26,6 +26,7 @@ from sayso_agent.errors import (
 )
 from sayso_agent.event import Event, Skipped
 from sayso_agent.fields import SHAPES
+from sayso_agent.following import Following
 from sayso_agent.home import Home, Identity, default_folder
 from sayso_agent.jws import b64url
 from sayso_agent.keyring import Keyring
@@ -64,6 +65,7 @@ class Agent:
         # As another account than the enrolled one, a service say, we see everybody's sessions.
         own = self.identity.account == account()
         self.capture = Capture(self.home.spool, self.home.paused, own_account=own)
+        self.following = Following(self.home, self.capture)
         self.uploader = Uploader(self.home.spool, self.portal, self.may_send)
         self.etag = ""
         self.wait = 0.0
@@ -280,7 +282,9 @@ class Agent:
         """Drop what was recorded in the last minutes, tell the portal; return how many went."""
         now = self.clock.now()
         gone = self.capture.forget_since(now.earlier(minutes * 60))
-        done = self.home.forget(minutes=minutes, now=now)
+        with self.home.spool.held():
+            done = self.home.forget(minutes=minutes, now=now)
+            self.following.done()
         if not done.kept:
             tell_strike(self.portal, done.strike)
         try_report(self.home, self.portal)
@@ -373,6 +377,7 @@ class Agent:
     def prepare_upload(self, *, older_than: float | None = None) -> None:
         """Write what waits, close what is to be handed in, drop what is too old for it."""
         self.flush()
+        self.following.follow()
         self.home.spool.close(older_than=older_than)
         self.drop_outdated()
 
@@ -412,8 +417,11 @@ class Agent:
         return rules is not None and rules.lease.in_force(self.clock.now())
 
     def may_send(self) -> bool:
-        """Nothing leaves without a policy in force, or while the person thinks it over."""
-        return self.rules is not None and not self.home.paused()
+        """Nothing leaves without a policy in force, while the person thinks it over, or before
+        what they had forgotten is gone."""
+        if self.rules is None or self.home.paused():
+            return False
+        return not self.following.is_owed()
 
     def close(self) -> None:
         """Close the connections to the portal and to where it has bytes put."""

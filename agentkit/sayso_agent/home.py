@@ -12,6 +12,7 @@ from sayso_agent.files import (
     FileLock,
     damaged,
     erase,
+    held_if_possible,
     make_folder,
     read_json,
     read_secret,
@@ -355,9 +356,13 @@ class Home:
         """Drop what was recorded in the last minutes and not handed in.
 
         Dropping comes first: it needs no free block, and frees some. A running agent drops what it
-        holds in memory when it sees the mark. The portal is told by whoever runs next.
+        holds in memory when it sees the mark. The portal is told by whoever runs next. Nobody who
+        holds the lock sees one without the other: what is handed in is taken under it.
         """
-        until = now or SystemClock().now()
+        with held_if_possible(self.lock):
+            return self._forget(minutes, now or SystemClock().now())
+
+    def _forget(self, minutes: float, until: Instant) -> Forgotten:
         since = until.earlier(minutes * 60)
         gone, erased = 0, True
         try:

@@ -20,7 +20,6 @@ from sayso_agent.errors import (
     StorageError,
     UnreachableError,
 )
-from sayso_agent.lease import Instant
 from sayso_agent.portal import TOKEN_ENDED
 from sayso_agent.reader import Item, Reader
 from sayso_agent.rebase import rebased
@@ -66,7 +65,6 @@ class Runner:
     _next_upload: float = 0.0
     _next_report: float = 0.0
     _sender: Sender | None = None
-    _forgotten: tuple[Instant, Instant] | None = None
     _token_ended: bool = False
     _gained: list[Gained | None] = field(default_factory=list)  # at most one, to go over to
     _was_changed: bool = False
@@ -93,7 +91,6 @@ class Runner:
         `recording` is taken whole as soon as something may be.
         """
         agent = self.agent
-        self._forgotten = agent.home.forget_mark()
         poller = Poller(agent.identity, agent.keyring, agent.clock, self.bell)
         sender = self._sender = Sender(agent, self.bell)
         reader = Reader(live, agent.clock, self.bell) if live is not None else None
@@ -300,21 +297,10 @@ class Runner:
 
     def _follow_forget(self) -> None:
         """Drop what another process was told to forget, also what we wrote while it did."""
-        home = self.agent.home
-        mark = home.forget_mark()
-        if mark is not None and mark != self._forgotten:
-            since, until = mark
-            self.agent.capture.forget()
-            home.spool.close()  # what comes from now on lies in batches of its own
-            try:
-                home.spool.purge(
-                    lambda _slot, record: not record.between(since, until),
-                    part=lambda record: int(record.wall > until.wall),
-                )
-            except StorageError as error:
-                self.agent.deny(error.code)  # and once more at the next turn
-            else:
-                self._forgotten = mark
+        try:
+            self.agent.following.follow()
+        except StorageError as error:
+            self.agent.deny(error.code)  # and once more at the next turn
 
     # --- what is sent --------------------------------------------------------------------------
 

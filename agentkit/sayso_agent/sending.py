@@ -49,6 +49,7 @@ class Sender:
 
     def __init__(self, agent: Agent, bell: Bell) -> None:
         self._home = agent.home
+        self._following = agent.following
         self._keyring = agent.keyring
         self._in_force = agent.in_force
         self._bell = bell
@@ -166,4 +167,6 @@ class Sender:
 
     def _may_send(self) -> bool:
         """Also for a lease that ends while bytes are on their way, and the loop is busy."""
-        return not self._broken_off.is_set() and self._in_force() and not self._home.paused()
+        if self._broken_off.is_set() or not self._in_force():
+            return False
+        return not self._home.paused() and not self._following.is_owed()

@@ -10,7 +10,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -186,6 +186,10 @@ class Spool:
             still_open = {current.batch for current in self._open.values()}
             paths = sorted(self._paths()[0], key=_modified)
         return [path.stem for path in paths if path.stem not in still_open]
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep everybody else from the spool: nothing in it is forgotten meanwhile."""
+        return held_if_possible(self._lock)
 
     def read(self, batch: str) -> Segment | None:
         """Return a segment; None where it is gone or nothing in it can be read."""

@@ -184,6 +184,8 @@ class Transport:
         try:
             return self._send(method, url, headers or {}, body, patience, seconds)
         except UnreachableError:  # whoever makes the body has ended it: half a request is out
+            if self._connection is not None:
+                _abort(self._connection, unsent=True)
             self.close()
             raise
         except _BROKEN as error:

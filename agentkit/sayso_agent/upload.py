@@ -104,9 +104,10 @@ class Uploader:
         self.waits = 0.0
         for batch in self._spool.closed():
             self.waits = self._over_bandwidth(release)
-            if self.waits or not self._may_send():
-                break
-            segment = self._spool.read(batch)
+            with self._spool.held():  # what is forgotten from here on is gone from the spool
+                if self.waits or not self._may_send():
+                    break
+                segment = self._spool.read(batch)
             if segment is None:
                 self._spool.remove(batch)
                 continue
@@ -164,7 +165,8 @@ class Uploader:
         return self._portal.received(place.received)
 
     def _wanted(self, segment: Segment) -> bool:
-        return self._may_send() and self._spool.exists(segment.batch)
+        with self._spool.held():
+            return self._may_send() and self._spool.exists(segment.batch)
 
     def _parts(self, segment: Segment) -> Iterator[bytes]:
         """Yield a batch's bytes as long as it is there and may leave."""
