@@ -12,7 +12,7 @@ from sayso_agent.asking import portal_of
 from sayso_agent.errors import AgentError
 from sayso_agent.home import Home
 from sayso_agent.portal import Portal, Refusal
-from sayso_agent.spool import Record, Segment, Slot
+from sayso_agent.segment import Record, Segment, Slot
 from sayso_agent.transport import Body
 from sayso_agent.upload import manifest
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.machine import account
 from sayso_agent.portal import Endpoints
 

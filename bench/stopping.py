@@ -22,7 +22,7 @@ from typing import Any, Final
 import uvloop
 from django.conf import settings
 from django.db import connection, transaction
-from sayso_agent.spool import Slot
+from sayso_agent.segment import Slot
 
 from bench import late, machine, stop_world
 from bench.feeding import Fed, feed

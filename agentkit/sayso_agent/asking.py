@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sayso_agent.bell import Bell
 from sayso_agent.errors import AgentError
-from sayso_agent.home import Identity
+from sayso_agent.identity import Identity
 from sayso_agent.keyring import Keyring
 from sayso_agent.lease import Clock, Instant
 from sayso_agent.portal import PolicyAnswer, Portal

@@ -16,7 +16,8 @@ from sayso_agent.fields import NEEDS_TEXT, SHAPES, reduce
 from sayso_agent.lease import Instant, Lease
 from sayso_agent.matching import App, NoApp, WindowFacts
 from sayso_agent.policy import Policy
-from sayso_agent.spool import Record, Slot, Spool
+from sayso_agent.segment import Record, Slot
+from sayso_agent.spool import Spool
 from sayso_agent.typed_text import Typed, TypedText
 from sayso_agent.words import NEVER_SIGNALS, SIGNALS
 

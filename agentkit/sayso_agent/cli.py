@@ -16,7 +16,9 @@ from sayso_agent.agent import Agent
 from sayso_agent.conformance.main import add_options, do_conformance
 from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.errors import AgentError, Exit, PolicyRefusedError, UsageError, storage_error
-from sayso_agent.home import Home, Identity, default_folder
+from sayso_agent.folder import default_folder
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.jws import KeySet, b64url_decode, verify
 from sayso_agent.keys import KINDS, kind_of
 from sayso_agent.machine import platform_name

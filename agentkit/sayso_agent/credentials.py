@@ -9,7 +9,8 @@ before it is used and until its successor was used, so that no answer that gets 
 from dataclasses import dataclass
 
 from sayso_agent.errors import StateError, UnexpectedAnswerError
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.jws import b64url
 from sayso_agent.keys import CHANGE, ROTATE, Key, kind_of, prove, public_bytes
 from sayso_agent.lease import Clock

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sayso_agent.errors import EnrolmentError, UnexpectedAnswerError, UnreachableError
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.jws import b64url
 from sayso_agent.keys import ED25519, ENROL, Key, kind_of, new_key, prove, public_bytes
 from sayso_agent.machine import account, platform_name

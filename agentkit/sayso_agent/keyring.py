@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import Final
 
 from sayso_agent.errors import AgentError, PolicyRefusedError, UnreachableError
-from sayso_agent.home import Home, KeptManifest
+from sayso_agent.home import Home
 from sayso_agent.jws import key_id
 from sayso_agent.lease import Clock
 from sayso_agent.manifest import Manifest, Pinned
 from sayso_agent.portal import Portal
+from sayso_agent.seen import KeptManifest
 from sayso_agent.trust import TYPE
 
 MANIFEST_SECONDS: Final = 3600.0

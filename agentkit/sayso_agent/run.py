@@ -11,7 +11,6 @@ from typing import Final
 from sayso_agent.agent import Acknowledgement, Agent
 from sayso_agent.asking import Fetched, Poller
 from sayso_agent.bell import Bell
-from sayso_agent.credentials import Gained
 from sayso_agent.errors import (
     AgentError,
     PolicyChangedError,
@@ -20,9 +19,9 @@ from sayso_agent.errors import (
     StorageError,
     UnreachableError,
 )
-from sayso_agent.portal import TOKEN_ENDED
 from sayso_agent.reader import Item, Reader
 from sayso_agent.rebase import rebased
+from sayso_agent.renewal import Renewal
 from sayso_agent.report import pending
 from sayso_agent.sending import Done, Job, Sender
 from sayso_agent.shown import Shown
@@ -61,21 +60,19 @@ class Runner:
     stopping: threading.Event = field(default_factory=threading.Event)
     bell: Bell = field(default_factory=Bell)
     shown: Shown = field(init=False)
+    renewal: Renewal = field(init=False)
     _next_poll: float = 0.0
     _next_upload: float = 0.0
     _next_report: float = 0.0
     _sender: Sender | None = None
-    _token_ended: bool = False
-    _gained: list[Gained | None] = field(default_factory=list)  # at most one, to go over to
     _was_changed: bool = False
-    _next_change: float = 0.0
-    _change_backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0, longest=3600.0))
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
     _report_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=60.0))
     _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
 
     def __post_init__(self) -> None:
         self.shown = Shown(self.agent, self.say, self.state_command)
+        self.renewal = Renewal(self.agent)
 
     def stop(self) -> None:
         """End the loop, from another thread or a signal's handler."""
@@ -114,13 +111,13 @@ class Runner:
     def once(self, recording: Recording | None = None) -> None:
         """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
         agent = self.agent
-        if self._renewal_is_due():
-            self._renew()
+        self.renewal.wait_for_it()
         try:
             try:
                 agent.poll()
             except StandingError as error:
-                self._renew_ended(error)
+                self._outlive(error)
+                self.renewal.wait_for_it()
                 agent.poll()
             self.shown.show()
             if recording is not None and agent.recordable():
@@ -128,7 +125,8 @@ class Runner:
             try:
                 self._upload_patiently()
             except StandingError as error:
-                self._renew_ended(error)
+                self._outlive(error)
+                self.renewal.wait_for_it()
                 agent.poll()
                 self._upload_patiently()
         finally:
@@ -164,67 +162,10 @@ class Runner:
             self.bell.ring()  # what came of it is shown and told before we rest
         if poller.lacks_key_for() > TURN and agent.rules is not None:
             agent.deny("policy_key_unknown")  # what it says may be that we must stop
-        if self._gained and not poller.busy and not (self._sender and self._sender.busy):
+        if self.renewal.gained and not poller.busy and not (self._sender and self._sender.busy):
             self._go_over(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
             poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
-
-    # --- what we are known by --------------------------------------------------------------------
-
-    def _has_old_key(self) -> bool:
-        who = self.agent.identity
-        return bool(who.endpoints.key) and who.has_old_key(self.agent.clock.now().wall)
-
-    def _renewal_is_due(self) -> bool:
-        """Return whether to ask now for a new token, as ours or its key is old, or ours ended."""
-        who, wall = self.agent.identity, self.agent.clock.now().wall
-        wanted = self._token_ended or self._has_old_key() or who.is_stale(wall)
-        later = time.monotonic() < self._next_change or bool(self._gained)
-        return wanted and not later and bool(who.endpoints.token)
-
-    def _renew(self) -> None:
-        """Change a token or key that is old, or ended, while we wait for it."""
-        try:
-            if self._has_old_key():
-                self.agent.change_key()
-            else:
-                self.agent.change_token()
-        except StandingError:
-            raise
-        except AgentError as error:
-            self._not_renewed(error)
-        else:
-            self._renewed()
-
-    def _renew_ended(self, error: StandingError) -> None:
-        """Change a token that has ended; raise any other error."""
-        if error.code != TOKEN_ENDED or not self.agent.identity.endpoints.token:
-            raise error
-        self._token_ended = True
-        if self._renewal_is_due():
-            self._renew()
-
-    def _go_over(self, poller: Poller) -> None:
-        """Go over to a new token, as nothing of ours is asking."""
-        try:
-            token = self.agent.go_over(self._gained.pop()).token
-        except AgentError as error:
-            self._not_renewed(error)
-            return
-        poller.use(token)
-        if self._sender:
-            self._sender.use(token)
-        self._renewed()
-
-    def _renewed(self) -> None:
-        self._change_backoff.succeeded()
-        if self._token_ended:
-            self._token_ended, self._next_poll = False, 0.0
-
-    def _not_renewed(self, error: AgentError) -> None:
-        wait = getattr(error, "retry_after", None)
-        wait = self._change_backoff.failed(retry_after=wait)
-        self._next_change = time.monotonic() + wait
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -255,10 +196,15 @@ class Runner:
     def _outlive(self, error: StandingError, *, renewable: bool = True) -> None:
         """Raise what ends us; of a token that ended our key brings another."""
         self.shown.show()
-        renewable = renewable and bool(self.agent.identity.endpoints.token)
-        if error.code != TOKEN_ENDED or not renewable:
+        if not (renewable and self.renewal.outlives(error)):
             raise error
-        self._token_ended = True
+
+    def _go_over(self, poller: Poller) -> None:
+        if token := self.renewal.go_over():
+            poller.use(token)
+            if self._sender:
+                self._sender.use(token)
+            self._next_poll = 0.0
 
     def _interval(self) -> float:
         """Return the seconds to the next poll, spread out so that agents do not march in step."""
@@ -290,7 +236,7 @@ class Runner:
     def _rest(self, poller: Poller) -> float:
         """Return how long nothing is due, where nothing comes."""
         due = [] if poller.busy else [self._next_poll]
-        sends = bool(self._gained or (self._sender and self._sender.busy))
+        sends = bool(self.renewal.gained or (self._sender and self._sender.busy))
         if self.agent.rules is not None and not sends:  # else its end wakes us
             due.append(self._next_upload)
         return min(TURN, max(min(due, default=TURN) - time.monotonic(), 0.0)) if due else TURN
@@ -311,16 +257,16 @@ class Runner:
         if sender.busy:
             if self._must_stop(sender):
                 sender.break_off()
-        elif self._token_ended:  # nothing else would be heard
-            if self._renewal_is_due():
-                sender.renew(key=self._has_old_key())
+        elif self.renewal.ended:  # nothing else would be heard
+            if self.renewal.is_due():
+                sender.renew(key=self.renewal.wants_key())
         elif self._report_is_due():
             sender.report()
         elif (owed := self._owed()) is not None:
             sender.acknowledge(owed)
-        elif self._renewal_is_due():
-            sender.renew(key=self._has_old_key())
-        elif self._gained:
+        elif self.renewal.is_due():
+            sender.renew(key=self.renewal.wants_key())
+        elif self.renewal.gained:
             pass  # the next gap between two polls is for going over
         elif self.agent.keyring.is_time():
             sender.look()
@@ -365,9 +311,9 @@ class Runner:
             match done.job:
                 case Job.RENEW:
                     if done.error is None:
-                        self._gained.append(done.gained)
+                        self.renewal.gained.append(done.gained)
                     else:
-                        self._not_renewed(done.error)
+                        self.renewal.failed(done.error)
                 case Job.LOOK:
                     pass  # whatever came of it, the keyring knows
                 case Job.REPORT:

@@ -1,12 +1,9 @@
 """What was captured and not yet handed in: encrypted files, one per purpose, app and lease.
 
-A line is one event under AES-GCM, bound to its file and place, so that lines cannot be moved
-between files. What was purged is unlinked; a full purge also destroys the key. What cannot be read
-is lost, and goes as well: no damage to a file keeps others from being erased.
+What was purged is unlinked; a full purge also destroys the key. What cannot be read is lost, and
+goes as well: no damage to a file keeps others from being erased.
 """
 
-import base64
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sayso_agent.errors import AgentError, StateError, StorageError, not_erased, storage_error
@@ -29,78 +25,19 @@ from sayso_agent.files import (
     read_secret,
     write_secret,
 )
-from sayso_agent.lease import Instant
+from sayso_agent.segment import (
+    NOWHERE,
+    Record,
+    Segment,
+    Slot,
+    opened,
+    record_json,
+    record_of,
+    sealed,
+)
 
 SUFFIX: Final = ".spool"
 _KEY: Final = 32
-_NONCE: Final = 12
-_PIECE: Final = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Where an event belongs: one purpose, one app, one lease of one policy version."""
-
-    purpose: str
-    app: str
-    version: int
-    issued_at: int
-    until: int
-    batch_bytes: int
-    batch_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One event fit to leave: `line` is its NDJSON, `wall` when it was recorded here.
-
-    `visible` are the apps of all windows that could be seen on a picture or title, its own among
-    them; empty for what shows no other windows.
-    """
-
-    stamp: float
-    signal: str
-    line: bytes
-    wall: float
-    visible: tuple[str, ...] = ()
-    monotonic: float = 0.0  # when it was recorded by the clock that nobody sets
-    boot: str = ""  # since which start of the machine that counts
-
-    def since(self, moment: Instant) -> bool:
-        """Return whether it was recorded from a moment on, by either clock."""
-        same = moment.boot != "" and self.boot == moment.boot
-        return self.wall >= moment.wall or (same and self.monotonic >= moment.monotonic)
-
-    def between(self, first: Instant, last: Instant) -> bool:
-        """Return whether it was recorded from one moment to another, by either clock."""
-        same = first.boot != "" and self.boot == first.boot
-        by_boot = same and first.monotonic <= self.monotonic <= last.monotonic
-        return first.wall <= self.wall <= last.wall or by_boot
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One file of the spool, read and decrypted. Its name is the batch's id."""
-
-    batch: str
-    slot: Slot
-    records: tuple[Record, ...]
-
-    def parts(self) -> Iterator[bytes]:
-        """Yield the batch's bytes piece by piece: NDJSON in order of capture, always the same."""
-        piece = bytearray()
-        for record in sorted(self.records, key=lambda record: record.stamp):
-            piece += record.line + b"\n"
-            if len(piece) >= _PIECE:
-                yield bytes(piece)
-                piece.clear()
-        if piece:
-            yield bytes(piece)
-
-    @property
-    def size(self) -> int:
-        """Return how many bytes the batch has."""
-        return sum(len(record.line) + 1 for record in self.records)
 
 
 @dataclass(slots=True)
@@ -153,7 +90,7 @@ class Spool:
         if current is None:
             current = self._begin(cipher, slot, record)
         try:
-            self._write_line(cipher, current.batch, current.lines, _record_json(record))
+            self._write_line(cipher, current.batch, current.lines, record_json(record))
         except StorageError:
             self._open.pop(slot, None)  # what follows a torn line could not be read
             raise
@@ -315,10 +252,10 @@ class Spool:
         """Count a file that holds something and cannot be read; return a segment of nothing."""
         with suppress(OSError):
             self._lost += path.lstat().st_size > 0
-        return Segment(path.stem, _NOWHERE, ())
+        return Segment(path.stem, NOWHERE, ())
 
     def _write_line(self, cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> None:
-        line = _sealed(cipher, batch, number, content)
+        line = sealed(cipher, batch, number, content)
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | OWN
             handle = os.open(self._path(batch), flags, 0o600)
@@ -330,8 +267,8 @@ class Spool:
     def _write_segment(self, slot: Slot, records: Iterable[Record]) -> None:
         """Write a whole segment under a new id; it takes no more events."""
         batch, cipher = str(uuid.uuid4()), AESGCM(self._key_to_write())
-        contents = [asdict(slot), *(_record_json(record) for record in records)]
-        lines = [_sealed(cipher, batch, i, content) for i, content in enumerate(contents)]
+        contents = [asdict(slot), *(record_json(record) for record in records)]
+        lines = [sealed(cipher, batch, i, content) for i, content in enumerate(contents)]
         write_secret(self._path(batch), b"\n".join(lines) + b"\n")
 
     def _rewritten(self, slot: Slot, records: list[Record]) -> int:
@@ -349,15 +286,12 @@ class Spool:
             data = read_secret(path)
         except StateError:
             return None
-        contents = _lines(key, path.stem, data) if key and data else []
+        contents = opened(key, path.stem, data) if key and data else []
         try:
             slot, *records = contents
-            return Segment(path.stem, Slot(**slot), tuple(map(_record, records)))
+            return Segment(path.stem, Slot(**slot), tuple(map(record_of, records)))
         except (TypeError, ValueError, KeyError):  # none, or of another version of this agent
             return None
-
-
-_NOWHERE: Final = Slot("", "", 0, 0, 0, 0, 0)
 
 
 def _is_segment(path: Path) -> bool:
@@ -375,40 +309,9 @@ def _modified(path: Path) -> float:
         return 0.0  # another process has just taken it
 
 
-def _lines(key: bytes, batch: str, data: bytes) -> list[dict[str, Any]]:
-    cipher, contents = AESGCM(key), []
-    for number, line in enumerate(data.splitlines()):
-        try:
-            sealed = base64.b64decode(line, validate=True)
-            plain = cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], _place(batch, number))
-        except (ValueError, InvalidTag):
-            break
-        contents.append(json.loads(plain))
-    return contents
-
-
 def _divided(records: list[Record], part: Callable[[Record], int]) -> list[list[Record]]:
     """Return the records by their part, each in the order in which they came."""
     parts: dict[int, list[Record]] = {}
     for record in records:
         parts.setdefault(part(record), []).append(record)
     return list(parts.values())
-
-
-def _sealed(cipher: AESGCM, batch: str, number: int, content: dict[str, Any]) -> bytes:
-    nonce = random_bytes(_NONCE)
-    plain = json.dumps(content, separators=(",", ":")).encode()
-    return base64.b64encode(nonce + cipher.encrypt(nonce, plain, _place(batch, number)))
-
-
-def _place(batch: str, number: int) -> bytes:
-    return f"{batch}:{number}".encode()
-
-
-def _record_json(record: Record) -> dict[str, Any]:
-    return {**asdict(record), "line": record.line.decode()}
-
-
-def _record(content: dict[str, Any]) -> Record:
-    visible = tuple(content.get("visible", ()))
-    return Record(**{**content, "line": content["line"].encode(), "visible": visible})

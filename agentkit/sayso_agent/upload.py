@@ -15,7 +15,8 @@ from typing import Any, Final
 from sayso_agent.bucket import UPLOAD_REFUSED, Bucket
 from sayso_agent.errors import UnreachableError
 from sayso_agent.portal import Portal, Refusal
-from sayso_agent.spool import Segment, Spool
+from sayso_agent.segment import Segment
+from sayso_agent.spool import Spool
 from sayso_agent.transport import Body
 from sayso_agent.version import USER_AGENT
 

@@ -8,7 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent import Agent, Event, Instant, WindowFacts
 from sayso_agent.conformance.portal import FakePortal
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.machine import account
 from sayso_agent.portal import Endpoints
 

@@ -22,7 +22,7 @@ import sayso_agent.upload
 from sayso_agent.agent import Agent
 from sayso_agent.capture import Capture
 from sayso_agent.event import Event
-from sayso_agent.home import Home, KeptManifest, Seen
+from sayso_agent.home import Home
 from sayso_agent.jws import KeySet
 from sayso_agent.lease import Instant, Lease
 from sayso_agent.manifest import Manifest
@@ -30,7 +30,9 @@ from sayso_agent.marks import host_fit
 from sayso_agent.matching import App, NoApp, WindowFacts
 from sayso_agent.policy import Policy, Strikes
 from sayso_agent.run import Backoff, Runner
-from sayso_agent.spool import Segment, Spool, _Open
+from sayso_agent.seen import KeptManifest, Seen
+from sayso_agent.segment import Segment
+from sayso_agent.spool import Spool, _Open
 from sayso_agent.transport import Transport, origin_of, parse_origin
 from sayso_agent.typed_text import Typed, TypedText
 from sayso_agent.upload import Uploader

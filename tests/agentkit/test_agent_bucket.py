@@ -10,7 +10,7 @@ from sayso_agent.bucket import Bucket
 from sayso_agent.conformance.bucket import FakeBucket
 from sayso_agent.conformance.portal import TRUNCATED, FakePortal, problem, reply
 from sayso_agent.portal import Place
-from sayso_agent.spool import Segment, Slot
+from sayso_agent.segment import Segment, Slot
 from sayso_agent.transport import Body
 from sayso_agent.upload import TRIES
 

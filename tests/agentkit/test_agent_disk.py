@@ -246,7 +246,7 @@ def test_what_the_portal_was_told_is_known_although_it_cannot_be_written(
     def is_full(*_: object) -> None:
         raise StorageError("disk_full", "full")
 
-    monkeypatch.setattr("sayso_agent.home.write_json", is_full)
+    monkeypatch.setattr("sayso_agent.wishes.write_json", is_full)
     agent.home.pause_reported(after_version=5)
     assert not agent.home.pause_unreported()
 

@@ -17,7 +17,8 @@ from sayso_agent import (
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem, reply
 from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.keys import KINDS, public_bytes
 
 TOKEN = "/identity/o/api/token"

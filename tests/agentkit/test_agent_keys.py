@@ -11,9 +11,10 @@ from sayso_agent import Agent, EnrolmentError, PolicyRefusedError, StateError
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.enrol import enrol, enrol_by_ticket
-from sayso_agent.home import Home, KeptManifest, Seen
+from sayso_agent.home import Home
 from sayso_agent.keyring import MANIFEST_SECONDS
 from sayso_agent.keys import KINDS
+from sayso_agent.seen import KeptManifest, Seen
 
 MANIFEST = "/.well-known/sayso-key-manifest.jwt"
 

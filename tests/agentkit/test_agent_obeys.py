@@ -16,7 +16,7 @@ from sayso_agent.conformance.portal import FakePortal, allow, policy_document
 from sayso_agent.home import Home
 from sayso_agent.policy import Strikes
 from sayso_agent.recorders.ndjson import read_line
-from sayso_agent.spool import Record
+from sayso_agent.segment import Record
 from sayso_agent.upload import manifest
 
 from tests.schema import batch_validator, policy_validator

@@ -31,7 +31,7 @@ from sayso_agent.home import Home
 from sayso_agent.rebase import rebased
 from sayso_agent.recorders import Told, open_recorder
 from sayso_agent.run import Pace, Recording, Runner
-from sayso_agent.spool import Record
+from sayso_agent.segment import Record
 from sayso_agent.words import SIGNALS
 
 POLICY = "/api/v1/policy"

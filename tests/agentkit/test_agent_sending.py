@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sayso_agent.home
+import sayso_agent.wishes
 from agent_helpers import FakeClock, click, enrolled, spooled
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent import Agent, StandingError, UnreachableError
@@ -332,7 +332,7 @@ def test_nobody_takes_from_the_spool_between_forgetting_and_its_mark(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = []
-    write = sayso_agent.home.write_json
+    write = sayso_agent.wishes.write_json
 
     def looked_at(path: Path, value: dict[str, Any]) -> None:
         other = FileLock(agent.home.folder / "lock")
@@ -341,7 +341,7 @@ def test_nobody_takes_from_the_spool_between_forgetting_and_its_mark(
         held.append((path.name, not free))
         write(path, value)
 
-    monkeypatch.setattr(sayso_agent.home, "write_json", looked_at)
+    monkeypatch.setattr(sayso_agent.wishes, "write_json", looked_at)
     agent.home.forget(minutes=1)
 
     assert ("forget.json", True) in held
@@ -379,7 +379,7 @@ def test_the_loop_rests_while_what_is_due_cannot_begin(
     if waits_for == "the sender":
         sender.busy = Job.REPORT
     else:
-        runner._gained.append(None)
+        runner.renewal.gained.append(None)
 
     assert runner._rest(poller) == TURN
     poller.close()

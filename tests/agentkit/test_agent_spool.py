@@ -10,7 +10,8 @@ from sayso_agent import StateError
 from sayso_agent.errors import StorageError
 from sayso_agent.files import FileLock, make_folder, read_json, read_secret, write_secret
 from sayso_agent.home import Home
-from sayso_agent.spool import Record, Slot, Spool
+from sayso_agent.segment import Record, Slot
+from sayso_agent.spool import Spool
 
 
 def slot(app: str = "tracker", **changes: int) -> Slot:

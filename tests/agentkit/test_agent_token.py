@@ -141,7 +141,7 @@ def test_a_new_token_is_never_used_while_a_poll_is_under_way(
     poller.busy = True
     make_stale(agent)
     runner = Runner(agent, say=lambda _: None)
-    runner._gained.append(ask_token(agent.home, agent.portal))
+    runner.renewal.gained.append(ask_token(agent.home, agent.portal))
 
     runner._poll(poller)
     kept = agent.home.identity().token
@@ -159,7 +159,7 @@ def test_a_disk_that_takes_no_new_token_leaves_the_old_one(
     poller = Poller(agent.identity, agent.keyring, agent.clock, Bell())
     poller.close()
     runner = Runner(agent, say=lambda _: None)
-    runner._gained.append(ask_token(agent.home, agent.portal))
+    runner.renewal.gained.append(ask_token(agent.home, agent.portal))
 
     def full(*_: Any) -> None:
         raise StorageError("disk_full", "no room")
@@ -169,8 +169,8 @@ def test_a_disk_that_takes_no_new_token_leaves_the_old_one(
         runner._poll(poller)
 
     assert poller._portal.token == agent.identity.token == portal.token
-    assert not runner._gained
-    assert not runner._renewal_is_due(), "it is asked for again, and not at once"
+    assert not runner.renewal.gained
+    assert not runner.renewal.is_due(), "it is asked for again, and not at once"
 
 
 def test_a_token_that_another_process_changed_is_taken_over(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agent_helpers import enrolled
 from sayso_agent.conformance.portal import FakePortal, problem
-from sayso_agent.spool import Slot
+from sayso_agent.segment import Slot
 from sayso_agent.upload import rfc3339
 
 from bench.late import Late, hand_in

@@ -389,7 +389,8 @@ def test_the_reference_agent_brings_its_bytes_there_itself(
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from sayso_agent import Agent, Event, WindowFacts
-    from sayso_agent.home import Home, Identity
+    from sayso_agent.home import Home
+    from sayso_agent.identity import Identity
     from sayso_agent.machine import account
     from sayso_agent.portal import Endpoints
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sayso_agent.agent import Agent
 from sayso_agent.errors import AgentError
-from sayso_agent.home import Home, Identity
+from sayso_agent.home import Home
+from sayso_agent.identity import Identity
 from sayso_agent.matching import WindowFacts
 from sayso_agent.portal import Endpoints
 from sayso_agent.reader import Item

@@ -243,10 +243,7 @@ class FakePortal:
         if not self._fits(body["proof"], raw, "at_secret", "agent-proof+jwt"):
             return problem(422, "proof_invalid")
         self.agent, self.agent_key = str(uuid.uuid4()), raw
-        times = {
-            "rotate_after": self.rotate_after,
-            "change_key_after": self.change_key_after,
-        }
+        times = {"rotate_after": self.rotate_after, "change_key_after": self.change_key_after}
         addresses = {**self.addresses(), **times, **self.waits}
         return reply(201, {"agent": self.agent, "token": self.token, **addresses})
 
