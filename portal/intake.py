@@ -20,7 +20,7 @@ from django.db import close_old_connections
 from django.utils.http import parse_header_parameters
 
 from portal.api.errors import CONTENT_TYPE, Problem, problem
-from portal.endpoint.answer import Answer, Refusal
+from portal.endpoint.answer import GUARDS, Answer, Refusal
 from portal.endpoint.asgi import Application, Message, Receive, Scope, Send
 from portal.endpoint.problems import delivered
 
@@ -215,5 +215,6 @@ def _too_large(most: int) -> Answer:
         (b"content-type", CONTENT_TYPE.encode("ascii")),
         (b"content-length", b"%d" % len(content)),
         (b"cache-control", b"private, no-store"),
+        *GUARDS,
     ]
     return Answer(refusal.status_code, headers, content)

@@ -15,6 +15,17 @@ JITTER: Final = 0.2
 
 Headers = list[tuple[bytes, bytes]]
 
+GUARDS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What a browser is told of a body that is for machines: take it for nothing else, show it nowhere.
+
+A 304 has none. Answers by Django get their own from its middleware (portal.http)."""
+
 
 class Answer(NamedTuple):
     """Status, headers and body of one answer to a poll."""
@@ -292,6 +303,7 @@ def whole(interval: int, offer: int, etag: str, waited: int, body: bytes) -> Ans
     """Return the answer that brings a signed policy."""
     headers = [
         *_headers(interval, offer, etag, waited),
+        *GUARDS,
         (b"content-type", b"application/policy+jwt"),
         (b"content-length", b"%d" % len(body)),
     ]

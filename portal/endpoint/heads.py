@@ -34,6 +34,14 @@ TOO_LARGE: Final = Refusal(
 )
 
 
+MALFORMED: Final = Refusal(
+    status=400,
+    code="request_malformed",
+    detail="What came is no HTTP request.",
+    next_step="Speak HTTP/1.1; see whether something on the way has changed the request.",
+)
+
+
 class HeadTooLargeError(Exception):
     """More came before a body than may."""
 
@@ -112,7 +120,7 @@ class BoundedHeads(HttpToolsProtocol):
         else:
             self._unmoved = len(data) if began and self._in_head else 0
         if self._unmoved > LARGEST or len(self.headers or ()) > MOST_HEADERS:
-            self._refuse()
+            self._refuse(TOO_LARGE)
         elif self._in_head:
             self._wait("unfinished", UNFINISHED)
 
@@ -170,11 +178,11 @@ class BoundedHeads(HttpToolsProtocol):
         return True
 
     def send_400_response(self, msg: str) -> None:
-        """Say what is wrong with the request; with its head, in the API's own form."""
-        if self._is_refused:
-            self._refuse()
-        else:
-            super().send_400_response(msg)
+        """Say what is wrong with the request, in the API's own form; `msg` are the server's words.
+
+        Where an answer is under way nothing is said: it would be taken for a part of that.
+        """
+        self._refuse(TOO_LARGE if self._is_refused else MALFORMED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for it no more."""
@@ -199,12 +207,12 @@ class BoundedHeads(HttpToolsProtocol):
             self._waiting = found
         found.enter(self)
 
-    def _refuse(self) -> None:
-        """Answer 431 and end the connection; only end it where an answer is under way."""
+    def _refuse(self, refusal: Refusal) -> None:
+        """Refuse a request and end the connection; only end it where an answer is under way."""
         self._in_head = False
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
-            said = delivered(TOO_LARGE)
+            said = delivered(refusal)
             lines = [STATUS_LINE[said.status]]
             for name, value in (*self.server_state.default_headers, *said.headers):
                 lines += (name, b": ", value, b"\r\n")

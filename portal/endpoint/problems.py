@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 
 from portal.api.errors import CONTENT_TYPE, problem
-from portal.endpoint.answer import Answer, Refusal
+from portal.endpoint.answer import GUARDS, Answer, Refusal
 
 
 def delivered(said: Answer | Refusal) -> Answer:
@@ -27,6 +27,7 @@ def _rendered(refusal: Refusal) -> Answer:
         (b"content-type", CONTENT_TYPE.encode("ascii")),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"private, no-store"),
+        *GUARDS,
     ]
     if refusal.retry_after:
         headers.append((b"retry-after", b"%d" % refusal.retry_after))

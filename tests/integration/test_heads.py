@@ -162,9 +162,10 @@ def test_who_waits_and_ends_their_half_has_gone(served: Served, token: str) -> N
     tag = line.reply().headers["etag"]
     line.send(request(token, tag=tag, prefer="wait=30"))
     wait_until(lambda: len(served.shared.room) == 1)
+    (connection,) = served.server.server_state.connections
     line.wire.shutdown(socket.SHUT_WR)
 
-    if isinstance(next(iter(served.server.server_state.connections)), protocol()):
+    if isinstance(connection, protocol()):
         wait_until(lambda: len(served.shared.room) == 0)
         assert line.is_closed()
 

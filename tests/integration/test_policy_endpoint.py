@@ -21,7 +21,17 @@ from tests.integration.polling import Portal, Said, enrolled, wait_until
 PLENTY = 1_000_000
 # A thread that ends leaves its connection to the collector; a server's pool would take it back.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-GENERAL = ("etag", "cache-control", "vary", "content-type", "retry-after", "www-authenticate")
+GENERAL = (
+    "etag",
+    "cache-control",
+    "vary",
+    "content-type",
+    "retry-after",
+    "www-authenticate",
+    "x-content-type-options",
+    "content-security-policy",
+    "referrer-policy",
+)
 
 
 @pytest.fixture

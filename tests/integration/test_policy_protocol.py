@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -436,11 +437,72 @@ def test_a_poll_whose_connection_is_lost_waits_no_more(served: Served, token: st
     wait_until(lambda: len(served.shared.room) == 0)
 
 
-def test_nonsense_is_refused_as_by_any_server(line: Line) -> None:
-    line.send(b"\x00\x01 nonsense\r\n\r\n")
+NONSENSE = {
+    "no request": b"\x00\x01 nonsense\r\n\r\n",
+    "no path": b"GET HTTP/1.1\r\n\r\n",
+    "a header without a name": b"GET /api/v1/policy HTTP/1.1\r\n: x\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "TLS": bytes.fromhex("16030100c8010000c40303") + b"x" * 60,
+}
 
-    assert line.reply().status == 400
+
+@pytest.mark.parametrize("sent", sorted(NONSENSE))
+def test_nonsense_is_refused_in_the_same_form_by_both_ways(
+    both: dict[str, Served], token: str, sent: str
+) -> None:
+    for before in (b"", request(token)):
+        shapes = []
+        for way in WAYS:
+            line = both[way].connect()
+            if before:
+                line.send(before)
+                assert line.reply().status == 200
+            line.send(NONSENSE[sent])
+            shapes.append(shape(line.reply()))
+            assert line.is_closed()
+            line.close()
+        assert shapes[0] == shapes[1]
+        status, headers, body = shapes[0]
+        assert (status, json.loads(body)["code"]) == (400, "request_malformed")
+        assert headers["content-type"] == "application/problem+json"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_nonsense_behind_a_poll_that_waits_is_no_part_of_its_answer(
+    served: Served, line: Line, token: str
+) -> None:
+    line.send(request(token))
+    tag = line.reply().headers["etag"]
+    line.send(request(token, tag=tag, prefer="wait=25"))
+    wait_until(lambda: len(served.shared.room) == 1)
+
+    line.send(NONSENSE["no request"])
+
     assert line.is_closed()
+    wait_until(lambda: len(served.shared.room) == 0)
+
+
+GUARDED = ("content-security-policy", "referrer-policy", "x-frame-options")
+
+
+def test_whatever_is_answered_with_a_body_is_guarded(both: dict[str, Served], token: str) -> None:
+    for way in WAYS:
+        line = both[way].connect()
+        line.send(request(token))
+        whole = line.reply()
+        line.send(request(token, tag=whole.headers["etag"]))
+        unchanged = line.reply()
+        line.send(request("sat_nobodys"))
+        refused = line.reply()
+
+        assert [said.status for said in (whole, unchanged, refused)] == [200, 304, 401]
+        for said in (whole, refused):
+            assert said.headers["x-content-type-options"] == "nosniff"
+            assert said.headers["content-security-policy"].startswith("default-src 'none'")
+            assert set(GUARDED) <= set(said.headers)
+            assert said.headers["cross-origin-resource-policy"] == "same-origin"
+        assert not {"x-content-type-options", *GUARDED} & set(unchanged.headers)
+        line.close()
 
 
 def test_what_goes_wrong_inside_is_a_problem_and_no_secret(
