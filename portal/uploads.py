@@ -8,7 +8,6 @@ nobody's cost but their own.
 import asyncio
 import io
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, cast
@@ -29,14 +28,13 @@ from portal.endpoint.answer import Answer, Refusal
 from portal.endpoint.asgi import Message, Receive, Scope, Send
 from portal.endpoint.problems import delivered
 from portal.intake import BYTES, length_of, told
+from portal.places import Locks, Places
 from retention.services import within
 
 SILENCE: Final = 30.0
 """Seconds without one byte after which an upload is given up."""
 AT_ONCE: Final = 32
 """Uploads that a process takes at once, each with a thread."""
-EACH: Final = 2
-"""Uploads of one agent that a process takes at once; of one batch there is one."""
 QUEUE: Final = 10.0
 """Seconds that an upload waits for a thread; nothing of it is read meanwhile."""
 ASKERS: Final = 4
@@ -58,32 +56,6 @@ BUSY: Final = Refusal(
 )
 
 
-class Places:
-    """What is being sent to this process: few uploads of each agent, and one of each batch. Pure.
-
-    Those of other processes do not count here: each has threads of its own.
-    """
-
-    def __init__(self) -> None:
-        self._agents: Counter[int] = Counter()
-        self._batches: set[UUID] = set()
-
-    def take(self, agent: int, batch: UUID) -> bool:
-        """Return whether there is a place; it is then taken until `leave`."""
-        if batch in self._batches or self._agents[agent] >= EACH:
-            return False
-        self._batches.add(batch)
-        self._agents[agent] += 1
-        return True
-
-    def leave(self, agent: int, batch: UUID) -> None:
-        """Give a place back."""
-        self._batches.discard(batch)
-        self._agents[agent] -= 1
-        if not self._agents[agent]:
-            del self._agents[agent]  # memory follows what is under way
-
-
 class Uploads:
     """The address for batches' bytes: Django's view and middleware, in a thread of our own."""
 
@@ -92,7 +64,7 @@ class Uploads:
         self._askers = ThreadPoolExecutor(ASKERS, thread_name_prefix="upload-asker")
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._places = Places()
+        self._places = Places(Locks(settings.HOME / "uploads.lock"))
 
     async def take(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one upload; the view reads what comes, when it wants it."""
@@ -101,13 +73,12 @@ class Uploads:
         batch = _batch_of(scope)
         if agent is None or batch is None:
             await self._answer(scope, Body(None, loop, 0), send, self._askers)
-        elif not self._places.take(agent, batch):
-            await told(send, delivered(UNDER_WAY), close=_is_long(scope))
-        else:
-            try:
+            return
+        with self._places.taken(agent, batch) as is_ours:
+            if is_ours:
                 await self._take(scope, receive, send)
-            finally:
-                self._places.leave(agent, batch)
+            else:
+                await told(send, delivered(UNDER_WAY), close=_is_long(scope))
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the bytes of an upload that has its place, as soon as a thread is free."""

@@ -198,6 +198,7 @@ def _end_sessions(name: str) -> None:
 def store(tmp_path: Path, settings: Any) -> Path:
     """A file store of this test's own; returns its folder."""
     root = tmp_path / "store"
+    settings.HOME = tmp_path  # where uploads are counted: not with those of tests beside this one
     settings.STORES = {"files": {"kind": "filesystem", "root": root}}
     return root
 

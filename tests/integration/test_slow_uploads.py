@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portal.places import EACH, Locks, Places
 from tests import factories
+from tests.conftest import ROOT
 from tests.integration.serving import WAYS, Line, Served, request, wait_until
 from tests.integration.test_admission_answers import Machine, enrolled
 from tests.integration.test_intake import announced, asked, files, put
@@ -104,19 +109,19 @@ def test_who_was_told_to_wait_hears_when_and_can_send_on_the_same_line(
     mine, _ = machines
     path = announced(mine, CONTENT)
     first = begun(served, path, mine.token)
-    wait_until(lambda: places(served)._batches)
+    wait_until(lambda: len(places(served)))
 
     second = served.connect()
     second.send(put(path, mine.token, len(CONTENT)), CONTENT)
     refused = second.reply()
     first.close()
-    wait_until(lambda: not places(served)._batches)
+    wait_until(lambda: not len(places(served)))
     second.send(put(path, mine.token, len(CONTENT)), CONTENT)
 
     assert (refused.status, refused.headers["retry-after"]) == (429, "5")
     assert refused.headers["content-type"] == "application/problem+json"
     assert second.reply().status == 201
-    wait_until(lambda: not places(served)._agents)
+    wait_until(lambda: not len(places(served)))
     assert files(store) == [CONTENT]
 
 
@@ -155,7 +160,7 @@ def test_where_all_threads_are_taken_nobody_is_left_without_an_answer(
         assert code(nobodys)[0] == 401
         assert code(busy) == (503, "uploads_busy")
         slow.close()
-        wait_until(lambda: not places(served)._batches)
+        wait_until(lambda: not len(places(served)))
     finally:
         served.close()
 
@@ -181,9 +186,12 @@ def test_any_other_body_has_its_time_too(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), max_size=60))
 def test_places_are_as_many_as_there_are(steps: list[tuple[int, int, bool]]) -> None:
-    from portal.uploads import EACH, Places
+    with TemporaryDirectory() as folder:
+        follow(Places(Locks(Path(folder) / "uploads.lock")), steps)
 
-    places, taken = Places(), set()
+
+def follow(places: Places, steps: list[tuple[int, int, bool]]) -> None:
+    taken: set[tuple[int, UUID]] = set()
     for agent, number, is_taking in steps:
         one = (agent, UUID(int=number))
         if is_taking:
@@ -192,12 +200,66 @@ def test_places_are_as_many_as_there_are(steps: list[tuple[int, int, bool]]) -> 
             assert places.take(*one) is free
             taken |= {one} if free else set()
         elif one in taken:
-            places.leave(*one)
+            places.leave(one[1])
             taken.remove(one)
-    for one in taken:
-        places.leave(*one)
-    assert not places._agents
-    assert not places._batches
+    for _, batch in taken:
+        places.leave(batch)
+    assert len(places) == 0
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from uuid import UUID
+from portal.places import Locks, Places
+places = Places(Locks(Path(sys.argv[1])))
+for line in sys.stdin:
+    agent, batch = map(int, line.split())
+    print(places.take(agent, UUID(int=batch)), flush=True)
+"""
+
+
+def test_processes_count_together_and_one_that_is_killed_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "uploads.lock"
+    places = Places(Locks(path))
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, str(path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+
+        def takes(agent: int, batch: int) -> bool:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            print(agent, batch, file=other.stdin, flush=True)
+            return other.stdout.readline().strip() == "True"
+
+        assert takes(7, 1)
+        assert not places.take(7, UUID(int=1)), "one of each batch"
+        assert not places.take(8, UUID(int=1)), "whoever brings it"
+        assert places.take(7, UUID(int=2))
+        assert not takes(7, 3), "two of each agent"
+        assert not places.take(7, UUID(int=3))
+        assert places.take(8, UUID(int=3)), "who had no place left nothing behind"
+        places.leave(UUID(int=2))
+        assert takes(7, 2)
+        assert not places.take(7, UUID(int=4))
+
+        other.kill()
+        other.wait(timeout=10)
+
+    for number in (1, 2):
+        assert places.take(7, UUID(int=number))
+
+
+def test_without_the_file_every_process_counts_for_itself(tmp_path: Path) -> None:
+    places = Places(Locks(tmp_path / "nothing" / "uploads.lock"))
+
+    assert [places.take(7, UUID(int=n)) for n in range(EACH + 1)] == [True] * EACH + [False]
+    places.leave(UUID(int=0))
+    assert places.take(7, UUID(int=9))
 
 
 @given(st.integers(1, 10_000_000), st.integers(1, 10_000_000))
