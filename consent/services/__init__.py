@@ -58,10 +58,12 @@ from consent.services.shares import end_share, share_explanation
 from consent.services.strikes import forget_last, strike_capture
 from consent.services.subjects import end_fact, record_fact, record_subject
 from consent.services.votes import vote
+from consent.services.wayback import WayBack, way_back
 
 __all__ = [
     "Lease",
     "Pair",
+    "WayBack",
     "acknowledge_notice",
     "acknowledge_policy",
     "adopt_first_rules",
@@ -125,6 +127,7 @@ __all__ = [
     "strike_capture",
     "unblock_app",
     "vote",
+    "way_back",
     "withdraw_consent",
     "withdraw_everything",
     "withdraw_proposal",

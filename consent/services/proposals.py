@@ -21,6 +21,7 @@ from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.cohorts import refresh_once
 from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
+from consent.services.wayback import way_back
 
 LOCK: Final = 7_215_004
 """The advisory lock that lets one change at a time be made, so that `before` is what stands."""
@@ -45,18 +46,21 @@ def propose(
 
 
 @transaction.atomic
-def revert_proposal(*, proposal: UUID, by: UUID) -> Proposal:
+def revert_proposal(*, proposal: UUID, by: UUID, instead: bool = False) -> Proposal:
     """Return a new proposal back to what stood before; the one that is there on a repeat.
 
-    Raises NotInEffect where nothing was changed, and CannotRevert where no change leads back.
+    With `instead`, where no change leads back, one that narrows as far as can be had. Raises
+    NotInEffect where nothing was changed, and CannotRevert where there is no such change.
     """
     original = Proposal.objects.select_for_update().get(uuid=proposal)
     if original.applied_at is None:
         raise exceptions.NotInEffect
     if standing := standing_revert(original):
         return standing
-    kind, payload = read_change(original.kind, original.payload).inverse(original.before or {})
-    return _propose(kind, payload, by, reverts=original)
+    back = way_back(original)
+    if back.change is None or not (back.exact or instead):
+        raise exceptions.CannotRevert(back.why)
+    return _propose(*back.change, by, reverts=original)
 
 
 @transaction.atomic

@@ -545,8 +545,25 @@ def test_before_anything_was_adopted_there_is_nothing_to_go_back_to(
     in_gb()
     adopted = propose_adoption("GB")
 
-    with pytest.raises(exceptions.CannotRevert):
+    with pytest.raises(exceptions.CannotRevert, match="Nothing had been adopted before"):
         go_back(adopted)
+
+
+def test_what_was_adopted_first_can_be_adopted_no_longer_which_denies(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import services
+
+    world = in_gb()
+    assert kept(world)
+    adopted = propose_adoption("GB")
+    assert kept(world)
+
+    instead = services.revert_proposal(proposal=adopted.uuid, by=AUTHOR, instead=True)
+
+    assert (instead.tightens, instead.applied_at is not None) == (True, True)
+    assert kept(world) is None
+    assert services.revert_proposal(proposal=adopted.uuid, by=AUTHOR, instead=True) == instead
 
 
 def test_a_review_that_lapsed_denies_only_after_the_grace(database: Any, shipped: Shipped) -> None:

@@ -194,25 +194,45 @@ class AgreementRecord(Change):
         over = old and old.valid_until and old.valid_until <= first
         taken = Agreement.objects.filter(Q(code=code) | Q(replaces__code=self.code))
         if over or taken.exists() or not self._can_be_taken_over(old):
-            raise CannotRevert
-        caps: Payload = {
-            **{name: list(getattr(old, name)) if old else [] for name in LISTS},
-            "retention_cap_days": old and old.retention_cap_days,
-            "working_hours": old and old.working_hours,
-            "valid_until": old and old.valid_until and old.valid_until.isoformat(),
-            "document_sha256": old.document_sha256 if old else self.document_sha256,
-            "council_may_veto": bool(old and old.council_may_veto),
-        }
-        if old is None:
-            caps["jurisdictions"] = list(self.jurisdictions)
+            raise CannotRevert(
+                "It was replaced since, or what stood before it is over, was about fewer people or"
+                " would become evidence for more of them."
+            )
+        caps = _caps_of(old) if old else self._no_caps()
         return self.kind, {
             **caps,
             "code": code,
-            "title": old.title if old else self.title,
-            "parties": old.parties if old else self.parties,
             "valid_from": first.isoformat(),
             "replaces": self.code,
             "completes": bool(old and old.completes),
+        }
+
+    def instead(self) -> tuple[str, Payload] | None:
+        """Let the caps of what it replaced come on top, which narrows; None where it lifted none.
+
+        One that replaced nothing only narrowed, and what has come on top already does so.
+        """
+        old, today = self.replaced(), timezone.now().date()
+        if old is None or (old.valid_until and old.valid_until <= today):
+            return None
+        code = f"{old.code[:54]}.again"
+        if Agreement.objects.filter(code=code).exists():
+            return None
+        first = max(old.valid_from, today).isoformat()
+        extra = {"code": code, "valid_from": first, "replaces": None, "completes": False}
+        return self.kind, {**_caps_of(old), **extra}
+
+    def _no_caps(self) -> Payload:
+        return {
+            **{name: [] for name in LISTS},
+            "jurisdictions": list(self.jurisdictions),
+            "retention_cap_days": None,
+            "working_hours": None,
+            "valid_until": None,
+            "document_sha256": self.document_sha256,
+            "council_may_veto": False,
+            "title": self.title,
+            "parties": self.parties,
         }
 
     def _can_be_taken_over(self, by: Agreement | None) -> bool:
@@ -233,6 +253,20 @@ class AgreementRecord(Change):
             for site in cohort.facts["sites"]
         }
         return tuple(site for site in self.sites if site_key(site) not in known)
+
+
+def _caps_of(row: Agreement) -> Payload:
+    """Return what an agreement says, without its number, its first day and its place in a line."""
+    return {
+        **{name: list(getattr(row, name)) for name in LISTS},
+        "retention_cap_days": row.retention_cap_days,
+        "working_hours": row.working_hours,
+        "valid_until": row.valid_until and row.valid_until.isoformat(),
+        "document_sha256": row.document_sha256,
+        "council_may_veto": row.council_may_veto,
+        "title": row.title,
+        "parties": row.parties,
+    }
 
 
 def _hours(given: Given) -> WorkingHours | None:

@@ -120,7 +120,7 @@ class GateClose(Change):
         ]
         newer = [row.pk for row in rows if _gate(row) in self.gates and _told(row) not in stood]
         if not newer:
-            raise CannotRevert
+            raise CannotRevert("Nothing of this evidence stands any more: its gates are open.")
         return GateReopen.kind, {"evidence": newer}
 
 
@@ -166,7 +166,9 @@ class GateReopen(Change):
             (row["purpose"], *(row[name] for name in DOCUMENT)) for row in before["evidence"]
         }
         if len(documents) != 1:
-            raise CannotRevert
+            raise CannotRevert(
+                "Several documents were taken back together; each is brought anew by itself."
+            )
         first = before["evidence"][0]
         return GateClose.kind, {
             "purpose": first["purpose"],

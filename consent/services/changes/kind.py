@@ -96,6 +96,10 @@ class Change(ABC):
         """Return kind and payload of the change back to `before`; raises CannotRevert."""
         raise CannotRevert
 
+    def instead(self) -> tuple[str, Payload] | None:
+        """Return what narrows at once where no change leads back; None where nothing is left to."""
+        return None
+
 
 def purpose_of(code: str) -> Purpose:
     """Return the purpose; raises ChangeUnfit where there is none."""

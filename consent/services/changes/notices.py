@@ -16,6 +16,8 @@ from consent.services.publishing import Texts, publish_notice
 
 LANGUAGE: Final = re.compile(r"(?=.{2,12}$)[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 HEADING, SECTION = 200, 20_000
+RETIRE: Final = "purpose.retire"
+"""By its name alone: changes to purposes know those to notices."""
 
 Text = tuple[str, str, tuple[tuple[str, str], ...]]
 """Language, heading, and the sections by their codes."""
@@ -74,8 +76,14 @@ class NoticePublish(Change):
     def inverse(self, before: Standing) -> tuple[str, Payload]:
         """Publish the earlier texts as a version of their own; people answer anew."""
         if not before["texts"]:
-            raise CannotRevert
+            raise CannotRevert("This was the purpose's first notice: no earlier text leads back.")
         return self.kind, {"purpose": self.purpose, "texts": before["texts"]}
+
+    def instead(self) -> tuple[str, Payload] | None:
+        """Retire the purpose: nobody is asked any more, and nothing is recorded for it."""
+        if purpose_of(self.purpose).published_at is None:
+            return None
+        return RETIRE, {"purpose": self.purpose}
 
 
 def texts_of(given: Given) -> tuple[Text, ...]:

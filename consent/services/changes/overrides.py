@@ -105,7 +105,7 @@ class OverrideGrant(Change):
         newer = [row for row in self._rows() if _told(row) not in stood]
         mine = [row for row in newer if row.document_sha256 == self.document_sha256]
         if not mine:
-            raise CannotRevert
+            raise CannotRevert("This exception stands no more, so it lifts nothing.")
         return OverrideRevoke.kind, {"override": str(mine[-1].uuid)}
 
     def _rows(self) -> QuerySet[SignalOverride]:
@@ -152,7 +152,7 @@ class OverrideRevoke(Change):
     def inverse(self, before: Standing) -> tuple[str, Payload]:
         """Grant it anew by the same document."""
         if not before["overrides"]:
-            raise CannotRevert
+            raise CannotRevert("The exception had been taken back before, so nothing changed.")
         return OverrideGrant.kind, before["overrides"][0]
 
 

@@ -10,7 +10,7 @@ from consent.digests import digest
 from consent.exceptions import CannotRevert, ChangeUnfit
 from consent.models import AdoptedRule
 from consent.policy.adoption import file_of, to_json
-from consent.policy.rulebook import GATES
+from consent.policy.rulebook import GATES, SHARED
 from consent.rules import adopted_rulebook, shipped
 from consent.services.changes.given import SHA256, Given
 from consent.services.changes.kind import Change, Payload, Reach, Standing
@@ -99,6 +99,16 @@ class RulesAdopt(Change):
         Where nothing had been adopted at all the shipped rules counted alone: no text leads back.
         """
         if before[GATE_WORDS]["adopted"] is None:
-            raise CannotRevert
+            raise CannotRevert(
+                "Nothing had been adopted before: the shipped rules counted alone, and no earlier"
+                " text leads back."
+            )
         texts = [[code, before[code]["adopted"] or NO_TEXT] for code in self.codes]
         return self.kind, {"codes": list(self.codes), "earlier": texts}
+
+    def instead(self) -> tuple[str, Payload] | None:
+        """Adopt nothing for its places any more: whose rules are not known, permits nothing."""
+        places = [code for code in self.codes if file_of(code) not in SHARED]
+        if not places:
+            return None
+        return self.kind, {"codes": places, "earlier": [[code, NO_TEXT] for code in places]}

@@ -117,7 +117,7 @@ def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @for_area("privacy")
 @require_POST
 def revert(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Propose to go back to what stood before; the new proposal needs its own second person."""
+    """Propose to go back to what stood before, or where nothing leads back, to narrow instead."""
     return _do(request, uuid, withdrawing=False)
 
 
@@ -184,11 +184,14 @@ def _may(request: HttpRequest, proposal: Proposal, view: dict[str, Any]) -> dict
     is_open = proposal.state == Proposal.State.OPEN
     undecided = proposal.state in {Proposal.State.OPEN, Proposal.State.APPROVED}
     seats = seats_of(request) if Role.WORKS_COUNCIL in roles and is_open else []
+    can_revert = officer and view["in_effect"] and not view["reverted_by"]
+    back = services.way_back(proposal) if can_revert else None
     return {
         "can_vote": officer and is_open and not author and "" not in voted,
         "units": [u for u in seats if u in proposal.council_units and u not in voted],
         "can_withdraw": officer and author and undecided and not view["in_effect"],
-        "can_revert": officer and view["in_effect"] and not view["reverted_by"],
+        "can_revert": back is not None and back.exact,
+        "no_way_back": back and not back.exact and words.no_way_back(proposal.kind, back),
     }
 
 
@@ -199,9 +202,12 @@ def seats_of(request: HttpRequest) -> list[str]:
 
 def _do(request: HttpRequest, uuid: UUID, *, withdrawing: bool) -> HttpResponse:
     proposal = _proposal(uuid)
-    act = services.withdraw_proposal if withdrawing else services.revert_proposal
+    me, instead = staff_ref(request), "instead" in request.POST
     try:
-        found = act(proposal=proposal.uuid, by=staff_ref(request))
+        if withdrawing:
+            found = services.withdraw_proposal(proposal=proposal.uuid, by=me)
+        else:
+            found = services.revert_proposal(proposal=proposal.uuid, by=me, instead=instead)
     except ConsentError as refusal:
         messages.error(request, f"{refusal.detail} {refusal.next_step}")
         return redirect("change", uuid=proposal.uuid)

@@ -12,6 +12,7 @@ from consent.policy.reasons import TITLES
 from consent.selectors.impact import Blocked, Impact, Line
 from consent.selectors.outcomes import NO_LONGER
 from consent.selectors.proposals import DiffRow, Missing
+from consent.services.wayback import WayBack
 from portal.pages.changes.values import in_words, place_name, purpose_name
 from portal.pages.dates import day_in_words
 from portal.readiness import grouped
@@ -31,6 +32,29 @@ VOTES: Final[dict[str, str | Promise]] = {
     "veto": gettext_lazy("vetoed"),
 }
 ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key", "whom")
+
+
+INSTEAD: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
+    "notice.publish": (
+        gettext_lazy("Retiring the purpose acts at once: nobody is asked, nothing is recorded."),
+        gettext_lazy("Retire the purpose"),
+    ),
+    "rules.adopt": (
+        gettext_lazy("Where no rules are adopted nothing is permitted. That acts at once."),
+        gettext_lazy("Adopt them no longer"),
+    ),
+    "agreement.record": (
+        gettext_lazy("The caps of before can come on top. That only narrows, so it acts at once."),
+        gettext_lazy("Let the caps of before bind again"),
+    ),
+}
+"""What narrows where nothing leads back, by the kind of the change: a sentence and a button."""
+
+
+def no_way_back(kind: str, back: WayBack) -> dict[str, Any]:
+    """Return why nothing leads back from such a change, and what narrows instead, if anything."""
+    text, label = INSTEAD[kind] if back.change else ("", "")
+    return {"why": back.why, "text": text, "label": label}
 
 
 def about(proposal: Proposal) -> str:
