@@ -35,7 +35,7 @@ from sayso_agent.obeying import Obeying
 from sayso_agent.policy import Policy
 from sayso_agent.report import tell_strike, try_report
 from sayso_agent.trust import Expected, accept
-from sayso_agent.upload import Release, Uploaded, Uploader, rfc3339
+from sayso_agent.upload import Bandwidth, Release, Uploaded, Uploader, rfc3339
 
 LONGEST_SPOOLED: Final = 72 * 3600
 
@@ -64,7 +64,8 @@ class Agent(Obeying):
         super().__init__(home, clock or SystemClock(), own_account=own)
         self.portal = portal_of(self.identity)
         self.keyring = Keyring(self.home, self.clock)
-        self.uploader = Uploader(self.home.spool, self.portal, self.may_send)
+        self.bandwidth = Bandwidth()
+        self.uploader = Uploader(self.home.spool, self.portal, self.may_send, self.bandwidth)
         self.etag = ""
         self.wait = 0.0
         self.uploaded = Uploaded()

@@ -54,7 +54,7 @@ class Sender:
         self._in_force = agent.in_force
         self._bell = bell
         self._portal = portal_of(agent.identity)
-        self._uploader = Uploader(agent.home.spool, self._portal, self._may_send)
+        self._uploader = Uploader(agent.home.spool, self._portal, self._may_send, agent.bandwidth)
         self._broken_off = threading.Event()
         self._jobs: queue.Queue[tuple[Done, Callable[[], Done]] | None] = queue.Queue(1)
         self._done: queue.Queue[Done] = queue.Queue(1)

@@ -45,6 +45,22 @@ class Release:
     elsewhere: frozenset[str] = frozenset()  # origins besides the portal's where bytes may go
 
 
+@dataclass(slots=True)
+class Bandwidth:
+    """What was sent lately, by whoever sends for one agent."""
+
+    spent: float = 0.0  # bytes that the bandwidth has not yet made up for
+    at: float = 0.0  # monotonic
+
+    def over(self, release: Release) -> float:
+        """Return how long to wait until what was sent is within the bandwidth again; 0 if it is."""
+        passed = max(release.now - self.at, 0.0)
+        self.spent = max(self.spent - passed * release.bytes_per_second, 0.0)
+        self.at = release.now
+        over = self.spent - AVERAGED_OVER * release.bytes_per_second
+        return max(over / release.bytes_per_second, 0.0)
+
+
 def rfc3339(seconds: float) -> str:
     """Return a moment as the protocol writes it: UTC, milliseconds."""
     moment = datetime.fromtimestamp(round(seconds, 3), tz=UTC)
@@ -85,15 +101,20 @@ def _visible(segment: Segment) -> dict[str, list[str]]:
 class Uploader:
     """Sends what is closed, one batch after the other."""
 
-    def __init__(self, spool: Spool, portal: Portal, may_send: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        portal: Portal,
+        may_send: Callable[[], bool],
+        bandwidth: Bandwidth,
+    ) -> None:
         self._spool = spool
         self._portal = portal
+        self._bandwidth = bandwidth
         self._bucket = Bucket()
         self._on_its_way = ""  # the batch
         self._may_send = may_send
         self._mismatches: Counter[str] = Counter()
-        self._spent = 0.0  # bytes sent that the bandwidth has not yet made up for
-        self._spent_at = 0.0  # monotonic
         self.waits = 0.0  # seconds until the bandwidth lets the next batch go
 
     def send_closed(self, release: Release) -> Uploaded:
@@ -104,7 +125,7 @@ class Uploader:
         done = Uploaded()
         self.waits = 0.0
         for batch in self._spool.closed():
-            self.waits = self._over_bandwidth(release)
+            self.waits = self._bandwidth.over(release)
             with self._spool.held():  # what is forgotten from here on is gone from the spool
                 if self.waits or not self._may_send():
                     break
@@ -114,7 +135,7 @@ class Uploader:
                 continue
             if max(record.stamp for record in segment.records) > release.until:
                 continue  # under embargo: the person can still have it forgotten here
-            self._spent += segment.size
+            self._bandwidth.spent += segment.size
             self._on_its_way = batch
             try:
                 refusal = self._send(segment, release.elsewhere)
@@ -140,14 +161,6 @@ class Uploader:
     def close(self) -> None:
         """Close the connection to wherever bytes went besides the portal."""
         self._bucket.close()
-
-    def _over_bandwidth(self, release: Release) -> float:
-        """Return how long to wait until what was sent is within the bandwidth again; 0 if it is."""
-        passed = max(release.now - self._spent_at, 0.0)
-        self._spent = max(self._spent - passed * release.bytes_per_second, 0.0)
-        self._spent_at = release.now
-        over = self._spent - AVERAGED_OVER * release.bytes_per_second
-        return max(over / release.bytes_per_second, 0.0)
 
     def _send(self, segment: Segment, elsewhere: frozenset[str]) -> Refusal | None:
         """Hand in one segment. Crash after the manifest: the next round asks for the same place."""

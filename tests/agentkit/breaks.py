@@ -35,7 +35,7 @@ from sayso_agent.segment import Segment
 from sayso_agent.spool import Spool, _Open
 from sayso_agent.transport import Transport, origin_of, parse_origin
 from sayso_agent.typed_text import Typed, TypedText
-from sayso_agent.upload import Uploader
+from sayso_agent.upload import Bandwidth, Uploader
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,7 +451,7 @@ def batches_of_any_size() -> None:
 
 @caught_by("limits", "wrong: more bytes than the policy's bandwidth")
 def bandwidth() -> None:
-    put(Uploader, _over_bandwidth=lambda *_: 0.0)
+    put(Bandwidth, over=lambda *_: 0.0)
 
 
 @caught_by("announced", "arrived: a click whose lease ended before its bytes left")

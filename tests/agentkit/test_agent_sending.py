@@ -386,6 +386,30 @@ def test_the_loop_rests_while_what_is_due_cannot_begin(
     sender.close()
 
 
+def test_whoever_sends_for_an_agent_keeps_to_one_bandwidth(
+    portal: FakePortal, agent: Agent
+) -> None:
+    """The last upload of a run is not the loop's sender's."""
+    limits = {**portal.policy["limits"], "bytes_per_second": 1}
+    portal.policy = {**portal.policy, "limits": limits}
+    agent.poll()
+    agent.offer(click(x=1))
+    agent.settle()
+    agent.home.spool.close()
+    bell = Bell()
+    sender = Sender(agent, bell)
+    sender.hand_in(agent.release())
+    assert bell.wait(10)
+    agent.offer(click(x=2))
+    agent.settle()
+
+    agent.upload()
+
+    assert [event["x"] for event in portal.events()] == [1]
+    assert agent.uploader.waits > 1
+    sender.close()
+
+
 def test_what_is_made_of_a_batch_is_the_same_in_pieces_and_whole(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     from test_agent_spool import record, slot
