@@ -23,6 +23,7 @@ from consent.models import Proposal
 from portal import figures
 from portal.pages.changes import views as changes
 from portal.pages.crumbs import crumb
+from portal.pages.dates import day_in_words
 from portal.pages.rooms import rooms_of
 from portal.people import for_area, roles_of, staff_ref
 from portal.reporting import SOURCES, TITLES, kinds_for
@@ -144,18 +145,23 @@ def _start(day: Any) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
+def _period(begins: datetime | None, ends: datetime | None) -> str:
+    """Return the first and the last day that a report is about; nothing for one without."""
+    if begins is None or ends is None:
+        return ""
+    last = ends - timedelta(days=1)
+    return _("%(first)s to %(last)s") % {"first": day_in_words(begins), "last": day_in_words(last)}
+
+
 def _listed(request: HttpRequest) -> list[dict[str, Any]]:
     listed = []
     for report in reporting.newest_reports(limit=30, kinds=kinds_for(roles_of(request))):
         ready = report.state == "ready"
-        last_day = report.period_until - timedelta(days=1) if report.period_until else None
         listed.append(
             {
                 "id": report.uuid,
                 "name": report.title,
-                "period": f"{report.period_from:%Y-%m-%d} to {last_day:%Y-%m-%d}"
-                if last_day
-                else "",
+                "period": _period(report.period_from, report.period_until),
                 "asked_at": report.requested_at,
                 "state": {"requested": "queued", "rendering": "running"}.get(
                     report.state, report.state

@@ -124,6 +124,30 @@ def test_what_is_refused_keeps_what_was_typed(world: Any, database: Any) -> None
     assert database.sql("SELECT count(*) FROM consent_proposal") == [(0,)]
 
 
+def test_a_notice_may_have_paragraphs(world: Any, database: Any) -> None:
+    """A browser sends a line break as two characters, of which the core takes one."""
+    words = {"section_retention": "Ninety days.\r\n\r\nNot one more."}
+
+    answer = propose(signed_in("privacy_officer"), "purpose.change", **{**LONGER, **words})
+
+    assert answer.status_code == 302
+    (payload,) = database.sql("SELECT payload::text FROM consent_proposal")[0]
+    assert r"Ninety days.\n\nNot one more." in payload
+
+
+def test_a_longer_time_without_words_leads_to_where_they_belong(world: Any) -> None:
+    answer = propose(
+        signed_in("privacy_officer"),
+        "purpose.change",
+        purpose="train-agents",
+        retention_days="90",
+        language="en",
+    )
+
+    assert answer.status_code == 422
+    assert 'href="#id_section_summary"' in answer.content.decode()
+
+
 def test_beyond_an_agreement_is_refused_by_its_name(world: Any, database: Any) -> None:
     author = signed_in("privacy_officer")
     answer = propose(

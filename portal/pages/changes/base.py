@@ -32,6 +32,14 @@ class ChangeForm(forms.Form):
         when = self.fields.pop("effective_at")  # inherited fields come first; this one is last
         self.fields["effective_at"] = when
 
+    def clean(self) -> dict[str, Any]:
+        """Write line breaks as the core takes them: a browser sends two characters for each."""
+        said: dict[str, Any] = super().clean() or {}
+        for name, value in said.items():
+            if isinstance(value, str):
+                said[name] = value.replace("\r\n", "\n")
+        return said
+
     def chosen(self) -> "ChangeForm":
         """Return this form, or only its first question while that has no answer."""
         if self.first and not self.is_bound and not self.initial.get(self.first):
