@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from consent.selectors.proposals import DiffRow
+from portal.pages.changes import words
 from tests import factories
 from tests.integration.test_change_pages import only, propose
 from tests.integration.test_pages import signed_in
@@ -155,3 +157,18 @@ def test_what_is_never_recorded_is_not_offered_for_listing(officer: Client, worl
     assert "known=" not in page
     auditor = signed_in("auditor")
     assert "known=" not in shown(auditor, "/privacy/catalogue/?name=jira")
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        ("notice.texts.de.sections.retention", "Notice in German: How long it is kept"),
+        ("texts.en.sections.summary", "Notice in English: In short"),
+        ("retention_days", "Kept at most, in days"),
+        ("notice.version", "Notice: version"),
+    ],
+)
+def test_what_changes_is_called_by_its_name(field: str, label: str) -> None:
+    (told,) = words.difference([DiffRow(field=field, before="a", after="b")])
+
+    assert told["label"] == label

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from consent.models import Proposal
+from consent.notices import REQUIRED_SECTIONS
 from consent.policy.reasons import TITLES
 from consent.selectors.impact import Blocked, Impact, Line
 from consent.selectors.outcomes import NO_LONGER
@@ -16,7 +17,7 @@ from consent.services.wayback import WayBack
 from portal.pages.changes.values import in_words, place_name, purpose_name
 from portal.pages.dates import day_in_words
 from portal.readiness import grouped
-from portal.templatetags.words import SIGNALS, plain
+from portal.templatetags.words import SIGNALS, language_name, plain
 
 EFFECTS: Final[dict[str, str | Promise]] = {
     "lose": gettext_lazy("among %(count)s people, whoever said yes loses it"),
@@ -31,6 +32,7 @@ VOTES: Final[dict[str, str | Promise]] = {
     "reject": gettext_lazy("did not approve"),
     "veto": gettext_lazy("vetoed"),
 }
+HEADINGS: Final = dict(REQUIRED_SECTIONS)
 ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key", "whom")
 
 
@@ -70,7 +72,7 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
     """Return label, before and after of each thing that differs; of lists what comes and goes."""
     return [
         {
-            "label": plain(row.field.replace(".", ": ")),
+            "label": _label(row.field),
             "before": in_words(row.field, row.before),
             "after": in_words(row.field, row.after),
             "added": in_words(row.field, row.added),
@@ -78,6 +80,18 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _label(field: str) -> str:
+    """Return what a field is called; a section of a notice by its heading and its language."""
+    match field.split("."):
+        case [*_path, "texts", language, "sections", code]:
+            words = {"language": language_name(language), "section": HEADINGS.get(code, code)}
+            return _("Notice in %(language)s: %(section)s") % words
+        case [*_path, "retention_days"]:
+            return _("Kept at most, in days")
+        case path:
+            return plain(": ".join(path))
 
 
 def effect(impact: Impact | None) -> list[str]:
