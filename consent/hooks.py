@@ -94,13 +94,18 @@ def work_owed() -> None:
 
 
 def on_policy_changing(handler: Callable[..., None]) -> None:
-    """Call `handler(subject=pk, cohorts=pks)` inside each transaction that changes what their
-    policies say, once the change is locked and before it commits."""
+    """Call `handler(subject=pk, cohorts=pks, everybody=bool)` inside each transaction that changes
+    what their policies say, once the change is locked and before it commits."""
     if handler not in _policy_changing:
         _policy_changing.append(handler)
 
 
-def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
-    """Tell the handlers, so that no answer that was kept somewhere outlives the commit."""
+def policy_changing(
+    *, subject: int = 0, cohorts: Collection[int] = (), everybody: bool = False
+) -> None:
+    """Tell the handlers, so that no answer that was kept somewhere outlives the commit.
+
+    `everybody`: of whatever cohort, of none, and of those that are only being made.
+    """
     for handler in _policy_changing:
-        handler(subject=subject, cohorts=cohorts)
+        handler(subject=subject, cohorts=cohorts, everybody=everybody)

@@ -178,7 +178,9 @@ def policy_in_force(agent: Agent, at: datetime) -> IssuedPolicy | None:
     shared = selectors.current_cohort_policy(cohort) if cohort else None
     personal = PersonalPolicy.objects.get(subject_id=agent.subject_id).revision
     same_shared = newest.cohort_policy_id == (shared.pk if shared else None)
-    return newest if same_shared and newest.personal_revision == personal else None
+    same_switches = newest.switches == list(selectors.stops_now().switches)
+    is_newest = same_shared and same_switches and newest.personal_revision == personal
+    return newest if is_newest else None
 
 
 def decision_for(

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -61,6 +62,9 @@ class IssuedPolicy(models.Model):
     personal_revision = models.PositiveIntegerField()
     # The subject's newest decision that it knew of; empty in policies of versions before this one.
     consent_position = models.PositiveIntegerField(null=True)
+    # The kill switches that stood when it was decided, rising: it says what is true while those
+    # stand and no others.
+    switches = ArrayField(models.BigIntegerField(), default=list, blank=True)
     issued_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     # What was allowed, as purpose -> app -> {signal: retention days}; all else was denied.
@@ -75,6 +79,7 @@ class IssuedPolicy(models.Model):
             "cohort_policy",
             "personal_revision",
             "consent_position",
+            "switches",
             "issued_at",
             "lease_until",
         }

@@ -48,7 +48,7 @@ from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.shares import is_shared, standing_shares
-from consent.selectors.stops import is_protected, is_stopped, stopped_between
+from consent.selectors.stops import Stops, is_protected, stopped_between, stops_now
 from consent.selectors.strikes import (
     Interval,
     of_batches,
@@ -67,6 +67,7 @@ __all__ = [
     "PairDecision",
     "Published",
     "Readiness",
+    "Stops",
     "Terms",
     "Unadopted",
     "Verdicts",
@@ -87,7 +88,6 @@ __all__ = [
     "is_protected",
     "is_shared",
     "is_shortened",
-    "is_stopped",
     "leased_throughout",
     "listings_of",
     "made_with",
@@ -115,6 +115,7 @@ __all__ = [
     "standing_shares",
     "standings_for",
     "stopped_between",
+    "stops_now",
     "stored",
     "strike_over",
     "strikes_to_apply",

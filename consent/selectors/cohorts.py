@@ -30,7 +30,6 @@ from consent.selectors.documents import FORM, current_cohort_policies
 from consent.selectors.places import with_those_above
 from consent.selectors.settings import EVERYBODY, KNOBS, SITE, setting, working_hours
 from consent.selectors.shared import ends_of, kept_days, schedule_entry, turning_days
-from consent.selectors.stops import is_stopped
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,6 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
         purpose=purpose,
         terms={
             "title": purpose.title,
-            "stopped": is_stopped(purpose),
             "retention_days": purpose.retention_days,
             "notice_version": notice.version if notice else None,
             "notice_on": _day(

@@ -28,6 +28,7 @@ from consent.selectors.documents import current_cohort_policies, said_by
 from consent.selectors.facts import cohort_key_of, midnight, next_turns
 from consent.selectors.pauses import paused_at, paused_now
 from consent.selectors.shared import agreements_of_others, dated_in, day_of, lifted_signals
+from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import PairDecision, Verdicts
 
 
@@ -44,12 +45,11 @@ class Standing:
     """The standing of the machine; without one, of some machine in good standing."""
     turns_on: date | None
     """The next day on which a fact about the person begins or ends."""
+    stops: Stops
     departs_at: datetime | None = None
     """When the person leaves the organisation, or left it."""
     arrived: date | None = None
     """Since when they are under rules with a notice period; None where no such rules are theirs."""
-    stopped: AbstractSet[str] | None = None
-    """The purposes stopped by a switch; None where the shared document says so."""
     in_hours: bool | None = None
     """Whether to take it for within working hours; None where the shared document says so."""
     listings: Mapping[int, Mapping[tuple[str, Signal], int | None]] | None = None
@@ -64,7 +64,7 @@ def nobody_in(
     *,
     departs_at: datetime | None,
     arrived: date | None = None,
-    stopped: AbstractSet[str] | None = None,
+    stops: Stops,
     reconstructed: bool = False,
 ) -> Standing:
     """Return the standing of a willing person of whom nothing but the cohort is known."""
@@ -77,7 +77,7 @@ def nobody_in(
         turns_on=None,
         departs_at=departs_at,
         arrived=arrived,
-        stopped=stopped,
+        stops=stops,
         reconstructed=reconstructed,
         willing=True,
     )
@@ -110,6 +110,8 @@ def standings_for(
     acknowledged = acknowledged_by(keys)
     paused = paused_at(keys, at) if past else paused_now(keys)
     turns = next_turns(keys, at=at)
+    # Read for every answer, never from what cohorts share: to pull a switch writes one row.
+    stops = stops_now()
     arrived = arrivals_in(
         {
             subject.pk: policies.get(cohort) if cohort else None
@@ -128,6 +130,7 @@ def standings_for(
             turns_on=turns.get(subject.pk),
             departs_at=subject.departed_at,
             arrived=arrived.get(subject.pk),
+            stops=stops,
         )
         for subject, cohort, agent in zip(subjects, cohorts, agents, strict=True)
     ]
@@ -261,7 +264,6 @@ def person_facts(
     purpose, places, today = shared["purposes"][code], shared["jurisdictions"], at.date()
     version = purpose["notice_version"]
     said = day_in(purpose, today)
-    stopped = purpose["stopped"] if standing.stopped is None else code in standing.stopped
     return PersonFacts(
         jurisdictions=frozenset(places),
         at=at,
@@ -278,7 +280,7 @@ def person_facts(
         in_hours=hours.on if hours else True,
         hours_turn=hours.turns_at if hours else None,
         paused=standing.paused,
-        killed=stopped,
+        killed=code in standing.stops,
         agent_standing=standing.agent,
         agreements=said.agreements,
         counsel_signed_off=said.signed_off,

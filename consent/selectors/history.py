@@ -13,8 +13,6 @@ from consent.models import (
     CohortPolicy,
     ConsentEvent,
     Departure,
-    KillSwitch,
-    Purpose,
     Subject,
 )
 from consent.policy.facts import ACTIVE
@@ -23,6 +21,7 @@ from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.decisions import Standing, decide, nobody_in, verdicts_for
 from consent.selectors.facts import cohort_of, next_turn
 from consent.selectors.pauses import paused_between
+from consent.selectors.stops import stops_at, stops_now
 from consent.selectors.verdicts import Verdicts
 
 
@@ -46,7 +45,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         agent=_standing_of(agent, at),
         turns_on=next_turn(subject, at=at),
         departs_at=_left_at(subject, at),
-        stopped=_stopped(at),
+        stops=stops_at(at),
         reconstructed=reconstructed,
     )
     return decide(standing, at=at)
@@ -65,6 +64,7 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
             now_shared,
             departs_at=subject.departed_at,
             arrived=arrivals_in({subject.pk: now_shared}, at=at).get(subject.pk),
+            stops=stops_now(),
         )
         return decide(here, at=at)
     policy, reconstructed = shared_then(subject, at)
@@ -72,7 +72,7 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
         policy,
         departs_at=_left_at(subject, at),
         arrived=_arrived(subject, policy, at),
-        stopped=_stopped(at),
+        stops=stops_at(at),
         reconstructed=reconstructed,
     )
     return decide(standing, at=at)
@@ -126,16 +126,6 @@ def _left_at(subject: Subject, at: datetime) -> datetime | None:
         Q(ended_at__isnull=True) | Q(ended_at__gt=at)
     )
     return gone.order_by("left_at").values_list("left_at", flat=True).first()
-
-
-def _stopped(at: datetime) -> set[str]:
-    """Return the purposes that a switch stopped at that instant."""
-    pulled = KillSwitch.objects.filter(pulled_at__lte=at).filter(
-        Q(released_at__isnull=True) | Q(released_at__gt=at)
-    )
-    codes = set(pulled.values_list("purpose__code", flat=True))
-    everything = None in codes
-    return set(Purpose.objects.values_list("code", flat=True)) if everything else codes
 
 
 def _standing_of(agent: Agent | None, at: datetime) -> str:

@@ -24,6 +24,7 @@ from consent.policy.types import ConsentState, Signal
 from consent.selectors.cohorts import cohort_document, published
 from consent.selectors.decisions import Standing, app_facts, person_facts
 from consent.selectors.shared import agreements_of, schedules_of
+from consent.selectors.stops import NO_STOPS, Stops, stops_now
 
 Key = tuple[str, str, str]
 """(effect, purpose, signal): one figure of a preview."""
@@ -51,6 +52,7 @@ _ANYBODY: Final = Standing(
     paused=False,
     agent=ACTIVE,
     turns_on=None,
+    stops=NO_STOPS,
 )
 
 
@@ -63,6 +65,7 @@ class Snapshot:
     at: datetime
     newest_listing: int
     """The last entry there is of any list: nobody has said yes by a later one."""
+    stops: Stops
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,8 @@ class Place:
         if purpose is None:
             return {}
         asked, version = purpose["allowlist"], purpose["notice_version"]
-        facts = person_facts(document, self.purpose, None, _ANYBODY, snapshot.rules, at=snapshot.at)
+        anybody = replace(_ANYBODY, stops=snapshot.stops)
+        facts = person_facts(document, self.purpose, None, anybody, snapshot.rules, at=snapshot.at)
         person = replace(
             facts,
             consent=ConsentState.GIVEN,
@@ -242,7 +246,7 @@ def take_snapshot(at: datetime) -> Snapshot:
     cohorts = Cohort.objects.order_by("pk")
     documents = {cohort.pk: cohort_document(cohort, at=at, shared=shared) for cohort in cohorts}
     newest = AllowlistEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    return Snapshot(documents, shared.rules, at, newest)
+    return Snapshot(documents, shared.rules, at, newest, stops_now())
 
 
 def ages_of(rulebooks: Iterable[Rulebook], today: date) -> list[date]:

@@ -24,6 +24,7 @@ from consent.selectors.arrivals import arrivals, longest_notice
 from consent.selectors.decisions import Standing, decide
 from consent.selectors.documents import FORM, NOTHING_SHARED, registry
 from consent.selectors.facts import members_of, midnight, still_here
+from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import Verdicts
 
 OWN_ANSWER: Final = frozenset(
@@ -137,6 +138,7 @@ class _Judge:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self.stops = stops_now()
         self.known: dict[Hashable, _Outcome] = {}
 
     def outcome(
@@ -152,14 +154,14 @@ class _Judge:
         )
         if key not in self.known:
             whole = {"apps": registry(document.get("registry", "")), **document}
-            self.known[key] = _outcome(_trimmed(whole, code), code, self.at, arrived)
+            self.known[key] = _outcome(_trimmed(whole, code), code, self.at, arrived, self.stops)
         return self.known[key]
 
 
 def _outcome(
-    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None
+    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None, stops: Stops
 ) -> _Outcome:
-    verdicts = _verdicts(document, code, at, arrived)
+    verdicts = _verdicts(document, code, at, arrived, stops)
     blockers, may_turn = _blockers(verdicts, document, code)
     return _Outcome(blockers, _first_day(document, code, verdicts, at) if may_turn else None)
 
@@ -173,14 +175,15 @@ def _first_day(
         change = verdicts.next_change
         if change is None or change > end:
             return None
-        verdicts = _verdicts(document, code, change, verdicts.standing.arrived)
+        standing = verdicts.standing
+        verdicts = _verdicts(document, code, change, standing.arrived, standing.stops)
         if not _blockers(verdicts, document, code)[0]:
             return change.date()
     return None
 
 
 def _verdicts(
-    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None
+    document: Mapping[str, Any], code: str, at: datetime, arrived: date | None, stops: Stops
 ) -> Verdicts:
     """Decide about nobody in particular, by the shared half alone."""
     nobody = Standing(
@@ -191,6 +194,7 @@ def _verdicts(
         agent=ACTIVE,
         turns_on=None,
         arrived=arrived,
+        stops=stops,
         in_hours=True,  # who may be asked does not depend on the time of day
     )
     return decide(nobody, at=at)

@@ -1,15 +1,47 @@
 """Kill switches: whether capture is stopped for a purpose, or for everything."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q, QuerySet
 
 from consent.models import App, KillSwitch, Purpose
 
 
-def is_stopped(purpose: Purpose) -> bool:
-    """Return whether a switch of this purpose, or the one for everything, is pulled now."""
-    return _over(purpose.code).filter(released_at__isnull=True).exists()
+@dataclass(frozen=True)
+class Stops:
+    """The switches that stand at one instant; `code in stops` says whether they stop a purpose."""
+
+    switches: tuple[int, ...]
+    """Their numbers, rising."""
+    purposes: frozenset[str]
+    everything: bool
+
+    def __contains__(self, purpose: str) -> bool:
+        return self.everything or purpose in self.purposes
+
+
+NO_STOPS: Final = Stops((), frozenset(), everything=False)
+
+
+def stops_now() -> Stops:
+    """Return the switches that stand, all by one look."""
+    return _stops(KillSwitch.objects.filter(released_at__isnull=True))
+
+
+def stops_at(at: datetime) -> Stops:
+    """Return the switches that stood at an instant, by the records."""
+    pulled = KillSwitch.objects.filter(pulled_at__lte=at)
+    return _stops(pulled.filter(Q(released_at__isnull=True) | Q(released_at__gt=at)))
+
+
+def _stops(pulled: QuerySet[KillSwitch]) -> Stops:
+    rows = list(pulled.order_by("pk").values_list("pk", "purpose__code"))
+    codes = {code for _, code in rows}
+    return Stops(
+        tuple(pk for pk, _ in rows), frozenset(filter(None, codes)), everything=None in codes
+    )
 
 
 def stopped_between(purpose: Purpose | str, since: datetime, until: datetime) -> bool:

@@ -93,6 +93,8 @@ class Terms:
     schedule: list[dict[str, Any]]
     """The stretches of working hours, as the document says them."""
     next_change: datetime | None
+    switches: tuple[int, ...]
+    """The kill switches that stood when it was decided."""
 
     @property
     def shared(self) -> Mapping[str, Any]:
@@ -162,7 +164,8 @@ def terms_for(standing: Standing, *, at: datetime) -> Terms:
     schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
     changes = changes_of_person(standing, at)
     changes += [change for piece in pieces.values() for change in piece.changes]
-    return Terms(pieces, policy, standing.paused, schedule, min(changes, default=None))
+    next_change = min(changes, default=None)
+    return Terms(pieces, policy, standing.paused, schedule, next_change, standing.stops.switches)
 
 
 def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Piece:

@@ -37,6 +37,8 @@ def policy_again(*, agent: Agent, at: datetime, since: datetime) -> Lease | None
     shared = terms.cohort_policy
     if policy.cohort_policy_id != (shared.pk if shared else None):
         return None
+    if policy.switches != list(terms.switches):
+        return None
     policy.cohort_policy = shared
     payload = _said_again(policy, terms)
     return Lease(policy, payload) if payload is not None else None

@@ -17,6 +17,7 @@ from consent.models import GateEvidence, GateReopening, Purpose
 from consent.rules import rulebook
 from consent.services.bringing import bringing
 from consent.services.cohorts import refresh_cohorts
+from consent.services.locks import locked_purpose
 
 
 @transaction.atomic
@@ -95,7 +96,7 @@ def reopen_gate(
     """
     reopened_by = _person(actor)
     # Two may take the same document back at once: serialise, so that one reopening stands.
-    Purpose.objects.select_for_update().get(pk=evidence.purpose_id)
+    locked_purpose(evidence.purpose_id)
     if standing := GateReopening.objects.filter(evidence=evidence).first():
         return standing
     reopening = GateReopening.objects.create(evidence=evidence, reopened_by=reopened_by)

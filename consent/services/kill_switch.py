@@ -1,4 +1,8 @@
-"""The kill switch: one person stops capture, of a purpose or of everything; two let it go on."""
+"""The kill switch: one person stops capture, of a purpose or of everything; two let it go on.
+
+Neither rewrites what cohorts share, nor waits for anybody who does (ADR 30). What is decided asks
+which switches stand, and a policy that knew of others than those is not in force.
+"""
 
 import re
 from datetime import datetime
@@ -6,15 +10,12 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent import exceptions
+from consent import exceptions, hooks
 from consent.models import KillRelease, KillSwitch, Purpose
-from consent.services.cohorts import refresh_cohorts
-from consent.services.locks import one_change_at_a_time
 
 PULLERS: Final = frozenset({"privacy_officer", "operator", "works_council"})
 NEEDED_TO_RELEASE: Final = 2
@@ -33,19 +34,19 @@ def pull_kill_switch(
     """
     if role not in PULLERS:
         raise exceptions.NotToStop
-    if standing := _standing(purpose).first():
-        return standing
-    # From here on nothing is let in by a judgement that did not know of the switch.
-    one_change_at_a_time()
-    if standing := _standing(purpose).first():  # pulled by somebody else meanwhile
-        return standing
-    switch = KillSwitch.objects.create(
+    # `purpose=None` compares as IS NULL: the switch for everything.
+    switch, pulled = KillSwitch.objects.get_or_create(
         purpose=purpose,
-        pulled_by=by,
-        pulled_as=role,
-        reason=reason if _REASON.fullmatch(reason) else OTHER,
-        pulled_at=at or timezone.now(),
+        released_at=None,
+        defaults={
+            "pulled_by": by,
+            "pulled_as": role,
+            "reason": reason if _REASON.fullmatch(reason) else OTHER,
+            "pulled_at": at or timezone.now(),
+        },
     )
+    if not pulled:
+        return switch
     ledger.append(
         events.KillSwitchPulled(
             scope=_scope(switch),
@@ -57,7 +58,7 @@ def pull_kill_switch(
         covers=[switch],
         event_time=at,
     )
-    refresh_cohorts(at=switch.pulled_at)
+    hooks.policy_changing(everybody=True)
     return switch
 
 
@@ -68,27 +69,21 @@ def release_kill_switch(*, switch: UUID, officer: UUID) -> KillSwitch:
     Returns the switch as it then stands: a repeat by the same officer changes nothing. Raises
     KillSwitch.DoesNotExist for one that was never pulled.
     """
-    one_change_at_a_time()
     standing = KillSwitch.objects.select_for_update().get(uuid=switch)
     if standing.released_at:
         return standing
     agreement, new = KillRelease.objects.get_or_create(switch=standing, officer=officer)
     if not new:
         return standing
-    # Counted under the lock: of two officers agreeing at once one comes second.
+    # Counted under the row's lock: of two officers agreeing at once one comes second.
     if standing.releases.count() < NEEDED_TO_RELEASE:
         _say(events.KillSwitchReleaseAgreed, standing, [agreement], officer)
         return standing
     standing.released_at = timezone.now()
     standing.save(update_fields=["released_at"])
     _say(events.KillSwitchReleased, standing, [standing, agreement], officer)
-    refresh_cohorts(at=standing.released_at)
+    hooks.policy_changing(everybody=True)
     return standing
-
-
-def _standing(purpose: Purpose | None) -> QuerySet[KillSwitch]:
-    # `purpose=None` compares as IS NULL: the switch for everything.
-    return KillSwitch.objects.filter(released_at__isnull=True, purpose=purpose)
 
 
 def _scope(switch: KillSwitch) -> str:

@@ -8,6 +8,8 @@ from typing import Final
 
 from django.db import connection
 
+from consent.models import Purpose
+
 SHARED_HALVES: Final = 7_215_003
 
 
@@ -26,6 +28,14 @@ def no_change_meanwhile() -> None:
     So nobody comes under rules, or hands something in under them, that are being replaced.
     """
     _lock("SELECT pg_advisory_xact_lock_shared(%s)")
+
+
+def locked_purpose(pk: int) -> Purpose:
+    """Return a purpose that nobody else changes until this transaction ends.
+
+    Who only refers to it does not wait: its kill switch can be pulled meanwhile.
+    """
+    return Purpose.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def _lock(statement: str) -> None:

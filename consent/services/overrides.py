@@ -15,6 +15,7 @@ from consent.policy.types import Signal
 from consent.rules import rulebook
 from consent.services.bringing import bringing
 from consent.services.cohorts import refresh_cohorts
+from consent.services.locks import locked_purpose
 
 
 @transaction.atomic
@@ -90,7 +91,7 @@ def revoke_override(
     if actor.kind == "system":
         raise exceptions.ApproverUnknown
     # Two may take the same one back at once: serialise, so that one revocation stands.
-    Purpose.objects.select_for_update().get(pk=override.purpose_id)
+    locked_purpose(override.purpose_id)
     if standing := OverrideRevocation.objects.filter(override=override).first():
         return standing
     revocation = OverrideRevocation.objects.create(override=override, revoked_by=UUID(actor.ref))

@@ -152,6 +152,7 @@ def _drafts(
             cohort_policy=terms.cohort_policy,
             personal_revision=revisions[agent.subject_id],
             consent_position=agent.subject.position,
+            switches=list(terms.switches),
             issued_at=at,
             lease_until=lease_until,
             allow=terms.allow,

@@ -17,6 +17,7 @@ from consent.digests import digest
 from consent.models import Notice, NoticeText, Purpose
 from consent.notices import missing_sections
 from consent.services.cohorts import refresh_cohorts
+from consent.services.locks import locked_purpose
 
 Texts = Mapping[str, tuple[str, dict[str, str]]]
 """Of a notice: language -> (title, sections)."""
@@ -74,7 +75,7 @@ def publish_notice(
     for language, (_, sections) in texts.items():
         if missing := missing_sections(sections):
             raise exceptions.NoticeIncomplete(f"{language}: {', '.join(missing)}")
-    Purpose.objects.select_for_update().get(pk=purpose.pk)
+    locked_purpose(purpose.pk)
     newest = purpose.notices.order_by("-version").first()
     when = at or timezone.now()
     notice = Notice.objects.create(

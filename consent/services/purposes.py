@@ -13,6 +13,7 @@ from consent.exceptions import NoticeNeeded
 from consent.models import Purpose
 from consent.selectors.choices import current_notice
 from consent.services.cohorts import refresh_cohorts
+from consent.services.locks import locked_purpose
 from consent.services.publishing import Texts, publish_notice
 
 TERMS = ("title", "description", "retention_days")
@@ -33,7 +34,7 @@ def change_purpose(
     is called otherwise or kept longer than people were told, and no new `texts` tell them: so
     while a yes counts, the term is at most what it was when that yes was given.
     """
-    changed = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    changed = locked_purpose(purpose.pk)
     if unknown := set(fields) - set(TERMS):
         raise ValueError(f"{min(unknown)} is not a term of a purpose that changes")
     if texts is None and needs_notice(changed, fields):
@@ -67,7 +68,7 @@ def retire_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None
 
     Where a law says how soon after that what is held must be gone, it is owed in this transaction.
     """
-    retired = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    retired = locked_purpose(purpose.pk)
     if retired.published_at is None:
         return retired
     retired.published_at, retired.retired_at = None, at or timezone.now()
@@ -82,7 +83,7 @@ def reopen_purpose(*, purpose: Purpose, actor: Actor, at: datetime | None = None
 
     What was to be gone because it had ended is gone by then all the same.
     """
-    reopened = Purpose.objects.select_for_update().get(pk=purpose.pk)
+    reopened = locked_purpose(purpose.pk)
     if reopened.published_at is not None:
         return reopened
     reopened.published_at, reopened.retired_at = at or timezone.now(), None

@@ -22,6 +22,7 @@ from django.db.transaction import TransactionManagementError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from consent.models import Cohort
 from portal.endpoint import record
 from portal.endpoint.models import Unmarked
 
@@ -32,6 +33,7 @@ PAUSE: Final = 0.5
 TOLD_WITHIN: Final = 5.0
 """What is older need not be told: by then readers compared the nonces of all who wait."""
 BUCKETS: Final = 1024
+NO_COHORT: Final = 0
 MOST_AT_ONCE: Final = 500
 """Names in one message to Redis: well within the budget."""
 LOCK: Final = """
@@ -49,7 +51,9 @@ def lock_of(name: str) -> tuple[int, int]:
     return LOCKS[kind], int(number) % BUCKETS
 
 
-def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
+def policy_changing(
+    *, subject: int = 0, cohorts: Collection[int] = (), everybody: bool = False
+) -> None:
     """Let no cached answer for these outlive the commit that is about to come.
 
     To be called inside the transaction of the change; never fails it, never waits for long.
@@ -58,12 +62,18 @@ def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
         raise TransactionManagementError("a policy changes inside a transaction only")
     names = [record.subject_key(subject)] if subject else []
     names += [record.cohort_key(cohort) for cohort in sorted(cohorts)]
-    if not names:
+    locks = {lock_of(name) for name in names}
+    if everybody:
+        locks |= {(LOCKS["c"], bucket) for bucket in range(BUCKETS)}
+    if not locks:
         return
-    locks = sorted({lock_of(name) for name in names})
+    _hold_back(locks)
+    if everybody:
+        # Asked only now that they are held: who comes into a cohort that is not seen here comes
+        # later, and until this has ended nothing is kept about them.
+        every = Cohort.objects.order_by("pk").values_list("pk", flat=True)
+        names += [record.cohort_key(cohort) for cohort in (NO_COHORT, *every)]
     with connection.cursor() as cursor:
-        # Shared: writers do not wait for each other. A reader that finds it held keeps nothing.
-        cursor.execute(LOCK, [[kind for kind, _ in locks], [bucket for _, bucket in locks]])
         # Only then: a reader under an epoch that begins after this look finds the lock held.
         cursor.execute("SELECT epoch, server FROM portal_fence")
         epoch, server = cursor.fetchone()
@@ -72,6 +82,14 @@ def policy_changing(*, subject: int = 0, cohorts: Collection[int] = ()) -> None:
     for start in range(0, len(names), MOST_AT_ONCE):
         _mark(epoch, server, names[start : start + MOST_AT_ONCE])
     transaction.on_commit(partial(_speaker().tell, names))
+
+
+def _hold_back(locks: Collection[tuple[int, int]]) -> None:
+    """Let readers keep nothing under these locks until this transaction has ended."""
+    kinds, buckets = zip(*sorted(locks), strict=True)
+    with connection.cursor() as cursor:
+        # Shared: writers do not wait for each other. A reader that finds one held keeps nothing.
+        cursor.execute(LOCK, [list(kinds), list(buckets)])
 
 
 def _mark(epoch: str, server: str, names: list[str]) -> None:

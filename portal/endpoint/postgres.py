@@ -27,6 +27,8 @@ LOOK: Final = f"""
 SELECT {holders.COLUMNS}, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.lease_until,
        coalesce(c.revision, 0), i.personal_revision,
        i.personal_revision = p.revision AND i.cohort_policy_id IS NOT DISTINCT FROM c.id
+         AND i.switches = ARRAY(SELECT id FROM consent_killswitch
+                                WHERE released_at IS NULL ORDER BY id)
          AND i.issued_at >= (SELECT coalesce(max(policies_since), '-infinity')
                              FROM portal_keymanifest)
 FROM {holders.TABLES}
@@ -35,7 +37,7 @@ LEFT JOIN LATERAL (
   SELECT id, revision FROM consent_cohortpolicy
   WHERE cohort_id = s.cohort_id ORDER BY revision DESC LIMIT 1) c ON true
 LEFT JOIN LATERAL (
-  SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id
+  SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id, switches
   FROM consent_issuedpolicy WHERE agent_id = a.id ORDER BY version DESC LIMIT 1) i ON true
 WHERE t.sha256 = %s
 """  # noqa: S608  constants

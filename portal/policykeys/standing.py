@@ -18,7 +18,6 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import hooks, selectors
-from consent.models import Cohort
 from portal import keys
 from portal.policykeys import halves, manifest, succession
 from portal.policykeys.manifest import Manifest, Request, VouchedKey
@@ -31,7 +30,6 @@ LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 ROOT_FILE: Final = "policy-root.pem"
 SIGNED_HERE: Final = timedelta(days=30)
 RENEWED_BEFORE: Final = timedelta(days=10)
-NO_COHORT: Final = 0
 SYSTEM: Final = Actor.system("policy")
 
 
@@ -201,8 +199,7 @@ def _take(token: str, *, actor: Actor, other_root: bool = False) -> Manifest:
         policies_since=datetime.fromtimestamp(now + 1, UTC) if revokes else None,
     )
     if revokes:
-        cohorts = Cohort.objects.values_list("pk", flat=True)
-        hooks.policy_changing(cohorts={NO_COHORT, *cohorts})
+        hooks.policy_changing(everybody=True)
     ledger.append(
         events.PolicyKeysVouched(
             version=new.version,

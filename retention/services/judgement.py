@@ -174,6 +174,8 @@ def standing_for(subject: Subject, policy: IssuedPolicy | None, manifest: Manife
         covered=covered,
         paused=consent.paused_between(subject, manifest.captured_from, manifest.captured_until),
         struck=consent.struck_between(subject, manifest.captured_from, manifest.captured_until),
+        # One that is pulled while we judge is not seen here, and need not be: what we judge was
+        # handed in before, so all of it was captured before.
         stopped=consent.stopped_between(
             manifest.purpose, manifest.captured_from, manifest.captured_until
         ),
