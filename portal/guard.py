@@ -53,6 +53,7 @@ TABLES: Final = (
     _final("consent_overriderevocation"),
     _final("consent_adoptedrule"),
     Table("consent_setting"),
+    Table("consent_retentionconflict", app="SELECT, INSERT, UPDATE (ended_at)"),
     Table("consent_proposal"),
     _final("consent_proposalvote"),
     Table("consent_councilseat"),

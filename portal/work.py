@@ -35,6 +35,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "proposals": consent.apply_due_proposals,
         "rules": lambda: _at_now(consent.adopt_first_rules, consent.follow_rules),
         "cohorts": lambda: _at_now(consent.place_turned, consent.refresh_turned),
+        "conflicts": lambda: _at_now(consent.follow_conflicts),
         "departures": lambda: _at_now(consent.settle_departures),
         "keys": lambda: _at_now(standing.renew, rotate.erase_spent),
         "terms": retention.tighten_due,

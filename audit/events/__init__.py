@@ -51,6 +51,8 @@ from audit.events.bounds import (
     OverrideRevoked,
     PurposeChanged,
     PurposePublished,
+    RetentionConflictEnded,
+    RetentionConflictRaised,
     RulesAdopted,
     SettingChanged,
 )
@@ -192,6 +194,8 @@ __all__ = [
     "ReportDownloaded",
     "ReportRendered",
     "ReportRequested",
+    "RetentionConflictEnded",
+    "RetentionConflictRaised",
     "RoleGranted",
     "RoleRemoved",
     "RulesAdopted",

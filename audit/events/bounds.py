@@ -183,6 +183,32 @@ class RulesAdopted(Event):
 
 
 @event
+class RetentionConflictRaised(Event):
+    """A law asks to keep something for longer than a purpose may keep recordings: people decide."""
+
+    type = "conflict.raised"
+    title = "Minimum period above a cap"
+
+    jurisdictions: tuple[str, ...]
+    purpose: str
+    floor_days: int
+    cap_days: int
+
+
+@event
+class RetentionConflictEnded(Event):
+    """A minimum period is above that cap no longer, or nobody is concerned any more."""
+
+    type = "conflict.ended"
+    title = "Minimum period above a cap no longer"
+
+    jurisdictions: tuple[str, ...]
+    purpose: str
+    floor_days: int
+    cap_days: int
+
+
+@event
 class SettingChanged(Event):
     """A setting of the whole organisation was changed."""
 

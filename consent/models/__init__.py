@@ -19,6 +19,7 @@ from consent.models.cohorts import (
     PersonalPolicy,
     RecordedRegistry,
 )
+from consent.models.conflicts import RetentionConflict
 from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause
 from consent.models.proposals import (
     CouncilSeat,
@@ -66,6 +67,7 @@ __all__ = [
     "Purpose",
     "RecordedRegistry",
     "RecordedRulebook",
+    "RetentionConflict",
     "Setting",
     "SignalOverride",
     "Strike",

@@ -90,6 +90,13 @@ def attention(at: datetime, units: Collection[str] | None = None) -> list[Attent
     return sorted(found, key=lambda one: (order[one.severity], one.due or today, one.matter))
 
 
+def conflicts(at: datetime) -> list[Attention]:
+    """Return the minimum periods in force that day which are longer than a cap."""
+    today = at.date()
+    found = _floors(rulebook(), list(_documents(today, None)), today)
+    return [one for one in found if one.due is None]
+
+
 def severity(due: date, today: date) -> Severity | None:
     """Return how urgent a day is; None where it is too far ahead to speak of."""
     left = (due - today).days

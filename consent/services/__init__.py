@@ -25,6 +25,7 @@ from consent.services.cohorts import (
     refresh_once,
     refresh_turned,
 )
+from consent.services.conflicts import follow_conflicts
 from consent.services.council import end_seat, give_seat
 from consent.services.decisions import (
     Pair,
@@ -82,6 +83,7 @@ __all__ = [
     "end_seat",
     "end_share",
     "enrol_agent",
+    "follow_conflicts",
     "follow_rules",
     "forget_last",
     "give_consent",

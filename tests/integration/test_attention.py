@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -414,3 +415,110 @@ def test_what_a_council_is_told_is_the_same_whatever_anybody_chose(database: Any
         world.subject = in_unit(world.another_subject(), "research").subject
         does(world)
         assert selectors.attention(at, ["sydney", "research"]) == before, does.__name__
+
+
+# --- a minimum period above a cap is a task on record ------------------------------------------
+
+
+SAID = ("jurisdictions", "purpose", "floor_days", "cap_days")
+
+
+def entries(database: Any) -> list[tuple[Any, ...]]:
+    """What the ledger says of conflicts, in order."""
+    rows = database.sql("SELECT type, body FROM audit_entry ORDER BY id")
+    found = [(kind, json.loads(bytes(body))) for kind, body in rows if "conflict." in kind]
+    return [(kind, *(said["data"][key] for key in SAID)) for kind, said in found]
+
+
+def test_a_minimum_above_a_cap_raises_a_task_once_in_the_ledger_and_on_the_page(
+    database: Any,
+) -> None:
+    from consent.models import RetentionConflict
+    from portal import work
+
+    world = factories.make_world("IN")
+    forget_looks()
+    begins = date(2027, 5, 13)
+    with time_machine.travel(midnight(begins) - timedelta(seconds=1)):
+        assert work._parts()["conflicts"]() == 0
+    with time_machine.travel(midnight(begins)):
+        assert work._parts()["conflicts"]() == 1
+        assert work._parts()["conflicts"]() == 0
+        forget_looks()
+        assert work._parts()["conflicts"]() == 0, "another process finds it raised"
+        page = signed_in("privacy_officer").get("/privacy/").content.decode()
+    assert "India (IN) asks to keep something for 365 days" in page
+    (row,) = RetentionConflict.objects.all()
+    assert (row.jurisdictions, row.purpose, row.ended_at) == (["IN"], world.purpose, None)
+    assert entries(database) == [("conflict.raised", ["IN"], "train-agents", 365, 60)]
+
+    with time_machine.travel(midnight(begins) + timedelta(days=1), tick=False):
+        leave(world.subject)
+        assert work._parts()["conflicts"]() == 1
+    row.refresh_from_db()
+    assert row.ended_at == midnight(begins) + timedelta(days=1)
+    assert entries(database)[1] == ("conflict.ended", ["IN"], "train-agents", 365, 60)
+
+
+def leave(subject: Any) -> None:
+    from consent.models import Subject
+
+    Subject.objects.filter(pk=subject.pk).update(departed_at=timezone.now() - timedelta(days=900))
+    forget_looks()
+
+
+def forget_looks() -> None:
+    from consent.services import conflicts
+
+    conflicts._looked.clear()
+
+
+def test_another_cap_is_another_task(database: Any) -> None:
+    from consent.services.conflicts import follow_conflicts
+    from consent.services.purposes import change_purpose
+
+    world = factories.make_world("IN")
+    forget_looks()
+    day = midnight(date(2027, 6, 1))
+    follow_conflicts(at=day)
+
+    change_purpose(purpose=world.purpose, fields={"retention_days": 30}, actor=factories.OFFICER)
+    follow_conflicts(at=day)
+
+    assert [(row[0], row[4]) for row in entries(database)] == [
+        ("conflict.raised", 60),
+        ("conflict.raised", 30),
+        ("conflict.ended", 60),
+    ]
+
+
+def test_who_moves_there_raises_it_though_no_rule_changed(database: Any) -> None:
+    from consent import services
+    from consent.services.conflicts import follow_conflicts
+
+    world = factories.make_world("IN")
+    forget_looks()
+    day = midnight(date(2027, 6, 1))
+    services.record_fact(
+        subject=world.subject, kind="work_location", value="IE", valid_from=TODAY, source="test",
+        actor=factories.OFFICER,
+    )  # fmt: skip
+    assert follow_conflicts(at=day) == 0
+
+    world.another_subject("IN")
+
+    assert follow_conflicts(at=day) == 1
+
+
+def test_the_database_lets_no_task_be_altered_or_end_unsaid(database: Any) -> None:
+    import psycopg
+
+    from consent.services.conflicts import follow_conflicts
+
+    factories.make_world("IN")
+    forget_looks()
+    follow_conflicts(at=midnight(date(2027, 6, 1)))
+
+    for change in ("ended_at = now()", "floor_days = 400"):
+        with pytest.raises(psycopg.Error):
+            database.sql(f"UPDATE consent_retentionconflict SET {change}")
