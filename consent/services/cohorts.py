@@ -55,15 +55,17 @@ def place_in_cohort(subject: Subject, *, at: datetime, since: datetime | None = 
 
 
 @transaction.atomic
-def place_if_turned(subject: Subject, *, at: datetime) -> bool:
+def place_if_turned(subject: Subject, *, at: datetime, wait: bool = True) -> bool:
     """Move the subject for each day that has come on which a fact begins or ends.
 
     Day by day, so that the moves are on record as they were, and what is held takes the
-    strictest of all the rules it came under. Returns whether a day had come.
+    strictest of all the rules it came under. Returns whether a day had come. Without `wait` nobody
+    is moved while what is shared is being changed, and False is returned.
     """
     if not Subject.objects.filter(pk=subject.pk, turns_on__lte=at.date()).exists():
         return False
-    _lock_for_move(subject, at=at)
+    if not _lock_for_move(subject, at=at, wait=wait):
+        return False
     locked = Subject.objects.select_for_update().get(pk=subject.pk)
     while locked.turns_on and locked.turns_on <= at.date():
         day = selectors.midnight(locked.turns_on)
@@ -71,13 +73,12 @@ def place_if_turned(subject: Subject, *, at: datetime) -> bool:
     return True
 
 
-def _lock_for_move(subject: Subject, *, at: datetime) -> None:
+def _lock_for_move(subject: Subject, *, at: datetime, wait: bool) -> bool:
     """Lock what is shared before the subject's row: for oneself if a cohort is to be made."""
     key = digest(selectors.cohort_facts(subject, at=at))
     if Cohort.objects.filter(digest=key, policies__isnull=False).exists():
-        no_change_meanwhile()
-    else:
-        one_change_at_a_time()
+        return no_change_meanwhile(wait=wait)
+    return one_change_at_a_time(wait=wait)
 
 
 def place_turned(*, at: datetime, limit: int = 100) -> int:

@@ -13,21 +13,23 @@ from consent.models import Purpose
 SHARED_HALVES: Final = 7_215_003
 
 
-def one_change_at_a_time() -> None:
+def one_change_at_a_time(*, wait: bool = True) -> bool:
     """Let nobody else compute what is shared, or rely on it, until this transaction ends.
 
     Two changes at once must not each write a document without the other's, and a cohort that is
-    only being made must not be left out of a refresh.
+    only being made must not be left out of a refresh. Without `wait`, returns False where it cannot
+    be had at once.
     """
-    _lock("SELECT pg_advisory_xact_lock(%s)")
+    return _lock("advisory_xact_lock", wait=wait)
 
 
-def no_change_meanwhile() -> None:
+def no_change_meanwhile(*, wait: bool = True) -> bool:
     """Rely on what is shared until this transaction ends; whoever changes it waits for that.
 
-    So nobody comes under rules, or hands something in under them, that are being replaced.
+    So nobody comes under rules, or hands something in under them, that are being replaced. Without
+    `wait`, returns False where it cannot be had at once.
     """
-    _lock("SELECT pg_advisory_xact_lock_shared(%s)")
+    return _lock("advisory_xact_lock_shared", wait=wait)
 
 
 def locked_purpose(pk: int) -> Purpose:
@@ -38,6 +40,10 @@ def locked_purpose(pk: int) -> Purpose:
     return Purpose.objects.select_for_update(no_key=True).get(pk=pk)
 
 
-def _lock(statement: str) -> None:
+def _lock(name: str, *, wait: bool) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [SHARED_HALVES])
+        if wait:
+            cursor.execute(f"SELECT pg_{name}(%s)", [SHARED_HALVES])
+            return True
+        cursor.execute(f"SELECT pg_try_{name}(%s)", [SHARED_HALVES])
+        return bool(cursor.fetchone()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from tests import factories
@@ -123,6 +123,44 @@ def test_a_withdrawal_waits_neither_for_new_rules_nor_behind_who_does(database: 
     world.subject.refresh_from_db()
     assert world.subject.cohort
     assert world.subject.cohort.facts["jurisdictions"] == ["GB"]
+
+
+def test_a_policy_waits_for_no_change_of_rules_though_its_person_moves_that_day(
+    database: Any,
+) -> None:
+    from consent import services
+
+    world = factories.make_world("IE")
+    world.say_yes()
+    agent = factories.make_agent(world.subject)
+    tomorrow = TODAY + timedelta(days=1)
+    services.record_fact(
+        subject=world.subject,
+        kind="work_location",
+        value="GB",
+        valid_from=tomorrow,
+        source="test",
+        actor=factories.OFFICER,
+    )
+    here = world.subject.cohort_id
+    at = datetime.combine(tomorrow, time(), tzinfo=UTC)
+    issued: list[Any] = []
+
+    with under_way(lambda: agree("A")):
+        asking = threading.Thread(
+            target=_closing(lambda: issued.append(services.issue_policy(agent=agent, at=at)))
+        )
+        asking.start()
+        asking.join(LONG / 2)
+        assert not asking.is_alive()
+
+        world.subject.refresh_from_db()
+        assert world.subject.cohort_id == here, "not moved yet"
+        assert issued[0].policy.allow == {}, "and decided by where they work that day"
+
+    services.issue_policy(agent=agent, at=at)
+    world.subject.refresh_from_db()
+    assert world.subject.cohort_id != here
 
 
 def test_what_is_handed_in_while_terms_shorten_is_not_left_out(database: Any, store: Any) -> None:

@@ -243,6 +243,18 @@ def test_a_released_switch_brings_back_the_policy_from_before(
     assert portal.poll(machine.token, before).status == 304
 
 
+def test_a_second_switch_that_changes_no_answer_is_known_to_the_next_policy(
+    world: factories.World, machine: Machine
+) -> None:
+    pull(world.purpose)
+    assert machine.allowed() == set()
+
+    pull(None)
+
+    assert machine.allowed() == set()
+    assert machine.is_in_force()
+
+
 # --- a process that dies -------------------------------------------------------------------------
 
 
