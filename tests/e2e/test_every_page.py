@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import keyboard
 from tests.e2e.browsing import DESKTOP, NARROW, PHONE, Person, browser
 from tests.e2e.installation import Installation, make_installation, remove
 
@@ -324,6 +325,37 @@ def test_the_keyboard_alone_stops_and_signs_out(
         person.page.keyboard.press("Enter")
         person.page.wait_for_url("**/accounts/logout/")
         person.close()
+
+
+def test_the_keyboard_alone_withdraws_removes_stops_and_approves(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    employee = json.loads(installation.python("-m", "tests.e2e.fill", "1"))
+    second = "second@northwind.example"
+    grants = ("--role", "privacy_officer", "--works-in", "DE")
+    said = installation.python("manage.py", "appoint", second, "--name", "Alex Rau", *grants)
+    password = said.partition("shown this once: ")[2].strip()
+    with browser() as chromium:
+        sam = Person(chromium, installation.url)
+        sam.sign_in(employee["email"], employee["password"])
+        keyboard.takes_back_every_yes(sam)
+        keyboard.removes_a_machine(sam)
+        sam.close()
+        kim, alex = (Person(chromium, installation.url) for _ in range(2))
+        kim.sign_in(people["officer"], people["password"])
+        alex.sign_in(second, password)
+        proposal = keyboard.proposes_to_keep_shorter(kim)
+        keyboard.approves(alex, proposal)
+        keyboard.pulls_the_kill_switch(kim)
+        keyboard.agrees_to_release(kim, "You agreed to release it.")
+        keyboard.agrees_to_release(alex, "Nothing is stopped.")
+        kim.close()
+        alex.close()
+    assert installation.sql(
+        "SELECT a.standing FROM consent_agent a JOIN portal_user u USING (subject_id)"
+        f" WHERE u.email = '{employee['email']}'"
+    ) == [("revoked",)]
+    assert installation.sql("SELECT 1 FROM consent_killswitch WHERE released_at IS NULL") == []
 
 
 def test_after_wrong_input_the_focus_is_on_what_is_wrong(
