@@ -65,9 +65,9 @@ class SlowStore:
                 head = b""
                 while b"\r\n\r\n" not in head:
                     head += connection.recv(1)
-                self.begun.set()
                 while connection.recv(1):
                     self.taken += 1
+                    self.begun.set()
                     self.go_on.wait(1)
                     while self.go_on.is_set() and (more := connection.recv(65536)):
                         self.taken += len(more)
