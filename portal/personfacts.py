@@ -19,9 +19,10 @@ from audit.ledger import Actor
 from consent import services
 from consent.exceptions import NotKnownHere, PlaceUnknown
 from consent.models import Subject, SubjectFact
+from consent.policy.clocks import days_at
 from consent.policy.factsfile import YEARS
 from consent.rules import rulebook
-from consent.selectors.facts import cohort_facts, midnight, next_turn
+from consent.selectors.facts import cohort_facts, next_turn
 from portal.models import User
 
 KINDS: Final[dict[str, str | Promise]] = {
@@ -48,7 +49,11 @@ class FactForm(forms.Form):
         max_length=80,
         help_text=_("A place by its code in the rules, such as DE or US-CA."),
     )
-    valid_from = forms.DateField(label=_("From"), widget=DAY)
+    valid_from = forms.DateField(
+        label=_("From"),
+        widget=DAY,
+        help_text=_("A day begins and ends at midnight in the places of the person."),
+    )
     valid_until = forms.DateField(label=_("Until (not included)"), widget=DAY, required=False)
     source = forms.RegexField(
         label=_("Source"),
@@ -134,13 +139,16 @@ def turns(subject: Subject, *, at: datetime) -> list[Turn]:
     found: list[Turn] = []
     for _step in range(MOST_TURNS):
         facts = cohort_facts(subject, at=at)
-        turn = Turn(at.date(), tuple(facts["jurisdictions"]), tuple(facts["sites"]))
+        today = days_at(facts["jurisdictions"], at)[-1]
+        turn = Turn(today, tuple(facts["jurisdictions"]), tuple(facts["sites"]))
+        if found and found[-1].day == today:
+            found.pop()  # the hours in which a day has begun in one of the places only
         if not found or (turn.places, turn.sites) != (found[-1].places, found[-1].sites):
             found.append(turn)
         ahead = next_turn(subject, at=at)
         if ahead is None:
             break
-        at = midnight(ahead)
+        at = ahead
     return found
 
 

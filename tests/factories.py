@@ -12,6 +12,7 @@ from audit.ledger import Actor
 from consent import selectors, services
 from consent.models import Agent, App, IssuedPolicy, Notice, PersonalPolicy, Purpose, Subject
 from consent.notices import REQUIRED_SECTIONS
+from consent.policy.clocks import last_midnight
 from consent.policy.evaluate import Decision
 from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Signal
 from consent.rules import rulebook
@@ -36,6 +37,11 @@ A_YEAR = _a_year()
 def sections(text: str = "Plain words.") -> dict[str, str]:
     """A notice text that has every required section."""
     return {code: text for code, _ in REQUIRED_SECTIONS}
+
+
+def midnight(day: date, place: str = "IE") -> datetime:
+    """When a day has begun everywhere in a place, by default in Ireland."""
+    return last_midnight([place], day)
 
 
 @dataclass

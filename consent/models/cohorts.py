@@ -9,15 +9,15 @@ class Cohort(models.Model):
 
     digest = models.CharField(max_length=64, unique=True)
     facts = models.JSONField()
-    # The next day on which something shared begins or ends by itself.
-    turns_on = models.DateField(null=True)
+    # When something shared begins or ends next by itself, by the clocks of the places.
+    turns_at = models.DateTimeField(null=True)
     # A digest of what the newest revision was made with: the rules, and the form of documents.
     rulebook = models.CharField(max_length=64, default="", blank=True)
 
     class Data:
         personal: set[str] = set()
         pseudonymous: set[str] = set()
-        plain = {"id", "digest", "facts", "turns_on", "rulebook"}
+        plain = {"id", "digest", "facts", "turns_at", "rulebook"}
 
     def __str__(self) -> str:
         return self.digest[:12]

@@ -16,23 +16,24 @@ class Subject(models.Model):
     )
     # Position of the newest consent event: taken under this row's lock, so that it never repeats.
     position = models.PositiveIntegerField(default=0)
-    # The next day on which a fact begins or ends; on it the cohort must be looked at anew.
-    turns_on = models.DateField(null=True)
+    # When a fact begins or ends next, by the clocks of their places: then the cohort must be looked
+    # at anew.
+    turns_at = models.DateTimeField(null=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
     # From when on the person is no longer of the organisation, ahead or past; `Departure` has why.
     departed_at = models.DateTimeField(null=True)
 
     class Data:
-        personal = {"language", "turns_on"}
+        personal = {"language", "turns_at"}
         pseudonymous = {"ref", "departed_at"}
         plain = {"id", "cohort", "position", "recorded_at"}
 
     class Meta:
         indexes = [
             models.Index(
-                fields=["turns_on"],
+                fields=["turns_at"],
                 name="subject_turns",
-                condition=models.Q(turns_on__isnull=False),
+                condition=models.Q(turns_at__isnull=False),
             ),
         ]
         constraints = [

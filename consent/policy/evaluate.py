@@ -52,6 +52,23 @@ class Decision:
         """Say whether capture is allowed."""
         return not self.reasons
 
+    def and_also(self, other: "Decision") -> "Decision":
+        """Return what is left where both must permit: reasons of either, and the shorter term.
+
+        Of a reason that both give, the words of the other stand, which is about a later day.
+        """
+        if self == other:
+            return self
+        reasons = {(reason.code, reason.detail, _what(reason)): reason for reason in self.reasons}
+        reasons |= {(reason.code, reason.detail, _what(reason)): reason for reason in other.reasons}
+        terms = (self.retention_days, other.retention_days)
+        kept = [days for days in terms if days is not None]
+        return Decision(
+            tuple(sorted(reasons.values(), key=_place)),
+            min(kept) if kept and not reasons else None,
+            other.pack_version,
+        )
+
     @property
     def codes(self) -> tuple[str, ...]:
         """Return the reasons as an answer lists them, such as `no_consent:refused`."""
@@ -165,6 +182,11 @@ class _Case:
             *self.law_reasons[codes],
             *self.signal_reasons[codes, signal],
         )
+
+
+def _what(reason: Reason) -> object:
+    """Return which agreement a reason is about: it is given once for each."""
+    return dict(reason.params).get("agreement")
 
 
 def _place(reason: Reason) -> tuple[int, str]:

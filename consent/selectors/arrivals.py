@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from consent.models import CohortPolicy, SubjectFact
+from consent.policy.clocks import days_at
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook_of
-from consent.selectors.documents import said_by
+from consent.selectors.documents import clocked_by, said_by
 
 Under = tuple[Collection[str], Rulebook]
 """Somebody's jurisdictions, and the rules that hold there."""
@@ -34,13 +35,18 @@ class Stay:
 
 
 def arrivals(
-    people: Mapping[int, Under], *, on: date, recorded_by: datetime | None = None
+    people: Mapping[int, Under],
+    *,
+    on: date,
+    places: Collection[str],
+    recorded_by: datetime | None = None,
 ) -> dict[int, date]:
     """Return for each subject the last day on which they came under rules with a notice period.
 
     Who is under none is left out. A stay without a gap is one stay, whichever facts say so; where
     no fact tells since when, it is since that very day. A fact that is dated back counts from the
-    day it was recorded. With `recorded_by` nothing counts that was recorded only after it.
+    day it was recorded, by the clocks of `places`. With `recorded_by` nothing counts that was
+    recorded only after it.
     """
     asked = {
         subject: codes
@@ -54,7 +60,7 @@ def arrivals(
         subject__in=asked, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
     )
     for fact in rows:
-        if stay := _stay(fact, recorded_by):
+        if stay := _stay(fact, places, recorded_by):
             for row in people[fact.subject_id][1].lineage(fact.value):
                 stays[fact.subject_id].setdefault(row.code, []).append(stay)
     return {
@@ -71,14 +77,19 @@ def arrivals_in(
     With `past` by what was recorded at that instant.
     """
     shared = {subject: said_by(policy) for subject, policy in people.items()}
-    return arrivals(
-        {
-            subject: (document["jurisdictions"], rulebook_of(document.get("rulebook")))
-            for subject, document in shared.items()
-        },
-        on=at.date(),
-        recorded_by=at if past else None,
-    )
+    by_places: dict[frozenset[str], dict[int, Under]] = {}
+    for subject, document in shared.items():
+        under = document["jurisdictions"], rulebook_of(document.get("rulebook"))
+        by_places.setdefault(clocked_by(document), {})[subject] = under
+    recorded_by = at if past else None
+    return {
+        subject: since
+        for places, some in by_places.items()
+        # What begins in one of the places has begun for this: the last day that it is there.
+        for subject, since in arrivals(
+            some, on=days_at(places, at)[-1], places=places, recorded_by=recorded_by
+        ).items()
+    }
 
 
 def with_notice_period(jurisdictions: Iterable[str], rules: Rulebook) -> frozenset[str]:
@@ -94,7 +105,7 @@ def longest_notice(jurisdictions: Iterable[str], rules: Rulebook) -> int:
     return max((row.own.notice_days for row in rows), default=0)
 
 
-def _stay(fact: SubjectFact, recorded_by: datetime | None) -> Stay | None:
+def _stay(fact: SubjectFact, places: Collection[str], recorded_by: datetime | None) -> Stay | None:
     """Return a fact's days; None where nobody knew of it by then.
 
     Whose end was recorded later than its day was known to go on until then.
@@ -106,9 +117,9 @@ def _stay(fact: SubjectFact, recorded_by: datetime | None) -> Stay | None:
         end = end_known = None
     else:
         end = fact.valid_until
-    known_end = max(end, end_known.date()) if end and end_known else end
+    known_end = max(end, days_at(places, end_known)[-1]) if end and end_known else end
     begun = fact.valid_from
-    return Stay(Span(begun, end), Span(max(begun, known.date()), known_end))
+    return Stay(Span(begun, end), Span(max(begun, days_at(places, known)[-1]), known_end))
 
 
 def told_since(stays: Iterable[Stay], on: date) -> date:

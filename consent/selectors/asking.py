@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from consent.models import Subject
 from consent.policy.asking import quiet_until
+from consent.policy.clocks import local_days
 from consent.policy.types import ConsentState
 from consent.rules import rulebook_of
 from consent.selectors.choices import standing_consents
@@ -19,10 +20,11 @@ def not_asked_before(subject: Subject, *, at: datetime) -> dict[str, date]:
     cohort = cohort_of(subject, at=at)
     policy = current_cohort_policies([cohort.pk]).get(cohort.pk) if cohort else None
     shared = said_by(policy)
-    law = rulebook_of(shared.get("rulebook")).law(shared["jurisdictions"], at.date())
+    today = local_days(shared["jurisdictions"], at)[0]
+    law = rulebook_of(shared.get("rulebook")).law(shared["jurisdictions"], today.day)
     found = {}
     for code, event in standing_consents(subject).items():
-        day = quiet_until(ConsentState(event.state), event.event_time.date(), law.bounds)
-        if day is not None and at.date() < day:
+        day = quiet_until(ConsentState(event.state), today.latest(event.event_time), law.bounds)
+        if day is not None and today.day < day:
             found[code] = day
     return found

@@ -1,7 +1,7 @@
 """What a person decided, as a fold of the events: the newest one per purpose is what stands."""
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from consent.models import (
     AllowlistEntry,
@@ -12,6 +12,7 @@ from consent.models import (
     Purpose,
     Subject,
 )
+from consent.policy.clocks import days_at, first_midnight
 from consent.policy.evaluate import consent_ends
 from consent.policy.types import NEVER_CATEGORIES, ConsentState, Signal
 from consent.rules import rulebook_of
@@ -151,6 +152,8 @@ def consent_valid_until(subject: Subject, at: datetime) -> datetime | None:
     """Return when a yes given at `at` lapses by itself; None where no law of the places ends it."""
     policy = subject.cohort.policies.order_by("-revision").first() if subject.cohort else None
     shared = said_by(policy)
-    bounds = rulebook_of(shared.get("rulebook")).law(shared["jurisdictions"], at.date()).bounds
-    ends = consent_ends(at.date(), bounds) if bounds else None
-    return datetime.combine(ends, time.min, tzinfo=UTC) if ends else None
+    places = shared["jurisdictions"]
+    today = days_at(places, at)[0]
+    bounds = rulebook_of(shared.get("rulebook")).law(places, today).bounds
+    ends = consent_ends(today, bounds) if bounds else None
+    return first_midnight(places, ends) if ends else None

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,11 +20,12 @@ from consent.models import (
     Purpose,
     SignalOverride,
 )
+from consent.policy.clocks import days_at, midnights
 from consent.policy.hours import WorkingHours
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import DataOf
 from consent.rules import rulebook
-from consent.selectors.agreements import Agreements, People, by_speaking, site_key
+from consent.selectors.agreements import Agreements, People, by_speaking, is_about, site_key
 from consent.selectors.choices import current_notice
 from consent.selectors.documents import FORM, current_cohort_policies
 from consent.selectors.places import with_those_above
@@ -95,10 +96,12 @@ def cohort_document(
 
     Evidence, agreements and exceptions stand in it with their days; whoever reads it looks at the
     day. Only `kept`, how long what is recorded may be kept, and `ended`, by when what is held for
-    a retired purpose must be gone, are worked out for the day of `at`.
+    a retired purpose must be gone, are worked out for `at`: the shortest of each day that it then
+    is in the places.
     """
     shared = shared or published()
     about = _about(cohort, shared)
+    days = days_at(about.jurisdictions, at)
     document: dict[str, Any] = {
         "form": FORM,
         "jurisdictions": about.jurisdictions,
@@ -110,9 +113,11 @@ def cohort_document(
         "purposes": {
             inputs.purpose.code: _purpose(inputs, about, shared) for inputs in shared.purposes
         },
-        "ended": ends_of(about.jurisdictions, shared.retired, shared.rules, at.date()),
+        "ended": _least(
+            ends_of(about.jurisdictions, shared.retired, shared.rules, day) for day in days
+        ),
     }
-    reached = {EVERYBODY, *about.people.places, *(SITE + site for site in about.people.sites)}
+    reached = {EVERYBODY, *about.people.places, *(SITE + site for site in about.anywhere.sites)}
     own = [
         entry
         for whom, hours in shared.hours.items()
@@ -122,8 +127,19 @@ def cohort_document(
     for purpose in document["purposes"].values():
         if own:
             purpose["hours"] = own
-        purpose["kept"] = kept_days(about.jurisdictions, purpose, shared.rules, at.date())
+        purpose["kept"] = _least(
+            kept_days(about.jurisdictions, purpose, shared.rules, day) for day in days
+        )
     return document
+
+
+def _least(found: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return of each thing the least that any table says of it."""
+    least: dict[str, int] = {}
+    for table in found:
+        for key, value in table.items():
+            least[key] = min(value, least.get(key, value))
+    return least
 
 
 def stored(document: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -139,6 +155,9 @@ class _About:
     jurisdictions: list[str]
     works_in: list[str]
     people: People
+    anywhere: People
+    """The same with sites where they are on one of two days that it is now: agreements there bind
+    them, and speak for nobody."""
     bound: list[Agreement]
     """The agreements about these people, whatever their purposes and days."""
     at_other_sites: list[Agreement]
@@ -149,13 +168,17 @@ class _About:
 
 def _about(cohort: Cohort, shared: Published) -> _About:
     jurisdictions = cohort.facts["jurisdictions"]
-    people = People.of(jurisdictions, cohort.facts["sites"], shared.rules)
+    sites = cohort.facts["sites"]
+    people = People.of(jurisdictions, sites, shared.rules)
+    passing = cohort.facts.get("sites_of_one_day", ())
+    anywhere = People.of(jurisdictions, (*sites, *passing), shared.rules) if passing else people
     named = {code for app in shared.apps.values() for code in app["agreements_of_others"]}
     return _About(
         jurisdictions=jurisdictions,
         works_in=cohort.facts.get("works_in", jurisdictions),
         people=people,
-        bound=shared.agreements.about(people),
+        anywhere=anywhere,
+        bound=shared.agreements.about(anywhere),
         at_other_sites=shared.agreements.at_other_sites(people),
         others=[row for row in shared.agreements.rows if row.code in named],
     )
@@ -166,9 +189,13 @@ def made_with(rules: Rulebook) -> str:
     return hashlib.sha256(f"{FORM} {rules.digest}".encode()).hexdigest()
 
 
-def next_shared_turn(document: Mapping[str, Any], rules: Rulebook, *, at: datetime) -> date | None:
-    """Return the next day on which something shared changes by itself; None when nothing does."""
-    return min((day for day in turning_days(document, rules) if day > at.date()), default=None)
+def next_shared_turn(
+    document: Mapping[str, Any], rules: Rulebook, *, at: datetime
+) -> datetime | None:
+    """Return when something shared changes next by itself; None when nothing does."""
+    places, days = document["jurisdictions"], set(turning_days(document, rules))
+    turns = (turn for day in days for turn in midnights(places, day))
+    return min((turn for turn in turns if turn > at), default=None)
 
 
 def is_shortened(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -240,9 +267,9 @@ def _inputs(purpose: Purpose) -> PurposeInputs:
             "title": purpose.title,
             "retention_days": purpose.retention_days,
             "notice_version": notice.version if notice else None,
-            "notice_on": _day(
-                notice.published_at.date() if notice and notice.published_at else None
-            ),
+            "notice_at": notice.published_at.isoformat()
+            if notice and notice.published_at
+            else None,
             "allowlist": _allowlist(purpose),
         },
         evidence=tuple(evidence.order_by("pk")),
@@ -261,7 +288,11 @@ def _purpose(inputs: PurposeInputs, about: _About, shared: Published) -> dict[st
     return {
         **inputs.terms,
         "gates": list(_evidence_for(inputs, about, shared)),
-        "agreements": [_agreement(row, about, shared) for row in bound],
+        # One of a site of one of two days speaks for no place.
+        "agreements": [
+            _agreement(row, about, shared) | ({} if is_about(row, about.people) else {"places": []})
+            for row in bound
+        ],
         # Those about the same people that name other purposes only, and those about their places
         # that name other sites only.
         "silent_agreements": [

@@ -36,14 +36,14 @@ class Day:
 
 
 # With the purpose itself: as long as it is held no other one can have its identity.
-_known: Final[dict[int, tuple[Purposed, date, Day]]] = {}
+_known: Final[dict[tuple[int, date], tuple[Purposed, Day]]] = {}
 
 
 def day_in(purpose: Purposed, today: date) -> Day:
     """Return what the purpose says on that day."""
-    known = _known.get(id(purpose))
-    if known and known[0] is purpose and known[1] == today:
-        return known[2]
+    known = _known.get((id(purpose), today))
+    if known and known[0] is purpose:
+        return known[1]
     found = Day(
         evidence=evidence_of(purpose),
         signed_off=signed_off(purpose, today),
@@ -53,5 +53,5 @@ def day_in(purpose: Purposed, today: date) -> Day:
     )
     if len(_known) >= KEPT:
         _known.clear()
-    _known[id(purpose)] = purpose, today, found
+    _known[id(purpose), today] = purpose, found
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,19 +15,27 @@ from consent.models import (
     Subject,
 )
 from consent.policy.bounds import AnySignal
+from consent.policy.clocks import local_days, midnights
 from consent.policy.evaluate import Decision, evaluate_many, next_change
 from consent.policy.facts import ACTIVE, AppFacts, PersonFacts
 from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
-from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
+from consent.policy.types import CONTENT_SIGNALS, Signal
 from consent.rules import rulebook_of
 from consent.selectors.arrivals import arrivals_in
 from consent.selectors.choices import listings_of, standing_consents_of
-from consent.selectors.days import day_in
-from consent.selectors.documents import current_cohort_policies, said_by
-from consent.selectors.facts import cohort_key_of, midnight, next_turns
+from consent.selectors.corefacts import (
+    app_facts,
+    asked_pairs,
+    person_facts,
+    places_of_others_in,
+    schedules_on,
+    willing,
+)
+from consent.selectors.documents import clocked_by, current_cohort_policies, said_by
+from consent.selectors.facts import cohort_key_of, next_turns
 from consent.selectors.pauses import paused_at, paused_now
-from consent.selectors.shared import agreements_of_others, dated_in, day_of, lifted_signals
+from consent.selectors.shared import dated_in
 from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import PairDecision, Verdicts
 
@@ -43,8 +51,8 @@ class Standing:
     paused: bool
     agent: str
     """The standing of the machine; without one, of some machine in good standing."""
-    turns_on: date | None
-    """The next day on which a fact about the person begins or ends."""
+    turns_at: datetime | None
+    """When a fact about the person begins or ends next."""
     stops: Stops
     departs_at: datetime | None = None
     """When the person leaves the organisation, or left it."""
@@ -74,7 +82,7 @@ def nobody_in(
         acknowledged=frozenset(),
         paused=False,
         agent=ACTIVE,
-        turns_on=None,
+        turns_at=None,
         departs_at=departs_at,
         arrived=arrived,
         stops=stops,
@@ -127,7 +135,7 @@ def standings_for(
             acknowledged=acknowledged[subject.pk],
             paused=subject.pk in paused,
             agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
-            turns_on=turns.get(subject.pk),
+            turns_at=turns.get(subject.pk),
             departs_at=subject.departed_at,
             arrived=arrived.get(subject.pk),
             stops=stops,
@@ -148,9 +156,9 @@ def decide(standing: Standing, *, at: datetime) -> Verdicts:
     for asked in questions(standing, rules, at=at):
         if asked.hours:
             schedules[asked.code], hours[asked.code] = asked.schedules, asked.hours
-        apps = app_facts(shared, asked.purpose, at.date())
+        apps = app_facts(shared, asked.purpose, asked.days)
         pairs += answered(asked, apps, rules)
-        changes += changes_of(asked, apps, rules)
+        changes += (turn for turn in changes_of(asked, apps, rules) if turn > at)
     return Verdicts(
         pairs=tuple(pairs),
         cohort_policy=policy,
@@ -171,13 +179,28 @@ class Question:
 
     code: str
     purpose: Mapping[str, Any]
-    person: PersonFacts
+    persons: tuple[PersonFacts, ...]
+    """The facts, once for each day that it is now in one of the person's places."""
+    among_others: tuple[tuple[frozenset[str], tuple[PersonFacts, ...]], ...]
+    """Likewise where places of others count as well, and it is another day there."""
+    places: frozenset[str]
+    """The places by whose clocks a day of all this may begin or end."""
     chosen: frozenset[tuple[str, Signal]]
     lapsed: frozenset[tuple[str, Signal]]
     schedules: frozenset[Schedule]
     """The working hours that bind the purpose."""
     hours: State | None
     """How they stand; None where there are none."""
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Return the days that it is now in any of the places, the earliest first."""
+        return tuple(sorted({person.today for person in self.everybody}))
+
+    @property
+    def everybody(self) -> tuple[PersonFacts, ...]:
+        """Return the facts for each of the days, also where places of others count."""
+        return (*self.persons, *(one for _, persons in self.among_others for one in persons))
 
 
 def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[Question]:
@@ -188,14 +211,45 @@ def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[
         listings = listings_of(standing.events.values())
     for code, purpose in shared["purposes"].items():
         event = standing.events.get(code)
-        said = day_in(purpose, at.date())
-        bound = said.schedules if standing.in_hours is None else frozenset()
+        bound = schedules_on(shared, purpose, at) if standing.in_hours is None else frozenset()
         hours = _state_at(bound, at) if bound else None
-        person = person_facts(shared, code, event, standing, rules, at=at, hours=hours)
+        persons = _on_days(shared, code, standing, rules, at=at, hours=hours)
+        elsewhere = places_of_others_in(shared, purpose)
+        among_others = (
+            (codes, _on_days(shared, code, standing, rules, at=at, hours=hours, others=codes))
+            for codes in elsewhere
+        )
         chosen, lapsed = _still_asked(listings[event.pk] if event else {}, purpose)
-        if standing.willing:
-            person, chosen = willing(person, purpose), asked_pairs(purpose)
-        yield Question(code, purpose, person, frozenset(chosen), frozenset(lapsed), bound, hours)
+        yield Question(
+            code=code,
+            purpose=purpose,
+            persons=persons,
+            among_others=tuple(one for one in among_others if one[1] != persons),
+            places=clocked_by(shared, *elsewhere),
+            chosen=frozenset(asked_pairs(purpose) if standing.willing else chosen),
+            lapsed=frozenset(lapsed),
+            schedules=bound,
+            hours=hours,
+        )
+
+
+def _on_days(
+    shared: Mapping[str, Any],
+    code: str,
+    standing: Standing,
+    rules: Rulebook,
+    *,
+    at: datetime,
+    hours: State | None,
+    others: frozenset[str] = frozenset(),
+) -> tuple[PersonFacts, ...]:
+    """Return the facts for each day that it is in the person's places, and in those of others."""
+    found = (
+        person_facts(shared, code, standing, rules, at=at, local=local, hours=hours)
+        for local in local_days(clocked_by(shared, others), at)
+    )
+    purpose = shared["purposes"][code]
+    return tuple(willing(one, purpose) if standing.willing else one for one in found)
 
 
 _state_at = lru_cache(maxsize=512)(state_at)
@@ -216,10 +270,43 @@ def decided(
     rules: Rulebook,
     signals: Collection[AnySignal] = tuple(Signal),
 ) -> dict[tuple[str | None, AnySignal], Decision]:
-    """Return the decision of the core for each of these apps and signals."""
-    return evaluate_many(
-        asked.person, apps, rules, consented=asked.chosen, lapsed=asked.lapsed, signals=signals
+    """Return the decision of the core for each of these apps and signals.
+
+    Where it is two days at once, what either of them denies is denied. The words of others are
+    under the days of their places as well.
+    """
+    found = _on_all_days(asked, asked.persons, apps, rules, signals)
+    content = [signal for signal in signals if signal in CONTENT_SIGNALS]
+    for codes, persons in asked.among_others:
+        showing = tuple(app for app in apps if app.counterparties == codes)
+        found |= _on_all_days(asked, persons, showing, rules, content)
+    return found
+
+
+def _on_all_days(
+    asked: Question,
+    persons: tuple[PersonFacts, ...],
+    apps: tuple[AppFacts, ...],
+    rules: Rulebook,
+    signals: Collection[AnySignal],
+) -> dict[tuple[str | None, AnySignal], Decision]:
+    found, *others = (
+        evaluate_many(
+            person, apps, rules, consented=asked.chosen, lapsed=asked.lapsed, signals=signals
+        )
+        for person in persons
     )
+    for other in others:
+        # Many pairs share one decision, and both tables stay: no identity is given twice.
+        both: dict[tuple[int, int], Decision] = {}
+        before, found = found, {}
+        for pair, said in other.items():
+            one = before[pair]
+            key = id(one), id(said)
+            if key not in both:
+                both[key] = one.and_also(said)
+            found[pair] = both[key]
+    return found
 
 
 def about(verdicts: Verdicts, app: str, signal: AnySignal) -> dict[str, Decision]:
@@ -233,7 +320,7 @@ def about(verdicts: Verdicts, app: str, signal: AnySignal) -> dict[str, Decision
     return {
         asked.code: decision
         for asked in questions(verdicts.standing, verdicts.rulebook, at=verdicts.at)
-        for facts in app_facts(verdicts.shared, asked.purpose, verdicts.at.date())
+        for facts in app_facts(verdicts.shared, asked.purpose, asked.days)
         if facts.app == app
         for decision in decided(asked, (facts,), verdicts.rulebook, (signal,)).values()
     }
@@ -241,123 +328,10 @@ def about(verdicts: Verdicts, app: str, signal: AnySignal) -> dict[str, Decision
 
 def changes_of_person(standing: Standing, at: datetime) -> list[datetime]:
     """Return when something about the person changes by itself."""
-    changes = [midnight(standing.turns_on)] if standing.turns_on else []
+    changes = [standing.turns_at] if standing.turns_at else []
     if standing.departs_at and standing.departs_at > at:
         changes.append(standing.departs_at)
     return changes
-
-
-def person_facts(
-    shared: Mapping[str, Any],
-    code: str,
-    event: ConsentEvent | None,
-    standing: Standing,
-    rules: Rulebook,
-    *,
-    at: datetime,
-    hours: State | None = None,
-) -> PersonFacts:
-    """Return what the core is told about one person and one purpose of their cohort's document.
-
-    Without `hours` it counts as within them.
-    """
-    purpose, places, today = shared["purposes"][code], shared["jurisdictions"], at.date()
-    version = purpose["notice_version"]
-    said = day_in(purpose, today)
-    return PersonFacts(
-        jurisdictions=frozenset(places),
-        at=at,
-        consent=ConsentState(event.state) if event else ConsentState.UNKNOWN,
-        consent_given_on=event.event_time.date() if event else None,
-        notice_on=_told_on(day_of(purpose["notice_on"]), standing.arrived),
-        notice_waived=False,
-        notice_version_ok=_answered_newest(event, version),
-        ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
-        gates=said.evidence,
-        overrides=lifted_signals(places, said.exceptions, rules),
-        exceptions=said.exceptions,
-        departed=standing.departs_at is not None and standing.departs_at <= at,
-        in_hours=hours.on if hours else True,
-        hours_turn=hours.turns_at if hours else None,
-        paused=standing.paused,
-        killed=code in standing.stops,
-        agent_standing=standing.agent,
-        agreements=said.agreements,
-        counsel_signed_off=said.signed_off,
-        own_retention_days=purpose["retention_days"],
-    )
-
-
-def _told_on(published: date | None, arrived: date | None) -> date | None:
-    """Return from which day a notice period runs; None where there is no notice to be told of."""
-    return max(published, arrived) if published and arrived else published
-
-
-def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
-    """Say whether an answer is one to the newest notice; for whoever gave none, none is outdated.
-
-    Who has not answered has no consent, and that denies.
-    """
-    if event is None or event.state in {ConsentState.UNKNOWN, ConsentState.REQUESTED}:
-        return True
-    return version is not None and event.notice.version == version
-
-
-def willing(person: PersonFacts, purpose: Mapping[str, Any]) -> PersonFacts:
-    """Return the facts of somebody who said yes today, by the newest notice, and confirmed it.
-
-    Where there is no notice nobody can have answered it.
-    """
-    published = purpose["notice_version"] is not None
-    return replace(
-        person,
-        consent=ConsentState.GIVEN,
-        consent_given_on=person.today,
-        notice_version_ok=published,
-        ack=published,
-    )
-
-
-def asked_pairs(purpose: Mapping[str, Any]) -> set[tuple[str, Signal]]:
-    """Return every app and signal that a purpose of a document asks for."""
-    listed = purpose["allowlist"]
-    return {(app, Signal(signal)) for app in listed for signal in listed[app]}
-
-
-def app_facts(
-    shared: Mapping[str, Any], purpose: Mapping[str, Any], today: date, *, listed_only: bool = False
-) -> tuple[AppFacts, ...]:
-    """Return what the core is told about each app of a document, for one of its purposes.
-
-    `listed_only`: only those that the purpose asks for.
-    """
-    apps = shared["apps"]
-    codes = [code for code in purpose["allowlist"] if code in apps] if listed_only else apps
-    return tuple(
-        AppFacts(
-            app=code,
-            app_allowed=code in purpose["allowlist"],
-            listed_signals=frozenset(map(Signal, purpose["allowlist"].get(code, ()))),
-            app_category=AppCategory(app["category"]),
-            app_reported=app["blocked"],
-            counterparties=counterparties_of(app),
-            agreements_of_others=agreements_of_others(app, purpose, today),
-            # No agent drops the words of others, so nobody's tick in the registry says it (ADR 28).
-            counterparty_masked=None,
-        )
-        for code, app in ((code, apps[code]) for code in codes)
-    )
-
-
-def counterparties_of(app: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the places of those whose words an app shows; None, a gap that denies, if not known.
-
-    An app that shows only one's own data shows nobody else's words. One that shows others' has
-    them somewhere: an empty list of places is no knowledge either.
-    """
-    if app["data_of"] == DataOf.OWN:
-        return frozenset()
-    return frozenset(app.get("counterparties") or ()) or None
 
 
 def _still_asked(
@@ -383,8 +357,11 @@ def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]
 
 
 def changes_of(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> Iterator[datetime]:
-    """Yield when one of the decisions about these apps may change by itself."""
-    if isinstance(change := next_change(asked.person, rules, apps), datetime):
-        yield change
+    """Yield when one of the decisions about these apps may change by itself; some are past."""
+    days = {day for day in dated_in(asked.purpose) if day > asked.days[0]}
+    days |= {day for one in asked.everybody if (day := next_change(one, rules, apps))}
     # Evidence, agreements and exceptions count from the first instant of a day, and until it.
-    yield from (midnight(d) for d in dated_in(asked.purpose) if d > asked.person.today)
+    for day in days:
+        yield from midnights(asked.places, day)
+    if asked.hours and asked.hours.turns_at:
+        yield asked.hours.turns_at

@@ -14,9 +14,12 @@ from django.db.models import OuterRef, Subquery
 
 from consent.models import Cohort, CohortPolicy, RecordedRegistry
 
-FORM: Final = 6
+FORM: Final = 7
 """How a document says things. One in another form says nothing to us, so it denies, until it is
 written anew: workers do that after a start with another form, as with other rules."""
+FORM_BY_UTC: Final = 6
+"""The form before this one: its days began and ended in UTC, everywhere. Of the past it still
+tells."""
 NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
 KEPT: Final = 1024
 """So many documents stay in memory: some kilobytes each."""
@@ -88,6 +91,45 @@ def said_by(policy: CohortPolicy | None) -> dict[str, Any]:
     whole = {**document, "apps": registry(document["registry"])}
     policy.document = whole  # as it was read: it is never saved
     return whole
+
+
+def as_told_then(policy: CohortPolicy | None) -> CohortPolicy | None:
+    """Return a revision of the past so that it says what it said when it was in force.
+
+    For questions about the past alone: one of the form before this one is read by the days of UTC,
+    as it was then. An older one, or one of a form to come, says nothing.
+    """
+    if policy is not None and policy.document.get("form") == FORM_BY_UTC:
+        purposes = policy.document["purposes"]
+        policy.document = {
+            **policy.document,
+            "form": FORM,
+            "days": "UTC",
+            "purposes": {
+                code: {**purpose, "notice_at": _midnight(purpose["notice_on"])}
+                for code, purpose in purposes.items()
+            },
+        }
+    return policy
+
+
+def is_legible(policy: CohortPolicy | None) -> bool:
+    """Say whether we understand what a revision says; nothing at all there is nothing unclear."""
+    return policy is None or policy.document.get("form") == FORM
+
+
+def clocked_by(shared: Mapping[str, Any], *others: Collection[str]) -> frozenset[str]:
+    """Return the places by whose clocks the days of a document turn, and those of others beside.
+
+    None, which is UTC, where nothing is said of any place, or where days were those of UTC.
+    """
+    if shared.get("days") == "UTC" or not shared["jurisdictions"]:
+        return frozenset()
+    return frozenset(shared["jurisdictions"]).union(*others)
+
+
+def _midnight(day: str | None) -> str | None:
+    return f"{day}T00:00:00+00:00" if day else None
 
 
 def registry_of(policy: CohortPolicy) -> str:

@@ -7,7 +7,7 @@ Whoever is not the person gets `explain_shared`, which does not read what they d
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from consent import exceptions
@@ -23,6 +23,7 @@ from consent.policy.schema import EVIDENCE
 from consent.policy.types import Signal
 from consent.selectors import grounds
 from consent.selectors.decisions import about
+from consent.selectors.documents import is_legible
 from consent.selectors.grounds import Ground
 from consent.selectors.history import shared_verdicts_at, verdicts_at
 from consent.selectors.papers import Case, papers_of, stands
@@ -91,6 +92,9 @@ class Explanation:
     at: datetime
     answers: tuple[Answer, ...]
     places: tuple[str, ...]
+    days: tuple[date, ...]
+    """The days that it was then in the places that count, the earliest first: by them is judged
+    what is dated, and what one of them denies is denied."""
     policies: tuple[PolicyThen, ...]
     rulebook: Rulebook
     reconstructed: bool
@@ -99,6 +103,9 @@ class Explanation:
     """Whether the person's own half is in it; without it, what permits is only the shared half."""
     known: bool
     """Whether the registry has the app."""
+    legible: bool = True
+    """Whether what held then is written in a form that we read; else nothing is told of it, and
+    the decision is no more than what follows from silence."""
 
     @property
     def permitted(self) -> bool:
@@ -175,11 +182,13 @@ def _found(asked: _Question, registered: App | None, verdicts: Verdicts) -> Expl
         at=asked.at,
         answers=tuple(answers),
         places=tuple(verdicts.shared.get("jurisdictions", ())),
+        days=_case(asked, "", verdicts).days,
         policies=_policies(asked.subject, asked) if asked.subject else (),
         rulebook=verdicts.rulebook,
         reconstructed=verdicts.reconstructed,
         whole=asked.subject is not None,
         known=registered is not None,
+        legible=is_legible(verdicts.cohort_policy),
     )
 
 
@@ -213,6 +222,7 @@ def _never(verdicts: Verdicts, asked: _Question) -> Explanation:
         at=asked.at,
         answers=(Answer("", "", decision, (step,)),),
         places=(),
+        days=(),
         policies=(),
         rulebook=verdicts.rulebook,
         reconstructed=False,
@@ -291,11 +301,13 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "part": "whole" if explanation.whole else "shared",
         "answers": [_answer_json(answer, explanation) for answer in explanation.answers],
         "jurisdictions": list(explanation.places),
+        "days": [day.isoformat() for day in explanation.days],
         "policies": [_policy_json(then) for then in explanation.policies],
         # Where no rules were in force nothing is named: the version would be that of today.
         "pack_version": explanation.rulebook.version if explanation.rulebook.digest else "",
         "pack_digest": explanation.rulebook.digest,
         "reconstructed": explanation.reconstructed,
+        "legible": explanation.legible,
         "personal": "" if explanation.whole else THEIR_OWN,
         "disclaimer": "What stands about the law is not legal advice.",
     }

@@ -1,13 +1,32 @@
 """The dated facts about a person, and the cohort that they call for on a day."""
 
-from collections.abc import Collection
-from datetime import UTC, date, datetime, time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from consent.digests import digest
 from consent.models import Cohort, Subject, SubjectFact
+from consent.policy.clocks import first_midnight, last_midnight
+
+A_WHILE: Final = timedelta(days=2)
+"""Longer than any day lasts on Earth, from its first midnight to its last."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A fact as it was recorded, and for which days."""
+
+    kind: str
+    value: str
+    since: date
+    until: date | None
+
+    def on(self, day: date) -> bool:
+        return self.since <= day and (self.until is None or day < self.until)
 
 
 def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
@@ -15,41 +34,86 @@ def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
 
     Nobody without a work location can be allowed anything: no jurisdiction comes back, and an
     empty list denies. Where they work is said only where other places apply as well: by its clock
-    working hours go.
+    working hours go. While a day has begun in one of the places before and after and not yet in
+    all of them, the rules of both hold; a site of only one of them is told apart.
     """
-    today = at.date()
-    facts = SubjectFact.objects.filter(
-        Q(valid_until__isnull=True) | Q(valid_until__gt=today),
-        subject=subject,
-        valid_from__lte=today,
-    )
-    kinds = {fact.kind for fact in facts}
-    jurisdictions = {f.value for f in facts if f.kind in SubjectFact.JURISDICTION_KINDS}
-    if SubjectFact.Kind.WORK_LOCATION not in kinds:
-        jurisdictions = set()
-    sites = {f.value for f in facts if f.kind == SubjectFact.Kind.SITE}
-    shared = {"jurisdictions": sorted(jurisdictions), "sites": sorted(sites)}
-    works_in = {f.value for f in facts if f.kind == SubjectFact.Kind.WORK_LOCATION}
-    return shared | ({"works_in": sorted(works_in)} if works_in < jurisdictions else {})
+    return facts_of(_held_by([subject.pk])[subject.pk], at=at)
 
 
-def next_turn(subject: Subject, *, at: datetime) -> date | None:
-    """Return the next day on which a fact begins or ends; None when none is known to."""
+def facts_of(held: Collection[Held], *, at: datetime) -> dict[str, list[str]]:
+    """Return the same of facts that are at hand."""
+    found = [[fact for fact in held if fact.on(day)] for day in _days_of(held, at)]
+    works_in = [_values(facts, [SubjectFact.Kind.WORK_LOCATION]) for facts in found]
+    jurisdictions: set[str] = set()
+    if all(works_in):
+        jurisdictions = set().union(
+            *(_values(facts, SubjectFact.JURISDICTION_KINDS) for facts in found)
+        )
+    sites = [_values(facts, [SubjectFact.Kind.SITE]) for facts in found]
+    always, ever = set.intersection(*sites), set.union(*sites)
+    shared = {"jurisdictions": sorted(jurisdictions), "sites": sorted(always)}
+    if ever - always:
+        shared["sites_of_one_day"] = sorted(ever - always)
+    places = set().union(*works_in)
+    return shared | ({"works_in": sorted(places)} if places < jurisdictions else {})
+
+
+def next_turn(subject: Subject, *, at: datetime) -> datetime | None:
+    """Return when a fact begins or ends next; None when none is known to."""
     return next_turns([subject.pk], at=at).get(subject.pk)
 
 
-def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, date]:
-    """Return for each subject the next day on which a fact begins or ends, where one is known."""
-    today = at.date()
-    rows = SubjectFact.objects.filter(
-        Q(valid_from__gt=today) | Q(valid_until__gt=today), subject__in=subjects
-    )
-    found: dict[int, date] = {}
-    for subject, *days in rows.values_list("subject_id", "valid_from", "valid_until"):
-        for day in days:
-            if day and day > today:
-                found[subject] = min(day, found.get(subject, day))
+def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, datetime]:
+    """Return for each subject when a fact begins or ends next, where that is known.
+
+    A day on which facts turn has two such instants where the places have two clocks: when it has
+    begun in one of the places before and after, and when in all of them.
+    """
+    lately = (at - A_WHILE).date()
+    recent = Q(valid_from__gt=lately) | Q(valid_until__gt=lately)
+    turning = SubjectFact.objects.filter(recent, subject__in=subjects)
+    coming = set(turning.values_list("subject_id", flat=True))
+    found = {
+        subject: [turn for day in _turns(held) for turn in _begins(held, day) if turn > at]
+        for subject, held in _held_by(coming).items()
+    }
+    return {subject: min(turns) for subject, turns in found.items() if turns}
+
+
+def _held_by(subjects: Collection[int]) -> dict[int, list[Held]]:
+    found: dict[int, list[Held]] = {subject: [] for subject in subjects}
+    for fact in SubjectFact.objects.filter(subject__in=subjects):
+        held = Held(fact.kind, fact.value, fact.valid_from, fact.valid_until)
+        found[fact.subject_id].append(held)
     return found
+
+
+def _values(facts: Iterable[Held], kinds: Collection[str]) -> set[str]:
+    return {fact.value for fact in facts if fact.kind in kinds}
+
+
+def _turns(held: Iterable[Held]) -> list[date]:
+    """Return the days on which anything begins or ends."""
+    days = {day for fact in held for day in (fact.since, fact.until) if day}
+    return sorted(days)
+
+
+def _begins(held: Collection[Held], day: date) -> tuple[datetime, datetime]:
+    """Return when a day has begun in one, and in all, of the places before and after."""
+    before = day - timedelta(days=1)
+    near = [fact for fact in held if fact.on(before) or fact.on(day)]
+    places = _values(near, SubjectFact.JURISDICTION_KINDS)
+    return first_midnight(places, day), last_midnight(places, day)
+
+
+def _days_of(held: Collection[Held], at: datetime) -> list[date]:
+    """Return the days whose facts count at an instant: more than one while one is beginning."""
+    begun = [(day, *_begins(held, day)) for day in _turns(held)]
+    newest = max((day for day, first, _ in begun if first <= at), default=date.min)
+    # The day before the first that has not begun everywhere yet; a later one may have, elsewhere.
+    ahead = min((day for day, _, last in begun if last > at), default=date.max)
+    stable = max((day for day, _, _ in begun if day < ahead), default=date.min)
+    return [stable, *(day for day, _, _ in begun if stable < day <= newest)]
 
 
 def cohort_of(subject: Subject, *, at: datetime) -> Cohort | None:
@@ -93,10 +157,10 @@ def has_departed(subject: Subject) -> bool:
 
 
 def has_turned(subject: Subject, *, at: datetime) -> bool:
-    """Return whether a day has come on which the subject's facts call for another look."""
-    return subject.turns_on is not None and subject.turns_on <= at.date()
+    """Return whether the instant has come at which the subject's facts call for another look."""
+    return subject.turns_at is not None and subject.turns_at <= at
 
 
 def midnight(day: date) -> datetime:
-    """Return the instant at which a day begins; days are counted in UTC."""
+    """Return the instant at which a day begins in UTC, by which figures and reports are counted."""
     return datetime.combine(day, time.min, tzinfo=UTC)

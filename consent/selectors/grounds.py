@@ -3,7 +3,7 @@
 Each is shown as it stood at the instant asked about. Nothing here decides anything.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
@@ -136,7 +136,9 @@ def acknowledgement(subject: Subject, purpose: str, version: int) -> Iterator[Gr
         yield Ground(kind=Kind.ACKNOWLEDGEMENT, version=version, since=found.acknowledged_at)
 
 
-def evidence(purpose: str, items: Iterable[Item], at: datetime) -> list[Ground]:
+def evidence(
+    purpose: str, items: Iterable[Item], at: datetime, days: Sequence[date]
+) -> list[Ground]:
     """Return the documents behind entries of `gates`, with their hashes."""
     found: list[tuple[GateEvidence, Counts]] = []
     for item in items:
@@ -147,7 +149,7 @@ def evidence(purpose: str, items: Iterable[Item], at: datetime) -> list[Ground]:
             valid_from=item["from"],
             valid_until=item["until"],
         ).filter(_not_taken_back(at))
-        counts = _counts(item, at.date())
+        counts = _counts(item, days)
         found += [(row, counts) for row in rows.select_related("purpose")]
     return _once(_documents(found))
 
@@ -166,7 +168,7 @@ def taken_back(
     return _documents([(row, Counts.TAKEN_BACK) for row in found])
 
 
-def agreements(items: Iterable[Item], today: date) -> list[Ground]:
+def agreements(items: Iterable[Item], days: Sequence[date]) -> list[Ground]:
     """Return the agreements behind entries of `agreements`."""
     wanted = {item["code"]: item for item in items}
     return [
@@ -176,14 +178,16 @@ def agreements(items: Iterable[Item], today: date) -> list[Ground]:
             title=row.title,
             since=row.valid_from,
             until=row.valid_until,
-            counts=_counts(wanted[row.code], today),
+            counts=_counts(wanted[row.code], days),
             sha256=row.document_sha256,
         )
         for row in Agreement.objects.filter(code__in=wanted)
     ]
 
 
-def exceptions(purpose: str, signal: str, places: Iterable[str], at: datetime) -> list[Ground]:
+def exceptions(
+    purpose: str, signal: str, places: Iterable[str], at: datetime, days: Sequence[date]
+) -> list[Ground]:
     """Return the signed exceptions for a signal in these places, whether they counted or not."""
     rows = SignalOverride.objects.filter(
         purpose__code=purpose, signal=signal, jurisdiction__in=list(places)
@@ -202,7 +206,7 @@ def exceptions(purpose: str, signal: str, places: Iterable[str], at: datetime) -
             jurisdiction=row.jurisdiction,
             since=row.valid_from,
             until=row.valid_until,
-            counts=_span(row.valid_from, row.valid_until, at.date()),
+            counts=_span(row.valid_from, row.valid_until, days),
             sha256=row.document_sha256,
         )
         for row in known
@@ -284,19 +288,20 @@ def _document(row: GateEvidence, counts: Counts, hands: tuple[Hand, ...]) -> Gro
     )
 
 
-def _counts(item: Item, today: date) -> Counts:
+def _counts(item: Item, days: Sequence[date]) -> Counts:
     replaced = day_of(item.get("replaced_on"))
     found = {
-        _span(since, min((day for day in (until, replaced) if day), default=None), today)
+        _span(since, min((day for day in (until, replaced) if day), default=None), days)
         for since, until in spans_of(item)
     }
     return next((each for each in Counts if each in found), Counts.NO_LONGER)
 
 
-def _span(since: date, until: date | None, today: date) -> Counts:
-    if since > today:
+def _span(since: date, until: date | None, days: Sequence[date]) -> Counts:
+    """Say whether a paper counted on all the days that it was then, the earliest first."""
+    if since > days[0]:
         return Counts.NOT_YET
-    return Counts.NO_LONGER if until and until <= today else Counts.YES
+    return Counts.NO_LONGER if until and until <= days[-1] else Counts.YES
 
 
 def _once(found: list[Ground]) -> list[Ground]:

@@ -19,6 +19,7 @@ from consent.policy.facts import ACTIVE
 from consent.selectors.arrivals import arrivals_in
 from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.decisions import Standing, decide, nobody_in, verdicts_for
+from consent.selectors.documents import as_told_then
 from consent.selectors.facts import cohort_of, next_turn
 from consent.selectors.pauses import paused_between
 from consent.selectors.stops import stops_at, stops_now
@@ -43,7 +44,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         acknowledged=_acknowledged(subject, at),
         paused=paused_between(subject, at, at),
         agent=_standing_of(agent, at),
-        turns_on=next_turn(subject, at=at),
+        turns_at=next_turn(subject, at=at),
         departs_at=_left_at(subject, at),
         stops=stops_at(at),
         reconstructed=reconstructed,
@@ -89,7 +90,7 @@ def shared_then(subject: Subject, at: datetime) -> tuple[CohortPolicy | None, bo
     if membership is None:
         return None, False
     policy, reconstructed = _revision(membership.cohort, at)
-    return policy, reconstructed or membership.recorded_at > at
+    return as_told_then(policy), reconstructed or membership.recorded_at > at
 
 
 def _membership(subject: Subject, at: datetime) -> CohortMembership | None:

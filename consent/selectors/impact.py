@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Count
 
+from consent.policy.clocks import local_days
 from consent.policy.types import Signal
 from consent.selectors.facts import still_here
 from consent.selectors.outcomes import (
@@ -23,6 +24,7 @@ from consent.selectors.outcomes import (
     GAIN,
     LOSE,
     OTHER_HOURS,
+    Ages,
     Key,
     Obstacle,
     Outcome,
@@ -135,14 +137,18 @@ def compare(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> Impact:
 
 
 def _look(before: Snapshot, after: Snapshot, found: "_Found") -> None:
-    ages = ages_of((before.rules, after.rules), before.at.date())
+    ages: Ages = {}
     known: dict[Hashable, Outcome] = {}
     for cohort, purpose in _changed(before, after):
-        here = Place(before, after, cohort, purpose)
-        key = here.shared_with()
-        if key not in known:
-            known[key] = here.outcome(ages)
-        found.add(cohort, known[key])
+        # Where it is two days at once, what a change does on either of them counts.
+        for local in local_days(before.documents[cohort]["jurisdictions"], before.at):
+            if local.day not in ages:
+                ages[local.day] = ages_of((before.rules, after.rules), local.day)
+            here = Place(before, after, cohort, purpose, local)
+            key = here.shared_with()
+            if key not in known:
+                known[key] = here.outcome(ages[local.day])
+            found.add(cohort, known[key])
 
 
 def _changed(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, str]]:

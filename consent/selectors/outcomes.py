@@ -14,6 +14,7 @@ from django.db.models import Max
 from consent.digests import plain
 from consent.models import AllowlistEntry, Cohort
 from consent.policy.adoption import packs_of
+from consent.policy.clocks import LocalDay
 from consent.policy.deadlines import add_months
 from consent.policy.evaluate import Decision, evaluate_many
 from consent.policy.facts import ACTIVE
@@ -22,7 +23,8 @@ from consent.policy.reasons import Reason, ReasonCode
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import ConsentState, Signal
 from consent.selectors.cohorts import cohort_document, published
-from consent.selectors.decisions import Standing, app_facts, person_facts
+from consent.selectors.corefacts import app_facts, person_facts
+from consent.selectors.decisions import Standing
 from consent.selectors.shared import agreements_of, schedules_of
 from consent.selectors.stops import NO_STOPS, Stops, stops_now
 
@@ -30,6 +32,8 @@ Key = tuple[str, str, str]
 """(effect, purpose, signal): one figure of a preview."""
 Pair = tuple[str, str]
 Decisions = Mapping[Pair, Decision]
+Ages = dict[date, list[date]]
+"""Day -> the days on which a yes must have been given for each case that tells then."""
 Obstacle = tuple[tuple[str, ...], str, str, str | None]
 """(places, purpose, reason, agreement): what stands in the way, and where."""
 
@@ -51,7 +55,7 @@ _ANYBODY: Final = Standing(
     acknowledged=frozenset(),
     paused=False,
     agent=ACTIVE,
-    turns_on=None,
+    turns_at=None,
     stops=NO_STOPS,
 )
 
@@ -91,12 +95,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """One purpose in one cohort, before and after."""
+    """One purpose in one cohort, before and after, on one day."""
 
     before: Snapshot
     after: Snapshot
     cohort: int
     purpose: str
+    local: LocalDay
+    """One of the days that it is there at the moment of the two."""
 
     def shared_with(self) -> Hashable:
         """Return what the outcome follows from: cohorts where it is the same have the same one.
@@ -107,6 +113,7 @@ class Place:
             (
                 tuple(document["jurisdictions"]),
                 self.purpose,
+                self.local,
                 id(purpose and purpose["allowlist"]),
                 purpose and plain({**purpose, "allowlist": None}).text,
             )
@@ -116,8 +123,7 @@ class Place:
 
     def outcome(self, ages: Sequence[date]) -> Outcome:
         """Return what the change does here."""
-        today = self.before.at.date()
-        old, new = self._decided(Answer(today))
+        old, new = self._decided(Answer(self.local.day))
         effects = {
             (ASKED if effect == GAIN else UNASKED, self.purpose, signal)
             for app, signal in {**old, **new}
@@ -153,7 +159,7 @@ class Place:
         version = old["notice_version"] if old else new.get("notice_version")
         if version is None:
             return
-        yield Answer(self.before.at.date(), version=version)
+        yield Answer(self.local.day, version=version)
         if self.before.rules.digest != self.after.rules.digest:
             # Only other rules can tell by age or acknowledgement what they did not tell before.
             for given_on in ages:
@@ -175,7 +181,7 @@ class Place:
 
     def _hours(self) -> tuple[frozenset[Schedule], frozenset[Schedule]]:
         """Return the working hours that bind, before and after."""
-        today, code = self.before.at.date(), self.purpose
+        today, code = self.local.day, self.purpose
         purposes = (one["purposes"].get(code) for one in self._documents())
         old, new = (schedules_of(one, today) if one else frozenset() for one in purposes)
         return old, new
@@ -207,7 +213,7 @@ class Place:
             return
         places, days = tuple(self._documents()[1]["jurisdictions"]), new["retention_days"]
         longer = old is None or old["retention_days"] < days
-        for paper in agreements_of(new, self.after.at.date()):
+        for paper in agreements_of(new, self.local.day):
             if old is None and paper.signals == frozenset():
                 yield places, self.purpose, NOT_COVERED, paper.name
             elif longer and paper.retention_days is not None and paper.retention_days < days:
@@ -223,7 +229,9 @@ class Place:
             return {}
         asked, version = purpose["allowlist"], purpose["notice_version"]
         anybody = replace(_ANYBODY, stops=snapshot.stops)
-        facts = person_facts(document, self.purpose, None, anybody, snapshot.rules, at=snapshot.at)
+        facts = person_facts(
+            document, self.purpose, anybody, snapshot.rules, at=snapshot.at, local=self.local
+        )
         person = replace(
             facts,
             consent=ConsentState.GIVEN,
@@ -233,7 +241,7 @@ class Place:
         )
         decided = evaluate_many(
             person,
-            app_facts(document, purpose, snapshot.at.date(), listed_only=True),
+            app_facts(document, purpose, (self.local.day,), listed_only=True),
             snapshot.rules,
             consented={(app, Signal(signal)) for app in asked for signal in asked[app]},
         )

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from consent.models import Agent, ConsentEvent, Subject
 from consent.policy.bounds import AnySignal
+from consent.policy.clocks import days_at
 from consent.policy.reasons import Reason, ReasonCode
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import CONTENT_SIGNALS, ConsentState
 from consent.selectors import grounds
-from consent.selectors.decisions import counterparties_of
+from consent.selectors.corefacts import counterparties_of
+from consent.selectors.documents import clocked_by
 from consent.selectors.grounds import Ground
 from consent.selectors.shared import COUNSEL_GATE
 
@@ -32,6 +34,11 @@ class Case:
     event: ConsentEvent | None
 
     @property
+    def days(self) -> tuple[date, ...]:
+        """The days that it was then in the places that count; in content, in those of others."""
+        return days_at(clocked_by(self.shared, self._others), self.at)
+
+    @property
     def terms(self) -> Mapping[str, Any]:
         """The purpose in the cohort's document; empty where it was not published then."""
         found: Mapping[str, Any] = self.shared.get("purposes", {}).get(self.purpose, {})
@@ -40,12 +47,16 @@ class Case:
     @property
     def lineage(self) -> list[str]:
         """The places that apply and those above them; in content, those of others as well."""
-        codes = list(self.shared.get("jurisdictions", ()))
-        if self.signal in CONTENT_SIGNALS:
-            app = self.shared.get("apps", {}).get(self.app)
-            codes += sorted(counterparties_of(app) or ()) if app else []
+        codes = [*self.shared.get("jurisdictions", ()), *sorted(self._others)]
         found = [row.code for code in codes for row in self.rules.lineage(code)]
         return list(dict.fromkeys([*codes, *found]))
+
+    @property
+    def _others(self) -> frozenset[str]:
+        """The places of others whose words the app shows, where they count."""
+        app = self.shared.get("apps", {}).get(self.app)
+        counts = app and self.signal in CONTENT_SIGNALS
+        return (counterparties_of(app) or frozenset()) if counts else frozenset()
 
 
 def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
@@ -74,12 +85,14 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
         case ReasonCode.COUNSEL_SIGNOFF_MISSING:
             return _documents(case, (COUNSEL_GATE,))
         case ReasonCode.SIGNAL_RESTRICTED_NO_OVERRIDE:
-            return grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at)
+            return grounds.exceptions(
+                case.purpose, case.signal.value, case.lineage, case.at, case.days
+            )
         case ReasonCode.AGREEMENT_DOES_NOT_COVER:
-            return grounds.agreements(_agreement(case, params["agreement"]), case.at.date())
+            return grounds.agreements(_agreement(case, params["agreement"]), case.days)
         case ReasonCode.OUTSIDE_WORK_HOURS:
             bound = [item for item in case.terms.get("agreements", ()) if "hours" in item]
-            return grounds.agreements(bound, case.at.date())
+            return grounds.agreements(bound, case.days)
         case ReasonCode.APP_NOT_ALLOWLISTED:
             return grounds.listing(case.purpose, case.app, case.at)
         case ReasonCode.SIGNAL_NOT_LISTED:
@@ -101,7 +114,7 @@ def _documents(case: Case, gates: Iterable[str]) -> list[Ground]:
     wanted = set(gates)
     items = [item for item in _evidence(case) if item["gate"] in wanted]
     back = grounds.taken_back(case.purpose, wanted, case.lineage, case.at)
-    return [*grounds.evidence(case.purpose, items, case.at), *back]
+    return [*grounds.evidence(case.purpose, items, case.at, case.days), *back]
 
 
 def _evidence(case: Case) -> list[Mapping[str, Any]]:
@@ -131,7 +144,7 @@ def _agreements(case: Case, which: str = "") -> list[Mapping[str, Any]]:
 
 def stands(case: Case) -> Iterator[Ground]:
     """Yield what stood for the person's recording that day, whether or not it was enough."""
-    today, terms = case.at.date(), case.terms
+    days, terms = case.days, case.terms
     if not terms:
         return
     if case.event and case.event.state == ConsentState.GIVEN:
@@ -145,10 +158,10 @@ def stands(case: Case) -> Iterator[Ground]:
     }
     papers: list[Ground] = [
         *grounds.evidence(
-            case.purpose, [i for i in _evidence(case) if i["gate"] in asked], case.at
+            case.purpose, [i for i in _evidence(case) if i["gate"] in asked], case.at, days
         ),
-        *grounds.agreements(_agreements(case), today),
-        *grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at),
+        *grounds.agreements(_agreements(case), days),
+        *grounds.exceptions(case.purpose, case.signal.value, case.lineage, case.at, days),
     ]
     yield from (paper for paper in papers if paper.counts is grounds.Counts.YES)
 

@@ -17,13 +17,14 @@ from django.db.models import Count, Q, QuerySet
 
 from consent.digests import plain
 from consent.models import CohortPolicy, Purpose, Subject, SubjectFact
+from consent.policy.clocks import days_at, first_midnight
 from consent.policy.facts import ACTIVE
 from consent.policy.reasons import ORDER, Reason, ReasonCode
 from consent.rules import rulebook_of
 from consent.selectors.arrivals import arrivals, longest_notice
 from consent.selectors.decisions import Standing, decide
-from consent.selectors.documents import FORM, NOTHING_SHARED, registry
-from consent.selectors.facts import members_of, midnight, still_here
+from consent.selectors.documents import FORM, NOTHING_SHARED, clocked_by, registry
+from consent.selectors.facts import members_of, still_here
 from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import Verdicts
 
@@ -178,7 +179,8 @@ def _first_day(
         standing = verdicts.standing
         verdicts = _verdicts(document, code, change, standing.arrived, standing.stops)
         if not _blockers(verdicts, document, code)[0]:
-            return change.date()
+            # From its beginning in all of the places on.
+            return days_at(clocked_by(document), change)[0]
     return None
 
 
@@ -192,7 +194,7 @@ def _verdicts(
         acknowledged=frozenset(),
         paused=False,
         agent=ACTIVE,
-        turns_on=None,
+        turns_at=None,
         arrived=arrived,
         stops=stops,
         in_hours=True,  # who may be asked does not depend on the time of day
@@ -279,8 +281,10 @@ def _by_arrival(
     days = longest_notice(document["jurisdictions"], rules)
     late: Counter[date] = Counter()
     if days:
-        begun = at.date() - timedelta(days=days)
-        next_day = midnight(begun + timedelta(days=1))
+        places = clocked_by(document)
+        today = days_at(places, at)[-1]
+        begun = today - timedelta(days=days)
+        next_day = first_midnight(places, begun + timedelta(days=1))
         came = SubjectFact.objects.filter(
             Q(valid_from__gt=begun)
             | Q(event_time__gte=next_day)
@@ -290,7 +294,7 @@ def _by_arrival(
         )
         late_ones = set(came.values_list("subject", flat=True))
         under = dict.fromkeys(late_ones, (document["jurisdictions"], rules))
-        late.update(day for day in arrivals(under, on=at.date()).values() if day > begun)
+        late.update(day for day in arrivals(under, on=today, places=places).values() if day > begun)
     if others := people - late.total():
         yield None, others
     yield from sorted(late.items())

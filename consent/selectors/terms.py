@@ -8,21 +8,21 @@ facts is remembered; equal means in every fact that the core is told, so nothing
 import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from itertools import count
 from typing import Any, Final, TypeVar
 
 from consent.digests import Fragment, plain
 from consent.models import CohortPolicy
-from consent.policy.facts import AppFacts, PersonFacts
+from consent.policy.facts import AppFacts
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import NEVER_CATEGORIES, AppCategory, NeverSignal, Signal
 from consent.rules import rulebook_of
+from consent.selectors.corefacts import app_facts
 from consent.selectors.decisions import (
     Question,
     Standing,
     answered,
-    app_facts,
     changes_of,
     changes_of_person,
     questions,
@@ -164,28 +164,26 @@ def terms_for(standing: Standing, *, at: datetime) -> Terms:
     schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
     changes = changes_of_person(standing, at)
     changes += [change for piece in pieces.values() for change in piece.changes]
-    next_change = min(changes, default=None)
-    return Terms(pieces, policy, standing.paused, schedule, next_change, standing.stops.switches)
+    coming = min((change for change in changes if change > at), default=None)
+    return Terms(pieces, policy, standing.paused, schedule, coming, standing.stops.switches)
 
 
 def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Piece:
-    today = asked.person.today
-    # Of the time of day the core is told nothing that does not stand in the facts beside it.
-    person = replace(asked.person, at=today)
     # By what they say, not by their cohort: many cohorts say the same of one purpose.
     said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
+    told = asked.persons, asked.among_others
 
     def made() -> Piece:
-        apps = _apps(policy, said, asked, today)
+        apps = _apps(policy, said, asked)
         # When answers change by themselves, whatever somebody chose.
         changes = _remembered(
-            ("changes", *said, rules.digest, asked.code, person),
+            ("changes", *said, rules.digest, asked.code, asked.places, told),
             lambda: tuple(changes_of(asked, tuple(app for app, _ in apps), rules)),
         )
-        return _worked_out(asked, person, apps, rules, changes=changes)
+        return _worked_out(asked, apps, rules, changes=changes)
 
     return _remembered(
-        ("piece", *said, rules.digest, asked.code, person, asked.chosen, asked.lapsed), made
+        ("piece", *said, rules.digest, asked.code, told, asked.chosen, asked.lapsed), made
     )
 
 
@@ -199,7 +197,6 @@ def _digest_of(policy: CohortPolicy, asked: Question) -> str:
 
 def _worked_out(
     asked: Question,
-    person: PersonFacts,
     apps: tuple[_Shaped, ...],
     rules: Rulebook,
     *,
@@ -207,7 +204,7 @@ def _worked_out(
 ) -> Piece:
     """Decide about one app of all that are alike, and say the same of the others."""
     groups = _alike(apps, asked)
-    told = _told(asked, person, groups, rules)
+    told = _told(asked, groups, rules)
     allow: dict[str, Mapping[str, int]] = {}
     allowed: list[dict[str, Any]] = []
     denied: dict[_Denied, list[str]] = {}
@@ -232,10 +229,12 @@ def _worked_out(
 
 
 def _told(
-    asked: Question, person: PersonFacts, groups: Mapping[_Alike, list[AppFacts]], rules: Rulebook
+    asked: Question, groups: Mapping[_Alike, list[AppFacts]], rules: Rulebook
 ) -> Mapping[_Alike, _Told]:
     """Return what is told of each group; what is not remembered is decided together."""
-    told: dict[_Alike, _Told] = _remembered(("told", rules.digest, asked.code, person), dict)
+    told: dict[_Alike, _Told] = _remembered(
+        ("told", rules.digest, asked.code, asked.persons, asked.among_others), dict
+    )
     missing = {key: same[0] for key, same in groups.items() if key not in told}
     pairs: dict[str, list[PairDecision]] = {str(app.app): [] for app in missing.values()}
     for pair in answered(asked, tuple(missing.values()), rules) if missing else ():
@@ -255,8 +254,9 @@ def _alike(apps: tuple[_Shaped, ...], asked: Question) -> dict[_Alike, list[AppF
     """
     chosen, lapsed = _by_app(asked.chosen), _by_app(asked.lapsed)
     groups: dict[_Alike, list[AppFacts]] = {}
+    theirs = [paper for person in asked.everybody for paper in person.agreements]
     for app, shape in apps:
-        papers = (*asked.person.agreements, *app.agreements_of_others)
+        papers = (*theirs, *app.agreements_of_others)
         named = tuple(app.app in paper.apps for paper in papers if paper.apps is not None)
         key = shape, chosen.get(app.app), lapsed.get(app.app), named
         groups.setdefault(key, []).append(app)
@@ -271,13 +271,13 @@ def _by_app(pairs: frozenset[tuple[str, Signal]]) -> dict[str | None, frozenset[
 
 
 def _apps(
-    policy: CohortPolicy | None, said: tuple[str, ...], asked: Question, today: date
+    policy: CohortPolicy | None, said: tuple[str, ...], asked: Question
 ) -> tuple[_Shaped, ...]:
     if policy is None:
         return ()
     return _remembered(
-        ("facts", *said, asked.code, today),
-        lambda: _shaped(app_facts(said_by(policy), asked.purpose, today, listed_only=True)),
+        ("facts", *said, asked.code, asked.days),
+        lambda: _shaped(app_facts(said_by(policy), asked.purpose, asked.days, listed_only=True)),
     )
 
 

@@ -36,8 +36,8 @@ def place_in_cohort(subject: Subject, *, at: datetime, since: datetime | None = 
     cohort = _cohort_for(selectors.cohort_facts(subject, at=at))
     left = subject.cohort_id
     subject.cohort = cohort
-    subject.turns_on = selectors.next_turn(subject, at=at)
-    subject.save(update_fields=["cohort", "turns_on"])
+    subject.turns_at = selectors.next_turn(subject, at=at)
+    subject.save(update_fields=["cohort", "turns_at"])
     if left == cohort.pk:
         return cohort
     if cohort.policies.exists():
@@ -56,34 +56,42 @@ def place_in_cohort(subject: Subject, *, at: datetime, since: datetime | None = 
 
 @transaction.atomic
 def place_if_turned(subject: Subject, *, at: datetime, wait: bool = True) -> bool:
-    """Move the subject for each day that has come on which a fact begins or ends.
+    """Move the subject for each instant that has come at which a fact begins or ends.
 
-    Day by day, so that the moves are on record as they were, and what is held takes the
-    strictest of all the rules it came under. Returns whether a day had come. Without `wait` nobody
+    One by one, so that the moves are on record as they were, and what is held takes the
+    strictest of all the rules it came under. Returns whether one had come. Without `wait` nobody
     is moved while what is shared is being changed, and False is returned.
     """
-    if not Subject.objects.filter(pk=subject.pk, turns_on__lte=at.date()).exists():
+    if not Subject.objects.filter(pk=subject.pk, turns_at__lte=at).exists():
         return False
     if not _lock_for_move(subject, at=at, wait=wait):
         return False
     locked = Subject.objects.select_for_update().get(pk=subject.pk)
-    while locked.turns_on and locked.turns_on <= at.date():
-        day = selectors.midnight(locked.turns_on)
-        place_in_cohort(locked, at=day, since=day)
+    while (turn := locked.turns_at) and turn <= at:
+        place_in_cohort(locked, at=turn, since=turn)
     return True
 
 
 def _lock_for_move(subject: Subject, *, at: datetime, wait: bool) -> bool:
     """Lock what is shared before the subject's row: for oneself if a cohort is to be made."""
-    key = digest(selectors.cohort_facts(subject, at=at))
-    if Cohort.objects.filter(digest=key, policies__isnull=False).exists():
+    keys = {digest(facts) for facts in _passed(subject, at=at)}
+    ready = Cohort.objects.filter(digest__in=keys, policies__isnull=False).values("digest")
+    if ready.distinct().count() == len(keys):
         return no_change_meanwhile(wait=wait)
     return one_change_at_a_time(wait=wait)
 
 
+def _passed(subject: Subject, *, at: datetime) -> Iterator[dict[str, list[str]]]:
+    """Yield what is called for at each instant that came meanwhile."""
+    turn = subject.turns_at
+    while turn and turn <= at:
+        yield selectors.cohort_facts(subject, at=turn)
+        turn = selectors.next_turn(subject, at=turn)
+
+
 def place_turned(*, at: datetime, limit: int = 100) -> int:
     """Move those whose facts turned by `at`, at most `limit`; return how many were looked at."""
-    turned = Subject.objects.filter(turns_on__lte=at.date()).order_by("turns_on", "pk")
+    turned = Subject.objects.filter(turns_at__lte=at).order_by("turns_at", "pk")
     return sum(place_if_turned(subject, at=at) for subject in turned[:limit])
 
 
@@ -105,7 +113,7 @@ def refresh_turned(*, at: datetime) -> int:
     Returns how many got a new revision: those where something may be kept less long from now on.
     What else turns by date needs none, since every reader looks at the day.
     """
-    turned = Cohort.objects.filter(turns_on__lte=at.date())
+    turned = Cohort.objects.filter(turns_at__lte=at)
     return _refresh(turned, at=at) if turned.exists() else 0
 
 
@@ -150,7 +158,7 @@ def _cohort_for(facts: dict[str, list[str]]) -> Cohort:
 def _write_revisions(
     cohorts: QuerySet[Cohort], shared: selectors.Published, *, at: datetime
 ) -> int:
-    """Write what changed for each cohort, one revision for each day that turned meanwhile.
+    """Write what changed for each cohort, one revision for each instant that came meanwhile.
 
     Returns for how many cohorts anything did. All rows are written together: how long a change
     takes must not depend on a round trip for each cohort.
@@ -162,14 +170,14 @@ def _write_revisions(
     shortened: list[CohortPolicy] = []
     turned: list[Cohort] = []
     for cohort in locked:
-        stood = cohort.turns_on, cohort.rulebook
+        stood = cohort.turns_at, cohort.rulebook
         for policy, is_shortened in _revisions(cohort, newest.get(cohort.pk), shared, at):
             written.append(policy)
             if is_shortened:
                 shortened.append(policy)
-        if stood != (cohort.turns_on, cohort.rulebook):
+        if stood != (cohort.turns_at, cohort.rulebook):
             turned.append(cohort)
-    Cohort.objects.bulk_update(turned, ["turns_on", "rulebook"])
+    Cohort.objects.bulk_update(turned, ["turns_at", "rulebook"])
     if written:
         rules.record(shared.rules)
         _record_registry(shared)
@@ -191,7 +199,7 @@ def _revisions(
     before = newest
     for instant in _instants(cohort, at):
         document = selectors.cohort_document(cohort, at=instant, shared=shared)
-        cohort.turns_on = selectors.next_shared_turn(document, shared.rules, at=instant)
+        cohort.turns_at = selectors.next_shared_turn(document, shared.rules, at=instant)
         cohort.rulebook = selectors.made_with(shared.rules)
         kept, sha256 = selectors.stored(document)
         if before and before.sha256 == sha256:
@@ -208,9 +216,9 @@ def _revisions(
 
 
 def _instants(cohort: Cohort, at: datetime) -> Iterator[datetime]:
-    """Yield each day that turned for a cohort meanwhile, then `at`; looks at the cohort again."""
-    while cohort.turns_on and cohort.turns_on <= at.date():
-        yield selectors.midnight(cohort.turns_on)
+    """Yield each instant that came for a cohort meanwhile, then `at`; looks at it again."""
+    while cohort.turns_at and cohort.turns_at <= at:
+        yield cohort.turns_at
     yield at
 
 

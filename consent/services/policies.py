@@ -69,10 +69,10 @@ def issue_policies(
     at = now.replace(microsecond=0)
     if not imported:
         people = {agent.subject_id for agent in agents}
-        # Never a day late, even while no worker runs. Who cannot be moved at once is decided about
+        # Never late, even while no worker runs. Who cannot be moved at once is decided about
         # by the facts of today all the same: no poll waits for a change of rules, which would keep
         # it, and those that are issued with it, from hearing of a stop.
-        for subject in Subject.objects.filter(pk__in=people, turns_on__lte=now.date()):
+        for subject in Subject.objects.filter(pk__in=people, turns_at__lte=now):
             place_if_turned(subject, at=now, wait=False)
     drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
     IssuedPolicy.objects.bulk_create(draft.policy for draft in drafts)

@@ -5,7 +5,7 @@ It is looked at as of now and, where it begins on a day ahead, as of that day to
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import NoReturn
 from uuid import UUID
 
@@ -16,7 +16,6 @@ from audit.event import UnfitEventError
 from audit.ledger import Actor
 from consent.digests import digest
 from consent.exceptions import ChangeUnfit
-from consent.selectors.facts import midnight
 from consent.selectors.impact import Impact, compare
 from consent.selectors.outcomes import Snapshot, take_snapshot
 from consent.services.changes import Change, read_change
@@ -57,15 +56,20 @@ def rehearse(change: Change, *, author: UUID) -> Rehearsal:
     after, later = _done_and_undone(change, author, instants)
     if digest(before) == digest(after):
         raise ChangeUnfit("payload: nothing would change")
-    ahead = instants[-1].date().isoformat() if len(instants) > 1 else None
+    first = instants[-1].date()
+    ahead = first.isoformat() if first > instants[0].date() else None
     found = compare(zip(earlier, later, strict=True))
     return Rehearsal(before, after, replace(found, unknown=change.unknown(), ahead=ahead))
 
 
 def _instants(change: Change, now: datetime) -> list[datetime]:
-    """Return now and, where the change begins on a day to come, the beginning of that day."""
+    """Return now and, where the change begins on a day to come, an instant of that day.
+
+    At noon in UTC it is that day in every place that rules are known of.
+    """
     first = change.begins()
-    return [now, midnight(first)] if first and first > now.date() else [now]
+    noon = datetime.combine(first, time(12), UTC) if first else now
+    return [now, noon] if noon > now else [now]
 
 
 def _done_and_undone(

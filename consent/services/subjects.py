@@ -187,4 +187,4 @@ def _follow(subject: Subject, locked: Subject, *, at: datetime | None) -> None:
     """
     place_in_cohort(locked, at=at or timezone.now())
     bump_personal_revision(locked)
-    subject.cohort, subject.turns_on = locked.cohort, locked.turns_on
+    subject.cohort, subject.turns_at = locked.cohort, locked.turns_at

@@ -163,7 +163,10 @@ class ExplainOut(serializers.Serializer[dict[str, Any]]):
 
     `part` is `whole` for the person's own agent, and where they share the answer with whoever asks;
     else `shared`: then nothing in it is the person's own matter, and what the shared half permits
-    is `theirs` to decide.
+    is `theirs` to decide. `days` are the days that it was at that instant in the places that count:
+    what is dated begins and ends with them, and what one of them denies is denied. Where `legible`
+    is false, what held then is written as an older version wrote it, and the decision is not told;
+    what a machine held, `policies`, still is.
     """
 
     app = serializers.CharField()
@@ -173,10 +176,12 @@ class ExplainOut(serializers.Serializer[dict[str, Any]]):
     part = serializers.ChoiceField(choices=["whole", "shared"])
     answers = AnswerOut(many=True)
     jurisdictions = serializers.ListField(child=serializers.CharField())
+    days = serializers.ListField(child=serializers.DateField())
     policies = PolicyOut(many=True)
     pack_version = serializers.CharField()
     pack_digest = serializers.CharField()
     reconstructed = serializers.BooleanField()
+    legible = serializers.BooleanField()
     personal = serializers.CharField(allow_blank=True)
     disclaimer = serializers.CharField()
 

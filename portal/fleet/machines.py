@@ -1,6 +1,6 @@
 """Machines that wait: what they are told, and their person's word."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from consent import selectors, services
 from consent.digests import canonical
-from consent.models import Agent, Subject, SubjectFact
+from consent.models import Agent, Subject
 from consent.policy.types import Platform
 from portal.api.signing import sign_policy, signing_key
 from portal.endpoint import answer
@@ -122,9 +122,4 @@ def _is_meant_for(subject: Subject, ticket: EnrolmentTicket, at: datetime) -> bo
         # By the facts as they stand now: a move that came today counts before anybody wrote it.
         cohort = selectors.cohort_of(subject, at=at)
         return cohort is not None and cohort.pk == ticket.cohort_id
-    return not ticket.site or _works_at(subject, ticket, at.date())
-
-
-def _works_at(subject: Subject, ticket: EnrolmentTicket, day: date) -> bool:
-    facts = subject.facts.filter(kind=SubjectFact.Kind.SITE, value=ticket.site, valid_from__lte=day)
-    return facts.filter(Q(valid_until=None) | Q(valid_until__gt=day)).exists()
+    return not ticket.site or ticket.site in selectors.cohort_facts(subject, at=at)["sites"]

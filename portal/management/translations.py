@@ -56,7 +56,7 @@ MODULES: Final = (
     "portal/templatetags/words.py",
 )
 PARTS: Final = {
-    "portal/pages/explain.py": {"QuestionForm", "of_oneself"},
+    "portal/pages/explain.py": {"ILLEGIBLE", "QuestionForm", "of_oneself"},
     "portal/pages/people.py": {"DoubtForm", "of_oneself", "_doubt", "_told"},
     "portal/pages/registry.py": {"ReportForm", "report"},
     "portal/pages/changes/fields.py": {"CHOOSE", "apps"},

@@ -1,6 +1,6 @@
 """Agreements with employees' representatives, as the caps that nobody can publish beyond."""
 
-from datetime import date
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from consent.models import Agreement
+from consent.policy.clocks import days_at
 from consent.policy.hours import WorkingHours
 from consent.rules import rulebook
 from consent.selectors.agreements import Agreements
@@ -73,7 +74,7 @@ def agreement(request: HttpRequest, code: str) -> HttpResponse:
         "privacy/agreement.html",
         {
             "agreement": found,
-            "state": state_of(found, known_agreements(), timezone.now().date()),
+            "state": state_of(found, known_agreements(), timezone.now()),
             "facts": [*_facts(found), *_later(found)],
             "crumbs": [crumb("agreements")],
             "replace_url": f"{reverse('change-new', args=['agreement.record'])}?{query}"
@@ -85,29 +86,31 @@ def agreement(request: HttpRequest, code: str) -> HttpResponse:
 
 def listing() -> list[dict[str, Any]]:
     """Return every agreement as the lists of pages show it."""
-    today, known = timezone.now().date(), known_agreements()
+    now, known = timezone.now(), known_agreements()
     return [
         {
             "name": f"{agreement.code}: {agreement.title}",
             "text": agreement.parties,
             "start": agreement.valid_from,
             "end": agreement.valid_until,
-            "state": state_of(agreement, known, today),
+            "state": state_of(agreement, known, now),
             "url": reverse("agreement", args=[agreement.code]),
         }
         for agreement in known.rows
     ]
 
 
-def state_of(agreement: Agreement, known: Agreements, today: date) -> str:
-    """Return how it stands that day: it has ended only once it is over, or binds nobody any more.
+def state_of(agreement: Agreement, known: Agreements, at: datetime) -> str:
+    """Return how it stands: it has ended only once it is over, or binds nobody any more.
 
-    Replaced for some of its people alone, it is in force for the others.
+    Of two days that it is in its places, in force on both; replaced for some of its people alone,
+    it is in force for the others.
     """
-    if agreement.valid_from > today:
+    days = days_at(agreement.jurisdictions, at)
+    if agreement.valid_from > days[0]:
         return "waiting"
-    replaced = not known.binds(agreement, None, today)
-    lapsed = agreement.valid_until is not None and agreement.valid_until <= today
+    replaced = not known.binds(agreement, None, days[-1])
+    lapsed = agreement.valid_until is not None and agreement.valid_until <= days[-1]
     return "ended" if replaced or lapsed else "in_force"
 
 

@@ -1,7 +1,7 @@
 """What must come first: the gates of each place and purpose, with the evidence that closed them."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from consent import selectors
 from consent.models import Cohort, GateEvidence, Purpose
+from consent.policy.clocks import days_at
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.hands import Hand, hands_of
@@ -30,7 +31,7 @@ COUNSEL: Final = "counsel_signoff"
 @require_safe
 def gates(request: HttpRequest) -> HttpResponse:
     """Show every gate asked for where our people are, or those whom they see; open ones first."""
-    today = timezone.now().date()
+    now = timezone.now()
     officer = Role.PRIVACY_OFFICER in roles_of(request)
     places = _places()
     return render(
@@ -40,7 +41,7 @@ def gates(request: HttpRequest) -> HttpResponse:
             "purposes": [
                 {
                     "name": purpose.title,
-                    "places": _by_place(_rows(purpose, places, today, officer=officer)),
+                    "places": _by_place(_rows(purpose, places, now, officer=officer)),
                 }
                 for purpose in Purpose.objects.filter(published_at__isnull=False)
             ],
@@ -56,14 +57,14 @@ def _places() -> list[str]:
 
 
 def _rows(
-    purpose: Purpose, places: list[str], today: date, *, officer: bool
+    purpose: Purpose, places: list[str], now: datetime, *, officer: bool
 ) -> list[dict[str, Any]]:
     law = rulebook()
     standing = GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True)
     evidence = list(standing.select_related("purpose").order_by("-pk"))
     hands = hands_of(evidence)
     rows = [
-        _row(purpose, place, gate, evidence, hands, today, law, officer=officer)
+        _row(purpose, place, gate, evidence, hands, now, law, officer=officer)
         for place, gate in _asked(law, places)
     ]
     return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
@@ -96,27 +97,26 @@ def _asked(law: Rulebook, places: list[str]) -> list[tuple[str, str]]:
     return list(found)
 
 
+def _closing(evidence: list[GateEvidence], day: date) -> GateEvidence | None:
+    """Return what closes a gate on a day."""
+    begun = (one for one in evidence if one.valid_from <= day)
+    return next((one for one in begun if not one.valid_until or day < one.valid_until), None)
+
+
 def _row(
     purpose: Purpose,
     place: str,
     gate: str,
     evidence: list[GateEvidence],
     hands: Mapping[int, tuple[Hand, ...]],
-    today: date,
+    now: datetime,
     law: Rulebook,
     *,
     officer: bool,
 ) -> dict[str, Any]:
-    closing = next(
-        (
-            one
-            for one in evidence
-            if (one.jurisdiction, one.gate) == (place, gate)
-            and one.valid_from <= today
-            and (one.valid_until is None or today < one.valid_until)
-        ),
-        None,
-    )
+    about = [one for one in evidence if (one.jurisdiction, one.gate) == (place, gate)]
+    found = [_closing(about, day) for day in days_at([place], now)]
+    closing = found[-1] if all(found) else None
     text = law.gates.get(gate)
     query = {"purpose": purpose.code, "jurisdiction": place, "gate": gate}
     kind = "gate.close"

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from consent import exceptions, selectors, services
 from consent.models import Acknowledgement, App, Notice, NoticeText, Purpose, Subject
 from consent.notices import REQUIRED_SECTIONS
+from consent.policy.clocks import days_at
 from consent.policy.types import SIGNAL_GROUPS, ConsentState, Signal, SignalGroup
 from consent.rules import rulebook
 from consent.services import Pair
@@ -264,8 +265,9 @@ def _blocked(subject: Subject, goal: Purpose) -> dict[tuple[str, SignalGroup], s
 
 def _acknowledge(subject: Subject, goal: Purpose, notice: Notice) -> dict[str, Any] | None:
     codes = subject.cohort.facts["jurisdictions"] if subject.cohort else []
-    bounds = rulebook().law(codes, timezone.now().date()).bounds
-    if bounds is None or not bounds.acknowledgement_required:
+    rules, days = rulebook(), days_at(codes, timezone.now())
+    laws = [bounds for day in days if (bounds := rules.law(codes, day).bounds)]
+    if not any(bounds.acknowledgement_required for bounds in laws):
         return None
     done = Acknowledgement.objects.filter(subject=subject, notice=notice).first()
     return {

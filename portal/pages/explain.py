@@ -44,6 +44,10 @@ from portal.people import actor_of, for_area, roles_of, subject_of
 from portal.templatetags.words import signal_name
 
 CHANNEL: Final = "page"
+ILLEGIBLE: Final = gettext_lazy(
+    "What held then is written as an older version wrote it, which this one does not read. So it is"
+    " not known what was decided. The policy a machine held still says what was allowed."
+)
 
 
 class QuestionForm(forms.Form):
@@ -176,6 +180,8 @@ def told_of(found: Explanation, say: Callable[[str], str] | None = None) -> dict
             "signal": str(signal_name(found.signal.value)),
             "at": moment(found.at),
             "reconstructed": found.reconstructed,
+            "days": ", ".join(moment(day) for day in found.days),
+            "illegible": "" if found.legible else ILLEGIBLE,
             "answers": [_answer(answer, found, say) for answer in found.answers],
             "places": _unlinked(places(found.places, pack)) if say else places(found.places, pack),
             "policies": [

@@ -57,9 +57,9 @@ def _own(change_url: str) -> Iterator[list[dict[str, Any]]]:
 
 def _agreed() -> Iterator[list[dict[str, Any]]]:
     """Yield the hours of agreements in force."""
-    today, known = timezone.now().date(), known_agreements()
+    now, known = timezone.now(), known_agreements()
     for agreement in known.rows:
-        if agreement.working_hours and state_of(agreement, known, today) == "in_force":
+        if agreement.working_hours and state_of(agreement, known, now) == "in_force":
             places = ", ".join(map(place_name, agreement.jurisdictions))
             sites = ", ".join(agreement.sites)
             yield [

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods
 from consent import services
 from consent.exceptions import ConsentError
 from consent.models import FactDoubt, Subject, SubjectFact
+from consent.policy.clocks import days_at
 from portal import personfacts
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
@@ -213,8 +214,10 @@ def _own(subject: Subject, number: int) -> SubjectFact:
 
 def _fact(row: SubjectFact) -> dict[str, Any]:
     """Return a fact as both pages show it."""
-    day = timezone.now().date()
-    over = row.valid_until is not None and row.valid_until <= day
+    # Of a place, by its own clocks.
+    places = [row.value] if row.kind in SubjectFact.JURISDICTION_KINDS else []
+    days = days_at(places, timezone.now())
+    over = row.valid_until is not None and row.valid_until <= days[0]
     doubts = sorted(row.doubts.all(), key=lambda doubt: doubt.pk)
     return {
         "number": row.pk,
@@ -226,7 +229,7 @@ def _fact(row: SubjectFact) -> dict[str, Any]:
         "recorded_at": row.recorded_at,
         "never": row.valid_until == row.valid_from,
         "over": over,
-        "ahead": not over and row.valid_from > day,
+        "ahead": not over and row.valid_from > days[-1],
         "doubts": [_told(doubt) for doubt in doubts],
         "open_doubt": next((doubt for doubt in doubts if not doubt.settled_at), None),
     }

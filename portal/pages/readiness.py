@@ -78,11 +78,14 @@ def readiness(request: HttpRequest) -> HttpResponse:
 
 
 def instant_of(day: date | None) -> datetime:
-    """Return the beginning of a day, or now where it is today or none was named."""
+    """Return an instant of a day, or now where it is today or none was named.
+
+    At noon in UTC it is that day in every place that rules are known of.
+    """
     now = timezone.now()
     if day is None or day == now.date():
         return now
-    return datetime.combine(day, time.min, tzinfo=UTC)
+    return datetime.combine(day, time(12), tzinfo=UTC)
 
 
 def _cells(row: Row) -> list[dict[str, Any]]:

@@ -177,9 +177,8 @@ def test_the_paper_of_an_agreement_is_evidence_only_while_it_is_in_force(
 ) -> None:
     """All gates of this world were closed by the document of the agreement, long before it."""
     from consent import selectors, services
-    from consent.selectors import midnight
 
-    begins, ends = midnight(TODAY + 2 * DAY), midnight(TODAY + 5 * DAY)
+    begins, ends = factories.midnight(TODAY + 2 * DAY), factories.midnight(TODAY + 5 * DAY)
     first = agree(
         "A", valid_from=TODAY + 2 * DAY, valid_until=TODAY + 5 * DAY, document_sha256="0" * 64
     )
@@ -194,7 +193,7 @@ def test_the_paper_of_an_agreement_is_evidence_only_while_it_is_in_force(
     assert papers == {"not_yet"}
 
     agree("B", valid_from=TODAY + 4 * DAY, replaces=first)
-    replaced = midnight(TODAY + 4 * DAY)
+    replaced = factories.midnight(TODAY + 4 * DAY)
     assert not gates_open(world, replaced - SECOND)
     assert gates_open(world, replaced)
 
@@ -231,10 +230,9 @@ def test_an_agreement_of_the_place_above_binds_below(world: factories.World) -> 
 
 def test_what_an_agreement_covers_stops_with_its_last_day(world: factories.World) -> None:
     from consent import selectors, services
-    from consent.selectors import midnight
 
     agent = factories.make_agent(world.subject)
-    ends = midnight(TODAY + 3 * DAY)
+    ends = factories.midnight(TODAY + 3 * DAY)
     agree("A", valid_until=TODAY + 3 * DAY)
 
     assert allowed(world.subject, ends - SECOND)
@@ -255,12 +253,11 @@ def test_a_replaced_agreement_binds_no_more_from_the_new_ones_first_day(
     world: factories.World,
 ) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     agent = factories.make_agent(world.subject)
     old = agree("A", apps=["tracker"], valid_until=TODAY + 3 * DAY)
     agree("B", apps=["sheet"], valid_from=TODAY + 5 * DAY, replaces=old)
-    ends, begins = midnight(TODAY + 3 * DAY), midnight(TODAY + 5 * DAY)
+    ends, begins = factories.midnight(TODAY + 3 * DAY), factories.midnight(TODAY + 5 * DAY)
 
     assert allowed(world.subject, ends - SECOND) == {"tracker"}
     assert allowed(world.subject, ends) == set()
@@ -270,36 +267,33 @@ def test_a_replaced_agreement_binds_no_more_from_the_new_ones_first_day(
 
 
 def test_a_replacement_elsewhere_frees_nobody(world: factories.World) -> None:
-    from consent.selectors import midnight
 
     old = agree("A", apps=["tracker"])
     agree("B", jurisdictions=["GB"], valid_from=TODAY + DAY, replaces=old)
 
-    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker"}
+    assert allowed(world.subject, factories.midnight(TODAY + DAY)) == {"tracker"}
 
 
 def test_a_replacement_for_the_place_above_ends_the_lease_of_those_it_frees(
     world: factories.World,
 ) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     agent = factories.make_agent(world.subject)
     old = agree("A", apps=["tracker"])
     agree("B", jurisdictions=["EU"], valid_from=TODAY + DAY, replaces=old)
-    begins = midnight(TODAY + DAY)
+    begins = factories.midnight(TODAY + DAY)
 
     assert services.issue_policy(agent=agent, at=begins - SECOND).policy.lease_until == begins
     assert allowed(world.subject, begins) == {"tracker", "sheet"}
 
 
 def test_an_agreement_for_later_says_nothing_before_its_first_day(world: factories.World) -> None:
-    from consent.selectors import midnight
 
     agree("A", apps=["tracker"], valid_from=TODAY + DAY)
 
-    assert allowed(world.subject, midnight(TODAY + DAY) - SECOND) == {"tracker", "sheet"}
-    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker"}
+    assert allowed(world.subject, factories.midnight(TODAY + DAY) - SECOND) == {"tracker", "sheet"}
+    assert allowed(world.subject, factories.midnight(TODAY + DAY)) == {"tracker"}
 
 
 def test_no_agreement_stands_without_its_entry(
@@ -322,7 +316,6 @@ def test_an_agreement_about_other_purposes_lets_nothing_of_this_one_through(
     world: factories.World,
 ) -> None:
     from consent import selectors
-    from consent.selectors import midnight
 
     agree("A", purposes=["another"])
     assert not allowed(world.subject, now())
@@ -335,8 +328,8 @@ def test_an_agreement_about_other_purposes_lets_nothing_of_this_one_through(
     assert "A" not in [ground.code for ground in answer.stands]
 
     agree("B", purposes=["train-agents"], valid_from=TODAY + DAY, completes=True)
-    assert not allowed(world.subject, midnight(TODAY + DAY) - SECOND)
-    assert allowed(world.subject, midnight(TODAY + DAY)) == {"tracker", "sheet"}
+    assert not allowed(world.subject, factories.midnight(TODAY + DAY) - SECOND)
+    assert allowed(world.subject, factories.midnight(TODAY + DAY)) == {"tracker", "sheet"}
     elsewhere = world.another_subject("FR")
     verdicts = selectors.verdicts_for(elsewhere, at=now())
     assert not any("agreement_does_not_cover" in pair.decision.codes for pair in verdicts.pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -54,6 +55,19 @@ def some_apps(draw: st.DrawFn) -> tuple[Any, ...]:
     )
 
 
+@st.composite
+def on_days(draw: st.DrawFn, *, paused: bool) -> tuple[Any, ...]:
+    """What is told of a person: for each day that it is, of which there may be two."""
+    return tuple(
+        policy_factories.person(
+            at=policy_factories.TODAY + timedelta(days=n),
+            agreements=draw(papers(2)),
+            paused=paused,
+        )
+        for n in range(draw(st.integers(1, 2)))
+    )
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_each_app_is_told_what_it_would_be_told_by_itself(data: st.DataObject) -> None:
@@ -71,15 +85,19 @@ def test_each_app_is_told_what_it_would_be_told_by_itself(data: st.DataObject) -
     asked = Question(
         code="purpose",
         purpose={"gates": [], "overrides": []},
-        person=policy_factories.person(agreements=data.draw(papers(2)), paused=paused),
+        persons=data.draw(on_days(paused=paused)),
+        among_others=tuple(
+            (frozenset({place}), data.draw(on_days(paused=paused)))
+            for place in data.draw(st.sampled_from([[], ["GB"]]))
+        ),
+        places=frozenset({"IE"}),
         chosen=chosen - lapsed,
         lapsed=lapsed,
         schedules=frozenset(),
         hours=None,
     )
 
-    shaped = terms._shaped(apps)
-    piece = terms._worked_out(asked, asked.person, shaped, shipped(), changes=())
+    piece = terms._worked_out(asked, terms._shaped(apps), shipped(), changes=())
 
     pairs = answered(asked, apps, shipped())
     assert piece.allow == allow_of(pairs).get("purpose", {})

@@ -91,14 +91,15 @@ def test_a_yes_taken_back_counts_as_a_no_and_not_now_does_not(world: factories.W
 
 
 def test_a_stricter_place_keeps_them_in_peace_longer(world: factories.World) -> None:
-    from tests.integration.test_facts_held import move
+    from tests.integration.test_facts_held import TODAY, move
 
     decline(world, timedelta(days=200))
     client = signed_in(subject=world.subject)
     assert ASKS in card(client)
 
-    move(world.subject, "US-CA")
+    # Days that have begun there, whatever the hour is.
+    move(world.subject, "US-CA", TODAY - timedelta(days=2))
     assert ASKS not in card(client)
 
-    move(world.subject, "XX")
+    move(world.subject, "XX", TODAY - timedelta(days=1))
     assert f"{PEACE}." in card(client), "what the law there says is not known"

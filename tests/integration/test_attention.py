@@ -76,7 +76,7 @@ def test_rules_without_a_review_permit_nothing_only_once_the_grace_is_over(
     due, grace = rulebook().rows["IE"].review_by, rulebook().meta.review_grace_days
 
     def may(day: date) -> bool:
-        return bool(selectors.verdicts_for(world.subject, at=midnight(day)).allow())
+        return bool(selectors.verdicts_for(world.subject, at=factories.midnight(day)).allow())
 
     days = (due, due + timedelta(days=1), due + timedelta(days=grace))
     assert all(may(day) for day in days)

@@ -74,7 +74,7 @@ def test_what_is_derived_cannot_be_altered_by_itself(
 
 def test_what_the_services_do_still_commits(world: factories.World, database: Any) -> None:
     """A move on its day, a return, other rules for all cohorts, and a rehearsal."""
-    from consent import selectors, services
+    from consent import services
     from consent.models import Cohort, Departure
 
     gone = Departure.objects.get().subject
@@ -82,11 +82,11 @@ def test_what_the_services_do_still_commits(world: factories.World, database: An
     gone.refresh_from_db()
     assert gone.departed_at is None
 
-    turns = selectors.midnight(TODAY + 3 * DAY)
+    turns = factories.midnight(TODAY + 3 * DAY)
     left = world.subject.cohort_id
     assert services.place_turned(at=turns) == 1
     world.subject.refresh_from_db()
-    assert (world.subject.turns_on, world.subject.cohort_id == left) == (None, False)
+    assert (world.subject.turns_at, world.subject.cohort_id == left) == (None, False)
 
     database.sql("UPDATE consent_cohort SET rulebook = ''")
     assert services.follow_rules(at=datetime.now(UTC)) == 0, "their revisions are up to date"

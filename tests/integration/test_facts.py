@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,6 @@ from tests import factories
 
 TODAY = datetime.now(UTC).date()
 TOMORROW = TODAY + timedelta(days=1)
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def move(subject: Any, to: str, on: date = TODAY, **differs: Any) -> Any:
@@ -102,15 +98,17 @@ def test_a_lease_ends_where_a_fact_begins_and_the_next_one_knows_it(database: An
     agent = factories.make_agent(world.subject)
     move(world.subject, "GB", TOMORROW)
 
-    last = services.issue_policy(agent=agent, at=midnight(TOMORROW) - timedelta(seconds=5))
+    last = services.issue_policy(
+        agent=agent, at=factories.midnight(TOMORROW) - timedelta(seconds=5)
+    )
     assert last.policy.allow
-    assert last.policy.lease_until == midnight(TOMORROW)
+    assert last.policy.lease_until == factories.midnight(TOMORROW)
     # No worker moved anybody: whoever asks for a policy is moved first.
-    first = services.issue_policy(agent=agent, at=midnight(TOMORROW))
+    first = services.issue_policy(agent=agent, at=factories.midnight(TOMORROW))
     assert first.policy.allow == {}
     assert places_of(world.subject) == ["GB"]
     assert database.sql("SELECT since FROM consent_cohortmembership ORDER BY id DESC LIMIT 1") == [
-        (midnight(TOMORROW),)
+        (factories.midnight(TOMORROW),)
     ]
 
 
@@ -120,10 +118,10 @@ def test_whoever_looks_before_the_worker_sees_the_new_rules(database: Any) -> No
     world = factories.make_world("IE")
     world.say_yes()
     move(world.subject, "GB", TOMORROW)
-    just_before = midnight(TOMORROW) - timedelta(microseconds=1)
+    just_before = factories.midnight(TOMORROW) - timedelta(microseconds=1)
 
     assert selectors.verdicts_for(world.subject, at=just_before).allowed()
-    assert selectors.verdicts_for(world.subject, at=midnight(TOMORROW)).allowed() == []
+    assert selectors.verdicts_for(world.subject, at=factories.midnight(TOMORROW)).allowed() == []
 
 
 def test_a_trip_adds_its_law_and_its_end_takes_it_away(database: Any) -> None:
@@ -143,10 +141,10 @@ def test_a_trip_adds_its_law_and_its_end_takes_it_away(database: Any) -> None:
     )
     assert places_of(world.subject) == ["GB", "IE"]
     assert selectors.verdicts_for(world.subject, at=datetime.now(UTC)).allowed() == []
-    assert services.place_turned(at=midnight(TOMORROW) - timedelta(seconds=1)) == 0
-    assert services.place_turned(at=midnight(TOMORROW)) == 1
+    assert services.place_turned(at=factories.midnight(TOMORROW) - timedelta(seconds=1)) == 0
+    assert services.place_turned(at=factories.midnight(TOMORROW)) == 1
     assert places_of(world.subject) == ["IE"]
-    assert services.issue_policy(agent=agent, at=midnight(TOMORROW)).policy.allow
+    assert services.issue_policy(agent=agent, at=factories.midnight(TOMORROW)).policy.allow
     assert trip.valid_until == TOMORROW
 
 

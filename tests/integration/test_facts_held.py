@@ -263,17 +263,16 @@ def test_an_agreement_that_begins_later_shortens_on_that_day(
     world: factories.World, database: Any
 ) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     record(factories.make_agent(world.subject))
     begins = TODAY + timedelta(days=3)
     agree("IE-2", "IE", 7, valid_from=begins)
     work()
     assert terms(database) == [60]
-    assert services.refresh_turned(at=midnight(begins) - timedelta(seconds=1)) == 0
+    assert services.refresh_turned(at=factories.midnight(begins) - timedelta(seconds=1)) == 0
 
     # The workers come a day late: what began and ended meanwhile still counts.
-    assert services.refresh_turned(at=midnight(begins + timedelta(days=1))) == 1
+    assert services.refresh_turned(at=factories.midnight(begins + timedelta(days=1))) == 1
     work()
 
     assert terms(database) == [7]

@@ -121,14 +121,13 @@ def test_evidence_taken_back_opens_its_gate_at_once(database: Any) -> None:
 
 
 def test_evidence_counts_from_its_first_instant_until_its_last(database: Any) -> None:
-    from consent.selectors import midnight
 
     world = factories.make_world("IE")
     world.say_yes()
     agent = factories.make_agent(world.subject)
     gate, place = an_open_gate(world)
     close(world.purpose, gate, place, TODAY + 2 * DAY, TODAY + 5 * DAY)
-    begins, ends = midnight(TODAY + 2 * DAY), midnight(TODAY + 5 * DAY)
+    begins, ends = factories.midnight(TODAY + 2 * DAY), factories.midnight(TODAY + 5 * DAY)
 
     assert not allowed(world, begins - SECOND)
     assert allowed(world, begins)
@@ -144,7 +143,6 @@ def test_evidence_counts_from_its_first_instant_until_its_last(database: Any) ->
 def test_evidence_renewed_in_time_closes_without_a_break(database: Any) -> None:
     """Quebec asks for 60 days after the declaration; a renewal is no new declaration."""
     from consent.rules import rulebook
-    from consent.selectors import midnight
 
     lead = dict(rulebook().rows["CA-QC"].own.gate_lead_days)
     (gate, days), *_ = lead.items()
@@ -156,18 +154,17 @@ def test_evidence_renewed_in_time_closes_without_a_break(database: Any) -> None:
     old = GateEvidence.objects.get(gate=gate, jurisdiction="CA-QC")
     services.reopen_gate(evidence=old, actor=factories.OFFICER)
     close(world.purpose, gate, "CA-QC", TODAY - timedelta(days=days), TODAY + 5 * DAY)
-    assert "gates_open" not in codes(world, midnight(TODAY))
+    assert "gates_open" not in codes(world, factories.midnight(TODAY, "CA-QC"))
     close(world.purpose, gate, "CA-QC", TODAY + 5 * DAY, None)
 
-    assert "gates_open" not in codes(world, midnight(TODAY + 5 * DAY))
-    assert "gates_open" not in codes(world, midnight(TODAY + 50 * DAY))
+    assert "gates_open" not in codes(world, factories.midnight(TODAY + 5 * DAY, "CA-QC"))
+    assert "gates_open" not in codes(world, factories.midnight(TODAY + 50 * DAY, "CA-QC"))
 
 
 def test_after_a_break_the_lead_time_runs_anew(database: Any) -> None:
     from consent import services
     from consent.models import GateEvidence
     from consent.rules import rulebook
-    from consent.selectors import midnight
 
     (gate, days), *_ = dict(rulebook().rows["CA-QC"].own.gate_lead_days).items()
     world = factories.make_world("CA-QC")
@@ -177,8 +174,8 @@ def test_after_a_break_the_lead_time_runs_anew(database: Any) -> None:
     close(world.purpose, gate, "CA-QC", TODAY + DAY, None)
 
     over = TODAY + DAY + timedelta(days=days)
-    assert "gates_open" in codes(world, midnight(over) - SECOND)
-    assert "gates_open" not in codes(world, midnight(over))
+    assert "gates_open" in codes(world, factories.midnight(over, "CA-QC") - SECOND)
+    assert "gates_open" not in codes(world, factories.midnight(over, "CA-QC"))
 
 
 def codes(world: factories.World, at: datetime) -> set[str]:

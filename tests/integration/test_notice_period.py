@@ -59,17 +59,16 @@ def yes(world: factories.World, subject: Any) -> Any:
 
 def test_who_joins_today_waits_though_the_purpose_is_old(world: factories.World) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     new, old = yes(world, joined("PL", TODAY)), yes(world, world.another_subject())
 
     assert running(world, new)
     assert not running(world, old)
     agent = factories.make_agent(new)
-    assert running(world, new, midnight(OVER) - SECOND)
-    last = services.issue_policy(agent=agent, at=midnight(OVER) - SECOND).policy
-    assert (last.allow, last.lease_until) == ({}, midnight(OVER))
-    assert not running(world, new, midnight(OVER))
+    assert running(world, new, factories.midnight(OVER, "PL") - SECOND)
+    last = services.issue_policy(agent=agent, at=factories.midnight(OVER, "PL") - SECOND).policy
+    assert (last.allow, last.lease_until) == ({}, factories.midnight(OVER, "PL"))
+    assert not running(world, new, factories.midnight(OVER, "PL"))
 
 
 def test_who_moves_there_waits_from_the_move_on(world: factories.World) -> None:

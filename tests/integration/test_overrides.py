@@ -111,11 +111,10 @@ def test_every_place_that_restricts_needs_one(world: factories.World) -> None:
 
 def test_an_exception_counts_from_its_first_instant_until_its_last(world: factories.World) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     agent = factories.make_agent(world.subject)
     grant(world, "IE", since=TODAY + 2 * DAY, until=TODAY + 4 * DAY)
-    begins, ends = midnight(TODAY + 2 * DAY), midnight(TODAY + 4 * DAY)
+    begins, ends = factories.midnight(TODAY + 2 * DAY), factories.midnight(TODAY + 4 * DAY)
 
     assert codes(world, begins - SECOND) == RESTRICTED
     assert codes(world, begins) == ()

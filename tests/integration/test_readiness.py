@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections import Counter
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 
+from consent.policy.clocks import last_midnight
 from tests import factories
 from tests.integration.test_pages import signed_in
 from tests.small_worlds import WORLDS, build
@@ -33,8 +34,9 @@ OWN = {
 PAGE = "/privacy/readiness/"
 
 
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
+def midnight(day: date, *places: str) -> datetime:
+    """When a day has begun in all of these places, by default in Poland."""
+    return last_midnight(places or ("PL",), day)
 
 
 def may_be_asked(subject: Any, purpose: Any, at: datetime) -> bool:
@@ -107,10 +109,13 @@ def look_at_the_day(world: Any, group: Any, now: datetime) -> None:
     if not group.blockers:
         return
     if group.asked_from:
-        before = midnight(group.asked_from - timedelta(days=1))
-        assert all(may_be_asked(s, world.purpose, midnight(group.asked_from)) for s in inside)
+        there = group.jurisdictions
+        before = midnight(group.asked_from - timedelta(days=1), *there)
+        assert all(
+            may_be_asked(s, world.purpose, midnight(group.asked_from, *there)) for s in inside
+        )
         assert before <= now or not any(may_be_asked(s, world.purpose, before) for s in inside)
-        (then,) = readiness(midnight(group.asked_from)).purposes
+        (then,) = readiness(midnight(group.asked_from, *there)).purposes
         assert group.jurisdictions in {g.jurisdictions for g in then.groups if not g.blockers}
     else:
         for days in (1, 5, 41, 100, 400):

@@ -339,7 +339,6 @@ def test_a_new_place_waits_and_a_dropped_or_spoilt_one_denies_alone(
 
 def test_pending_law_has_no_effect_before_its_day(database: Any, shipped: Shipped) -> None:
     from consent import services
-    from consent.selectors import midnight
 
     day = TODAY + 3 * DAY
     shipped.start()
@@ -350,10 +349,10 @@ def test_pending_law_has_no_effect_before_its_day(database: Any, shipped: Shippe
     shipped.start()
 
     # The adopted file has no last day; the shipped one has: from then on it is a gap.
-    assert kept(world, midnight(day) - SECOND) == 60
-    assert kept(world, midnight(day)) is None
-    last = services.issue_policy(agent=agent, at=midnight(day) - SECOND).policy
-    assert last.lease_until == midnight(day)
+    assert kept(world, factories.midnight(day, "GB") - SECOND) == 60
+    assert kept(world, factories.midnight(day, "GB")) is None
+    last = services.issue_policy(agent=agent, at=factories.midnight(day, "GB") - SECOND).policy
+    assert last.lease_until == factories.midnight(day, "GB")
 
 
 def test_law_with_a_date_counts_from_that_instant_for_what_is_held_too(
@@ -361,10 +360,11 @@ def test_law_with_a_date_counts_from_that_instant_for_what_is_held_too(
 ) -> None:
     """A stricter child begins on a day; before it the parent alone counts."""
     from consent import services
-    from consent.selectors import midnight
+    from consent.policy.clocks import first_midnight
     from retention import services as retention
 
     day = TODAY + 3 * DAY
+    begins = first_midnight(["US-TX"], day)
     shipped.say("US-TX", effective_from=day, retention_cap_days=9)
     shipped.start()
     world = factories.make_world("US-TX")
@@ -373,9 +373,9 @@ def test_law_with_a_date_counts_from_that_instant_for_what_is_held_too(
     factories.hand_in(agent, factories.make_policy(agent), secrets.token_bytes(9))
     terms = "SELECT due_at - captured_until FROM retention_batch"
 
-    assert kept(world, midnight(day) - SECOND) == 60
-    assert kept(world, midnight(day)) == 9
-    assert services.refresh_turned(at=midnight(day)) == 1
+    assert kept(world, begins - SECOND) == 60
+    assert kept(world, begins) == 9
+    assert services.refresh_turned(at=begins) == 1
     retention.tighten_due()
     assert database.sql(terms) == [(timedelta(days=9),)]
 
@@ -569,7 +569,6 @@ def test_what_was_adopted_first_can_be_adopted_no_longer_which_denies(
 def test_a_review_that_lapsed_denies_only_after_the_grace(database: Any, shipped: Shipped) -> None:
     from consent import services
     from consent.rules import rulebook
-    from consent.selectors import midnight
 
     shipped.say("meta", review_by=TODAY + 200 * DAY)
     shipped.say("GB", review_by=TODAY + 100 * DAY)
@@ -579,11 +578,13 @@ def test_a_review_that_lapsed_denies_only_after_the_grace(database: Any, shipped
     grace = timedelta(days=rulebook().meta.review_grace_days)
 
     denies_from = review + grace + DAY
-    assert kept(world, midnight(denies_from) - SECOND) == 60
-    assert kept(world, midnight(denies_from)) is None
+    assert kept(world, factories.midnight(denies_from, "GB") - SECOND) == 60
+    assert kept(world, factories.midnight(denies_from, "GB")) is None
     agent = factories.make_agent(world.subject)
-    last = services.issue_policy(agent=agent, at=midnight(denies_from) - SECOND).policy
-    assert last.lease_until == midnight(denies_from)
+    last = services.issue_policy(
+        agent=agent, at=factories.midnight(denies_from, "GB") - SECOND
+    ).policy
+    assert last.lease_until == factories.midnight(denies_from, "GB")
 
 
 def test_nothing_is_adopted_without_its_entry(

@@ -7,20 +7,23 @@ from django.utils import timezone
 
 from consent.exceptions import BeyondAgreement, CouncilUnknown
 from consent.models import Agreement, Cohort, CouncilSeat
+from consent.policy.clocks import days_anywhere, days_at
 from consent.rules import rulebook
 from consent.selectors.agreements import Agreements, People, by_speaking
 from consent.selectors.impact import population
 from consent.services.changes.kind import Ask, Change, Reach
 
 
-def agreements_binding(on: date) -> list[Agreement]:
-    """Return the agreements that bind somebody on a day: begun, not replaced by one that has begun.
+def agreements_binding(days: Collection[date]) -> list[Agreement]:
+    """Return the agreements that bind somebody on one of these days, which it is somewhere now.
+
+    They have begun, and none that has begun replaced them.
 
     Over or not: one whose last day is past covers nothing any more, but its council keeps its
     word and its caps go on refusing. Else whoever wants more need only wait for that day.
     """
     known = _known()
-    return [row for row in known.rows if known.binds(row, None, on)]
+    return [row for row in known.rows if any(known.binds(row, None, day) for day in days)]
 
 
 def agreements_ahead(on: date) -> list[Agreement]:
@@ -40,9 +43,9 @@ def units_asked(change: Change) -> list[str]:
     Raises CouncilUnknown where a council must agree and nobody knows which: an agreement that
     lets the council veto names no unit and no seat is held, or a protected app is let go.
     """
-    today = timezone.now().date()
+    days = days_anywhere(timezone.now())
     # The council of an agreement ahead signed it, too: nobody takes it away before its first day.
-    standing = agreements_ahead(today) if change.asks_ahead() else agreements_binding(today)
+    standing = agreements_ahead(days[0]) if change.asks_ahead() else agreements_binding(days)
     seated = set(CouncilSeat.objects.filter(ended_at__isnull=True).values_list("unit", flat=True))
     units: set[str] = set()
     for agreement in standing:
@@ -95,9 +98,14 @@ def _beyond(known: Agreements, ask: Ask, people: People) -> str | None:
     Each of their places that has agreements needs one that speaks of the purpose to them, and
     that was there before the others or completes them.
     """
-    today = timezone.now().date()
+    now = timezone.now()
+    found = (_beyond_on(day, known, ask, people) for day in days_at(people.jurisdictions, now))
+    return next((what for what in found if what), None)
+
+
+def _beyond_on(day: date, known: Agreements, ask: Ask, people: People) -> str | None:
     bound, elsewhere = (
-        [row for row in rows if known.binds(row, people, today)]
+        [row for row in rows if known.binds(row, people, day)]
         for rows in (known.about(people), known.at_other_sites(people))
     )
     speaking, silent = by_speaking(bound, ask.purpose)

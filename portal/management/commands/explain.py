@@ -117,6 +117,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         allowed = "allowed" if policy["allowed"] else "did not allow"
         lease = f"{policy['issued']} to {policy['until']}"
         yield f"Policy {policy['version']}, {lease}, {allowed} this."
+    if told["days"]:
+        yield f"The day there: {told['days']}."
+    if told["illegible"]:
+        yield told["illegible"]
     if told["reconstructed"]:
         yield "Part of this was recorded only later, and is pieced together."
     pack = told["pack"]

@@ -35,7 +35,11 @@ SEVERAL = gettext_lazy("Separated by commas.")
 
 
 class _Dated(ChangeForm):
-    valid_from = forms.DateField(label=gettext_lazy("From"), widget=fields.DAY)
+    valid_from = forms.DateField(
+        label=gettext_lazy("From"),
+        widget=fields.DAY,
+        help_text=gettext_lazy("A day begins and ends at midnight where the people are."),
+    )
     valid_until = forms.DateField(
         label=gettext_lazy("Until (not included)"), widget=fields.DAY, required=False
     )
