@@ -316,8 +316,8 @@ def test_the_keyboard_alone_stops_and_signs_out(
         person.page.get_by_text("Paused", exact=False).first.wait_for()
         person.go("/you/history/")
         person.tab_to("form[action='/you/resume/'] button")
-        person.page.keyboard.press("Enter")
-        person.page.wait_for_load_state()
+        with person.page.expect_navigation():
+            person.page.keyboard.press("Enter")
         person.go("/you/history/")
         person.tab_to(".menu-button")
         person.page.keyboard.press("Enter")

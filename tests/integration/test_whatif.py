@@ -261,9 +261,10 @@ def test_nothing_that_was_asked_is_stored(officer: Client, database: Any) -> Non
     assert database.sql(count) == before
 
 
-def test_only_the_privacy_team_asks(database: Any) -> None:
-    for role in ("auditor", "works_council", "manager", "operator"):
+def test_only_the_privacy_team_and_councils_ask(database: Any) -> None:
+    for role in ("auditor", "manager", "operator"):
         assert signed_in(role).get(PAGE).status_code == 403, role
+    assert signed_in("works_council").get(PAGE).status_code == 200
     assert Client().get(PAGE).status_code == 302
 
 
