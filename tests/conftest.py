@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from portal.servers.testing import Servers, start_for_tests
 from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
@@ -29,6 +30,10 @@ from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
 
 ROOT = Path(__file__).resolve().parent.parent
 _servers: list[Servers] = []
+
+# In property tests a busy machine is no failure.
+settings.register_profile("calm", deadline=None)
+settings.load_profile("calm")
 
 # Playwright's synchronous interface keeps an event loop in this thread.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
