@@ -50,14 +50,22 @@ def publish_counts(*, at: datetime) -> int:
     """
     if progress.read():  # half a demo company would stay on the page until tomorrow
         return 0
-    told = {row.name: row.counted_at for row in _newest()}
-    today, everybody = midnight(at.date()), Subject.objects.count()
+    told, today = {row.name: row.counted_at for row in _newest()}, midnight(at.date())
     due = [
-        PublishedCount(name=name, counted_at=at, value=_value(counted, everybody))
+        (name, counted)
         for name, counted in _counts().items()
-        if told.get(name, LONG_AGO) < today and _enough(counted.touched(told.get(name, LONG_AGO)))
+        if (since := told.get(name, LONG_AGO)) < today and _enough(counted.touched(since))
     ]
-    PublishedCount.objects.bulk_create(due, ignore_conflicts=True)
+    if not due:
+        return 0
+    everybody = Subject.objects.count()
+    PublishedCount.objects.bulk_create(
+        [
+            PublishedCount(name=name, counted_at=at, value=_value(counted, everybody))
+            for name, counted in due
+        ],
+        ignore_conflicts=True,
+    )
     return len(due)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.utils import timezone
 
@@ -14,6 +16,27 @@ from portal.reporting import SOURCES
 from retention import services as retention
 
 logger = logging.getLogger(__name__)
+
+COUNTED_EVERY: Final = timedelta(minutes=15)
+"""Whom counts have changed for is looked for in all that was handed in: not at every slice."""
+
+
+class Seldom:
+    """A part of the work that this process does again only after a while."""
+
+    def __init__(self, part: Callable[..., int], every: timedelta) -> None:
+        self._part, self._every = part, every
+        self._next: datetime | None = None
+
+    def __call__(self, *, at: datetime) -> int:
+        """Do it if it is time; return how much was done."""
+        if self._next and at < self._next:
+            return 0
+        self._next = at + self._every
+        return self._part(at=at)
+
+
+_count = Seldom(publish_counts, COUNTED_EVERY)
 
 
 def run_slice() -> bool:
@@ -43,7 +66,7 @@ def _parts() -> dict[str, Callable[[], int]]:
         "cases": retention.expand_cases,
         "deletions": retention.run_due_jobs,
         "uploads": retention.settle_uploads,
-        "answers": lambda: _at_now(publish_answers, publish_counts),
+        "answers": lambda: _at_now(publish_answers, _count),
         "reports": lambda: reports.render_due(SOURCES),
     }
 
