@@ -51,10 +51,15 @@ class Obeying:
         rules = self.capture.rules
         return rules is not None and rules.lease.in_force(self.clock.now())
 
+    def is_paused(self) -> bool:
+        """Return whether the person has paused, here or elsewhere; any thread may ask."""
+        rules = self.capture.rules
+        return self.home.paused() or (rules is not None and rules.policy.paused)
+
     def may_send(self) -> bool:
         """Nothing leaves without a policy in force, while the person thinks it over, or before
         what they had forgotten is gone."""
-        if self.rules is None or self.home.paused():
+        if self.rules is None or self.is_paused():
             return False
         return not self.following.is_owed()
 

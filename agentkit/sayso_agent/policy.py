@@ -22,6 +22,9 @@ from sayso_agent.words import (
 
 FORMAT: Final = 1
 LONGEST_LEASE: Final = 24 * 3600
+PAUSED: Final = "paused"
+MOMENTARY: Final = frozenset({PAUSED, "outside_work_hours"})
+"""Reasons that speak of the present moment alone, and not of what was captured before it."""
 _NEEDED: Final = frozenset({"batch_bytes", "batch_seconds"})
 
 
@@ -166,15 +169,38 @@ class Policy:
         """Return whether what was captured earlier may stay on this machine.
 
         A picture or title stays only where all that could be seen on it is known and permitted.
+        What is denied for this moment only, in a pause or outside of working hours, was captured
+        before it, and stays.
         """
         apps = frozenset(visible)
         if signal in self.every_visible_for and app not in apps:
             return False
-        permitted = all(self.permits(purpose, one, signal) for one in apps | {app})
-        return permitted and not self.strikes.cover(stamp)
+        stays = all(self._stays(purpose, one, signal) for one in apps | {app})
+        return stays and not self.strikes.cover(stamp)
+
+    def _stays(self, purpose: str, app: str, signal: str) -> bool:
+        """Return whether nothing speaks against it but the moment.
+
+        A policy need not allow what may not be captured just now: a denial that has no other reason
+        says as well that all the rest of it is permitted.
+        """
+        if self._closed(app, signal):
+            return False
+        said = self._said(purpose, app, signal)
+        if not said:
+            return True
+        spoken = [denial for denial in self.deny if denial.covers(purpose, app, signal)]
+        momentary = all(d.reasons and MOMENTARY.issuperset(d.reasons) for d in spoken)
+        return bool(spoken) and momentary and (self.paused or PAUSED not in said)
 
     def reasons(self, purpose: str, app: str, signal: str) -> tuple[str, ...]:
         """Return every reason why not; an empty answer permits."""
+        if closed := self._closed(app, signal):
+            return closed
+        return (PAUSED,) if self.paused else self._said(purpose, app, signal)
+
+    def _closed(self, app: str, signal: str) -> tuple[str, ...]:
+        """Return what no allowance opens: signal, kind of app, or whose session; else empty."""
         if signal in NEVER_SIGNALS or signal in self.never.signals:
             return ("never_signal",)
         if signal not in SIGNALS:
@@ -186,10 +212,10 @@ class Policy:
             return ("never",)
         if known.category not in CATEGORIES:
             return ("unknown_category",)
-        if self.paused:
-            return ("paused",)
-        if not self.own_session:
-            return ("other_session",)
+        return () if self.own_session else ("other_session",)
+
+    def _said(self, purpose: str, app: str, signal: str) -> tuple[str, ...]:
+        """Return what the rest of the policy has against it; empty where it is allowed."""
         said = [denial for denial in self.deny if denial.covers(purpose, app, signal)]
         if said:
             reasons = tuple(dict.fromkeys(reason for d in said for reason in d.reasons))
@@ -249,7 +275,7 @@ class Policy:
         `before` is what (purpose, app, signal) was allowed until then: of that, why it ended.
         """
         if self.paused:
-            return "paused"
+            return PAUSED
         counted = Counter(reason for pair in before for reason in self.reasons(*pair))
         if counted:
             return counted.most_common(1)[0][0]

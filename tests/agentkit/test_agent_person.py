@@ -68,6 +68,77 @@ def test_only_a_later_unpaused_policy_ends_a_pause(
     assert agent.recordable()
 
 
+def denied(*reasons: str, **more: object) -> dict[str, object]:
+    """Return what a portal says of clicks in the tracker that it denies."""
+    line = {"purpose": "train-agents", "apps": ["tracker"], "signals": ["mouse_click"]}
+    return {"allow": [], "deny": [{**line, "reasons": list(reasons)}], **more}
+
+
+def test_a_pause_takes_nothing_back_and_hands_nothing_in(agent: Agent, portal: FakePortal) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    allowed = portal.policy
+    portal.version += 1
+    portal.policy = {**allowed, **denied("paused", paused=True)}
+
+    agent.poll()
+
+    agent.offer(click())
+    assert agent.why_not() == "paused"
+    assert agent.upload().admitted == 0
+    assert portal.manifests == {}
+    assert len(spooled(agent.home)) == 1
+    assert portal.acknowledgements[-1]["purged"] is True
+    portal.version += 1
+    portal.policy = allowed
+    agent.poll()
+    assert agent.upload().events == 1
+
+
+def test_the_end_of_working_hours_takes_nothing_back(agent: Agent, portal: FakePortal) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    portal.version += 1
+    portal.policy = {**portal.policy, **denied("outside_work_hours")}
+    portal.takes_all = True  # the portal of the kit judges by what stands now
+
+    agent.poll()
+
+    assert agent.recordable() == []
+    assert agent.upload().events == 1
+
+
+WHAT_ENDS_IT = {
+    "withdrawn": denied("paused", "no_consent:withdrawn"),
+    "denied besides": {**denied("paused"), "deny": [
+        *denied("paused")["deny"], {"apps": ["tracker"], "reasons": []}]},  # type: ignore[misc]
+    "one reason more": denied("outside_work_hours", "agreement_does_not_cover"),
+    "not named": denied("paused", deny=[],
+                        default={"decision": "deny", "reasons": ["paused"]}),
+    "never": denied("paused", never={"categories": ["tracker"], "signals": [], "matchers": []}),
+    "no session": denied("paused", sessions=[]),
+    "no pause": denied("paused", paused=False),
+    "struck": denied("paused", strikes=[{"from": 0, "until": 2**40}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(WHAT_ENDS_IT))
+def test_what_else_ends_what_was_captured_does_so_during_a_pause(
+    agent: Agent, portal: FakePortal, what: str
+) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    portal.version += 1
+    portal.policy = {**portal.policy, "paused": True, **WHAT_ENDS_IT[what]}
+
+    agent.poll()
+
+    assert spooled(agent.home) == []
+
+
 def test_pausing_twice_is_reported_once(agent: Agent, portal: FakePortal) -> None:
     agent.pause()
     agent.pause()

@@ -127,6 +127,29 @@ def test_the_policy_says_which_hours_hold_and_an_agent_reads_them(world: factori
     assert night["schedule"][0]["from"] == opens + 86400
 
 
+def test_a_machine_keeps_outside_of_hours_what_it_recorded_within(world: factories.World) -> None:
+    from sayso_agent.policy import Policy
+
+    from consent import services
+
+    bind("IE")
+    agent = factories.make_agent(world.subject)
+
+    def stays(at: datetime) -> tuple[bool, bool]:
+        """Whether a click may be recorded now, and whether one of noon may stay."""
+        policy = Policy.parse(services.issue_policy(agent=agent, at=at).document)
+        click = "train-agents", "tracker", "mouse_click"
+        return policy.permits(*click), policy.keeps(*click, NOON.timestamp())
+
+    assert stays(NOON) == (True, True)
+    assert stays(CLOSES) == (False, True)
+    services.pause_capture(subject=world.subject)
+    assert stays(CLOSES + SECOND) == (False, True)
+    assert stays(NOON + timedelta(days=1)) == (False, True)
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    assert stays(NOON + timedelta(days=1, seconds=1)) == (False, False)
+
+
 def test_where_the_clock_is_not_known_nothing_is_recorded(database: Any) -> None:
     world = factories.make_world("ES")  # the Canary Islands have a clock of their own
     world.say_yes()
