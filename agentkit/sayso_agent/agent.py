@@ -143,6 +143,7 @@ class Agent(Obeying):
     def stop(self, error: StandingError) -> None:
         """End capture: the portal no longer serves us. 403 and 410 take the spool with them."""
         self.deny(error.code)
+        self.home.keep_turned_away(error)
         if error.purges:
             self.home.spool.destroy()
 

@@ -21,6 +21,7 @@ from sayso_agent.home import Home
 from sayso_agent.identity import Identity
 from sayso_agent.jws import KeySet, b64url_decode, verify
 from sayso_agent.keys import KINDS, kind_of
+from sayso_agent.lease import SystemClock
 from sayso_agent.machine import platform_name
 from sayso_agent.options import minutes, run_options
 from sayso_agent.output import give_up_output, say, say_json, tell
@@ -260,7 +261,15 @@ def do_explain(args: argparse.Namespace) -> Exit:
     home = Home(args.home)
     policy, ended = _last_policy(home)
     override = "paused_here" if home.paused() else ended
-    allowed, lines = explanation(policy, args.app, args.signal, override=override)
+    clock, now = home.clock(), SystemClock().now()
+    allowed, lines = explanation(
+        policy,
+        args.app,
+        args.signal,
+        at=clock.portal_time(now) if clock else now.wall,
+        override=override,
+        stopped=(home.status() or {}).get("why", "") if home.is_running() else "",
+    )
     if args.json:
         say_json({"allowed": allowed, "lines": lines, "version": policy.version})
     else:
@@ -275,6 +284,8 @@ def _last_policy(home: Home) -> tuple[Policy, str]:
     kept = home.policy()
     if kept is None:
         raise PolicyRefusedError("no_policy", plain("no_policy"))
+    if (turned := home.turned_away()) is not None:
+        raise turned
     try:
         keys = KeySet({str(kid): b64url_decode(x) for kid, x in kept["keys"].items()})
         policy = Policy.parse(verify(str(kept["token"]), keys, typ=TYPE))

@@ -72,6 +72,6 @@ def status_of(found: Mapping[str, Any]) -> dict[str, Any]:
     dropped = found.get("dropped")
     counts = dropped.items() if isinstance(dropped, dict) else ()
     shown = {str(reason): n for reason, n in counts if isinstance(n, int)}
-    rest = {name: value for name, value in found.items() if name not in {"line", "dropped"}}
-    line = {"line": found["line"]} if isinstance(found.get("line"), str) else {}
-    return {**rest, **line, "dropped": shown}
+    texts = {name: found[name] for name in ("line", "why") if isinstance(found.get(name), str)}
+    rest = {name: found[name] for name in found.keys() - {"line", "why", "dropped"}}
+    return {**rest, **texts, "dropped": shown}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sayso_agent.fields import SHAPES
 from sayso_agent.policy import Policy
 from sayso_agent.words import plain, printable
 
@@ -42,7 +43,7 @@ def decisions(policy: Policy) -> list[dict[str, Any]]:
     for purpose in policy.purposes():
         for app in sorted(policy.apps):
             for signal in sorted(_signals(policy, purpose, app)):
-                reasons = policy.reasons(purpose, app, signal)
+                reasons = _reasons(policy, purpose, app, signal)
                 rows.append(
                     {
                         "purpose": purpose,
@@ -53,6 +54,11 @@ def decisions(policy: Policy) -> list[dict[str, Any]]:
                     }
                 )
     return rows
+
+
+def _reasons(policy: Policy, purpose: str, app: str, signal: str) -> tuple[str, ...]:
+    """Return why this agent does not record it: by the policy, or as it could not mask it."""
+    return policy.reasons(purpose, app, signal) or (() if signal in SHAPES else ("cannot_redact",))
 
 
 def _signals(policy: Policy, purpose: str, app: str) -> set[str]:
@@ -81,12 +87,13 @@ def table(policy: Policy) -> str:
 
 
 def explanation(
-    policy: Policy, app: str, signal: str, *, override: str = ""
+    policy: Policy, app: str, signal: str, *, at: float, override: str = "", stopped: str = ""
 ) -> tuple[bool, list[str]]:
     """Return whether a signal may be recorded in an app, and a line for each purpose.
 
-    `app` is a code or a name. `override` is a reason that stands above the policy, such as a
-    pause on this machine or a lease that has ended.
+    `app` is a code or a name, `at` the present moment by the portal's clock. `override` is a reason
+    that stands above the policy, such as a pause on this machine or a lease that has ended;
+    `stopped` is why the agent that runs records nothing at all, whatever the policy allows.
     """
     code = next((c for c, a in policy.apps.items() if app.casefold() in _names(c, a.name)), app)
     name = printable(policy.apps[code].name) if code in policy.apps else printable(app)
@@ -94,12 +101,22 @@ def explanation(
         return False, [f"{name} · {printable(signal)}: no: {plain(override)}"]
     allowed, lines = False, []
     for purpose in policy.purposes() or ("",):
-        reasons = policy.reasons(purpose, code, signal)
+        reasons = _reasons(policy, purpose, code, signal)
+        if not reasons and not policy.in_hours(purpose, at):
+            reasons = ("outside_work_hours",)
+        if not reasons and stopped:
+            reasons = (stopped,)
         allowed = allowed or not reasons
         said = f"no: {'; '.join(plain(reason) for reason in reasons)}"
-        answer = said if reasons else f"yes, until {clock_time(policy.lease_until)}"
+        answer = said if reasons else f"yes, until {clock_time(_until(policy, purpose))}"
         lines.append(f"{name} · {printable(signal)}{' · ' * bool(purpose)}{purpose}: {answer}")
     return allowed, lines
+
+
+def _until(policy: Policy, purpose: str) -> float:
+    """Return when a yes ends by itself: with the lease, or with working hours."""
+    ends = [hours.until for hours in policy.schedule if hours.purpose == purpose]
+    return float(min([policy.lease_until, *ends]))
 
 
 def _names(code: str, name: str) -> set[str]:

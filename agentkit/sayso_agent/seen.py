@@ -4,11 +4,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sayso_agent.errors import StateError
-from sayso_agent.files import read_json, write_json
+from sayso_agent.errors import StandingError, StateError, StorageError
+from sayso_agent.files import erase, read_json, write_json
 from sayso_agent.folder import Folder, read_or_nothing
 from sayso_agent.kept import built
 from sayso_agent.lease import KeptClock
+from sayso_agent.words import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +99,18 @@ class SeenFiles(Folder):
     def policy(self) -> dict[str, Any] | None:
         """Return the last policy kept; it is for looking at and never for capturing."""
         return read_or_nothing(self.folder / "policy.json")
+
+    def keep_turned_away(self, error: StandingError) -> None:
+        """Keep in place of the last policy why it holds no longer; on a full disk neither."""
+        path = self.folder / "policy.json"
+        erase(path)
+        with suppress(StorageError):
+            write_json(path, {"turned_away": error.code, "status": error.status})
+
+    def turned_away(self) -> StandingError | None:
+        """Return why the last policy holds no longer, None where the portal did not say so."""
+        found = self.policy() or {}
+        code, status = found.get("turned_away"), found.get("status")
+        if not isinstance(code, str) or not isinstance(status, int):
+            return None
+        return StandingError(code, plain(code), status=status)

@@ -74,6 +74,7 @@ class Shown:
         return {
             "line": line,
             "state": self._word(),
+            "why": agent.why_not(),
             "at": time.time(),
             "version": rules.policy.version if rules else None,
             "lease_until": rules.lease.until if rules else None,

@@ -14,6 +14,9 @@ import pytest
 from agent_helpers import AGENTKIT, RECORDINGS, FakeClock, click, enrolled
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, problem
+from sayso_agent.plain import clock_time
+from sayso_agent.shown import Shown
+from sayso_agent.words import plain
 
 POLICY = "/api/v1/policy"
 Command = Callable[..., tuple[int, str, str]]
@@ -218,6 +221,64 @@ def test_explain_answers_in_plain_words(command: Command, portal: FakePortal) ->
     code, out, _ = command("explain", "--app", "tracker", "--signal", "scroll", "--json")
     assert code == 3
     assert json.loads(out)["lines"] == ["Tracker · scroll: no: paused on this machine"]
+
+
+def test_explain_says_no_where_this_agent_records_nothing(
+    command: Command, portal: FakePortal
+) -> None:
+    picture = {"purpose": "train-agents", "app": "tracker", "signals": ["screenshot"]}
+    soon = int(time.time()) + 600
+    ended = {"purpose": "train-agents", "from": soon - 7200, "until": soon - 3600}
+    portal.policy = {**portal.policy, "allow": [*portal.policy["allow"], picture]}
+    command("poll")
+    code, out, _ = command("explain", "--app", "tracker", "--signal", "screenshot")
+    assert (code, "could not blank" in out) == (3, True)
+    assert "screenshot: no: this agent could not blank" in command("poll")[1]
+
+    portal.version += 1
+    portal.policy = {**portal.policy, "schedule": [ended]}
+    command("poll")
+    code, out, _ = command("explain", "--app", "tracker", "--signal", "scroll")
+    assert (code, "outside working hours" in out) == (3, True)
+
+    portal.version += 1
+    portal.policy = {**portal.policy, "schedule": [{**ended, "until": soon}]}
+    command("poll")
+    code, out, _ = command("explain", "--app", "tracker", "--signal", "scroll")
+    assert (code, out.split("until ")[1].strip()) == (0, clock_time(soon))
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 4), (403, 5), (410, 6)])
+def test_explain_says_that_the_portal_turned_this_machine_away(
+    command: Command, portal: FakePortal, status: int, code: int
+) -> None:
+    command("poll")
+    portal.always[POLICY] = problem(status, "x")
+    assert command("poll")[0] == code
+
+    found, out, err = command("explain", "--app", "tracker", "--signal", "scroll")
+
+    assert (found, out) == (code, "")
+    assert err.startswith("sayso-agent: ")
+
+
+def test_explain_says_why_the_agent_that_runs_records_nothing(
+    command: Command, portal: FakePortal, tmp_path: Path
+) -> None:
+    agent = enrolled(portal, tmp_path / "home")
+    agent.poll()
+    assert agent.home.running.try_hold()
+    shown = Shown(agent, lambda _line: None)
+    shown.show()
+    assert command("explain", "--app", "tracker", "--signal", "scroll")[0] == 0
+
+    agent.deny("policy_signature_bad")
+    shown.show()
+
+    code, out, _ = command("explain", "--app", "tracker", "--signal", "scroll")
+    assert (code, plain("policy_signature_bad") in out) == (3, True)
+    agent.home.running.release()
+    agent.close()
 
 
 def test_explain_trusts_no_changed_file(command: Command, tmp_path: Path) -> None:
