@@ -330,7 +330,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--signal", required=True, help="a signal, such as mouse_click")
     command("pause", do_pause)
     found = command("forget", do_forget)
-    found.add_argument("--minutes", type=minutes, required=True)
+    found.add_argument(
+        "--minutes", type=minutes, required=True, help="how many, such as 10; a day's at most"
+    )
     add_options(command("conformance", do_conformance))
     return top
 

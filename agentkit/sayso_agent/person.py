@@ -20,6 +20,9 @@ LONGEST_END: Final = 5.0
 """How long a running agent may take to end before it is killed, in seconds."""
 LATER: Final = "The portal could not be told yet; the agent tells it as soon as it can."
 STOPPED: Final = "The agent on this machine has been stopped, so nothing is recorded."
+NOBODYS: Final = (
+    "No machine is enrolled in {}. An agent that has another folder goes on: name it by --home."
+)
 STILL_RUNS: Final = "The agent on this machine could not be stopped. Stop it, or switch off."
 
 
@@ -32,6 +35,8 @@ def do_pause(args: argparse.Namespace) -> Exit:
     told = _with_portal(home, lambda portal: _tell_pause(home, portal, here=here))
     stopped = not here and not told and _stop(home)
     code = "" if here or told else "pause_not_kept"
+    if not code and _is_nobodys(home):
+        return _say_nobodys(home, args, {"paused": here, "portal_told": told})
     if args.json:
         found = {"paused": here or told, "portal_told": told}
         say_json(found if not code else {**found, "code": code, "stopped": stopped})
@@ -56,6 +61,8 @@ def do_forget(args: argparse.Namespace) -> Exit:
     told = _with_portal(home, lambda portal: _tell_forgotten(home, portal, lost))
     code = "forget_not_told" if lost and not told else "" if stopped else "forget_not_marked"
     code = code if done.erased else "not_erased"
+    if not code and _is_nobodys(home):
+        return _say_nobodys(home, args, {"dropped": done.gone, "portal_told": told})
     if args.json:
         found = {"dropped": done.gone, "portal_told": told}
         unread = {"unreadable_files_erased": done.unread} if done.unread else {}
@@ -76,6 +83,20 @@ def do_forget(args: argparse.Namespace) -> Exit:
     else:
         say(LATER)
     return Exit.NOT_KEPT if code else Exit.OK
+
+
+def _is_nobodys(home: Home) -> bool:
+    """Return whether no agent is enrolled here, nor runs: most likely it has another folder."""
+    return not home.enrolled() and not _runs(home)
+
+
+def _say_nobodys(home: Home, args: argparse.Namespace, found: Mapping[str, Any]) -> Exit:
+    """Say that what was asked for holds in this folder, and that nobody records from it."""
+    if args.json:
+        say_json({**found, "code": "not_enrolled"})
+    else:
+        say(NOBODYS.format(home.folder))
+    return Exit.NOT_ENROLLED
 
 
 def _tell_pause(home: Home, portal: Portal, *, here: bool) -> bool:

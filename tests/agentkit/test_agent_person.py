@@ -12,6 +12,7 @@ from agent_helpers import FakeClock, click, enrolled, spooled, typed
 from sayso_agent import Agent, Instant, UsageError
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
+from sayso_agent.errors import Exit
 from sayso_agent.home import Home
 from sayso_agent.lease import KeptClock
 from sayso_agent.report import pending, try_report
@@ -237,13 +238,21 @@ def test_forget_of_the_library_drops_what_waits_in_memory(
     assert spooled(agent.home) == []
 
 
-def test_the_command_pauses_where_nobody_enrolled(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("words", [["pause"], ["forget", "--minutes", "10"]])
+def test_where_nobody_enrolled_no_command_says_that_nothing_is_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    assert main(["pause", "--json", "--home", str(tmp_path / "new")]) == 0
+    """The agent that records may have another folder, as one that runs as a service."""
+    folder = tmp_path / "new"
+    assert main([*words, "--home", str(folder)]) == Exit.NOT_ENROLLED
+    said = capsys.readouterr().out
+    assert str(folder) in said
+    assert "Nothing is recorded" not in said
 
-    assert json.loads(capsys.readouterr().out) == {"paused": True, "portal_told": False}
-    assert Home(tmp_path / "new").paused()
+    assert main([*words, "--json", "--home", str(folder)]) == Exit.NOT_ENROLLED
+
+    assert json.loads(capsys.readouterr().out)["code"] == "not_enrolled"
+    assert Home(folder).paused() is (words == ["pause"])  # for whoever enrols here
 
 
 @pytest.mark.parametrize("word", ["resume", "unpause"])
