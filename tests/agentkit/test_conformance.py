@@ -160,6 +160,20 @@ def test_a_portal_whose_policy_is_wrong_is_told_so(
     assert found[check]["verdict"] == "failed"  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    "body", ["<html>\u00e9</html>".encode(), b"[]", b"1", b'{"keys": 1}', b"[" * 9999, b""]
+)
+def test_a_portal_that_answers_anything_at_all_is_wrong_and_no_crash(
+    portal: FakePortal, home: str, capsys: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    portal.twist = lambda _seen, _answer: (200, {"Content-Type": "application/problem+json"}, body)
+
+    found = look(portal, home, capsys)
+
+    right = {name for name, result in found.items() if result["verdict"] == "passed"}  # type: ignore[index]
+    assert right <= {"foreign_etag", "unchanged", "waits"}  # which ask for no document
+
+
 def test_without_a_token_the_rest_is_skipped_and_said(
     portal: FakePortal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,9 +209,12 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_used_wrongly() -> None:
     assert main(["conformance", "--only", "no-such-play"]) == 2
-    for command in ("", "'unclosed"):
+    for command in ("", "'unclosed", "/no/such/agent --x", "ftp://portal.example"):
         with pytest.raises(UsageError):
             split(command)
+    for number in ("0", "-1", "x"):
+        with pytest.raises(SystemExit):
+            main(["conformance", "--at-once", number])
 
 
 def test_the_table_says_what_went_wrong() -> None:

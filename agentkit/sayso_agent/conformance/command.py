@@ -1,6 +1,7 @@
 """Runs scenarios against an agent's command, several at a time, and says what came of each."""
 
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -75,4 +76,6 @@ def split(command: str) -> list[str]:
         raise UsageError("command_bad", "the command cannot be read") from error
     if not words:
         raise UsageError("command_bad", "there is no command")
+    if shutil.which(words[0]) is None:
+        raise UsageError("command_bad", f"there is no program {words[0]}, nor is this a URL")
     return words

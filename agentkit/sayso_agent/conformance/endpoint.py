@@ -57,6 +57,8 @@ class Look:
         return self.transport.request("GET", url, headers=sent, patience=10.0)
 
 
+UNREADABLE: Final = "the answer is of no form that an agent could read"
+
 Check = Callable[[Look], Iterator[str]]
 
 
@@ -79,6 +81,8 @@ def _result(look: Look, name: str, asks: str, needs_agent: bool, check: Check) -
         wrong = tuple(check(look))
     except AgentError as error:
         wrong = (str(error),)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        wrong = (UNREADABLE,)  # whatever it is, no agent could read it
     return Result(name, asks, wrong, seconds=round(time.monotonic() - began, 1))
 
 

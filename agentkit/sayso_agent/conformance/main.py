@@ -20,7 +20,14 @@ def add_options(found: argparse.ArgumentParser) -> None:
     )
     found.add_argument("--only", action="append", default=[], metavar="NAME", help="one scenario")
     found.add_argument("--list", action="store_true", help="name the scenarios")
-    found.add_argument("--at-once", type=int, default=4, metavar="N", help="scenarios at a time")
+    found.add_argument("--at-once", type=_count, default=4, metavar="N", help="scenarios at a time")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 64:
+        raise argparse.ArgumentTypeError("a number from 1 to 64")
+    return value
 
 
 def do_conformance(args: argparse.Namespace) -> Exit:
