@@ -1,21 +1,24 @@
 """The adapters on real recordings and on odd input."""
 
 import json
+import re
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_helpers import RECORDINGS
+from agent_helpers import AGENTKIT, RECORDINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sayso_agent import Event, Skipped, Typing, UsageError, WindowFacts
-from sayso_agent.recorders import Told, guess, open_recorder
-from sayso_agent.recorders.ndjson import read_line
+from sayso_agent.recorders import Told, guess, open_recorder, source
+from sayso_agent.recorders.ndjson import read_line, read_ndjson
 from sayso_agent.recorders.openadapt import read_openadapt
 from sayso_agent.recorders.rrweb import page_facts, read_rrweb
+from sayso_agent.words import PLAIN
 
 HOST = "tracker.example.com"
 
@@ -455,6 +458,54 @@ def test_files_that_hold_nothing_yield_nothing(tmp_path: Path, content: str) -> 
     path.write_text(content)
 
     assert set(counted(open_recorder("rrweb", str(path), Told()))) <= {"-bad_event"}
+
+
+def test_a_long_recording_on_one_line_is_read_whole(tmp_path: Path) -> None:
+    filler = {"type": 5, "timestamp": 1001, "data": {"payload": "x" * (9 << 20)}}
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps([meta(), filler, increment(2, type=2, id=1, x=1, y=2)]))
+
+    assert counted(open_recorder("rrweb", str(path), Told())) == {
+        "app_focus": 1, "-not_a_signal": 1, "mouse_click": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("end", "more"), [(b"", 0), (b"\n", 0), (b"\n" + b"{}", 1)])
+def test_what_is_too_long_to_be_read_is_counted_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, more: int
+) -> None:
+    monkeypatch.setattr(source, "LONGEST_DOCUMENT", 1000)
+    path = tmp_path / "long"
+    path.write_bytes(json.dumps([meta()] * 2000).encode() + end)
+
+    ours = read_ndjson(source.lines(str(path), longest=1000), WindowFacts())
+
+    assert counted(ours) == {"-bad_event": 1 + more}
+    assert counted(open_recorder("rrweb", str(path), Told())) == {"-bad_event": 1 + more}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
+def test_lines_come_as_they_are_however_they_are_read(parts: list[bytes], chunk: int) -> None:
+    data = b"".join(parts)
+    with tempfile.NamedTemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_CHUNK", chunk)
+        file.write(data)
+        file.flush()
+
+        found = list(source.lines(file.name, longest=20))
+
+    whole = re.findall(rb"[^\n]*\n|[^\n]+", data)
+    assert found == [one if len(one.rstrip(b"\n")) <= 20 else source.UNREADABLE for one in whole]
+
+
+def test_what_recorders_leave_out_is_said_in_plain_words() -> None:
+    written = "".join(path.read_text() for path in (AGENTKIT / "sayso_agent").rglob("*.py"))
+
+    left_out = set(re.findall(r'Skipped\("(\w+)"', written))
+
+    assert len(left_out) > 3
+    assert left_out | {"editable_text", "embedded_frame", "too_big"} <= set(PLAIN)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -235,6 +235,12 @@ def test_every_reason_to_refuse_a_batch_is_explained() -> None:
     assert said == set(BATCH_REASONS)
 
 
+def test_the_agent_says_in_plain_words_why_a_batch_was_refused() -> None:
+    from sayso_agent.words import PLAIN
+
+    assert not set(BATCH_REASONS) - set(PLAIN)
+
+
 def test_every_error_code_has_a_heading() -> None:
     page = (DOCS / "reference/errors.md").read_text(encoding="utf-8")
     files = sources("portal/api", "consent", "retention", "audit")
