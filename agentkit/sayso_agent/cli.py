@@ -6,7 +6,8 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +48,11 @@ def do_enrol(args: argparse.Namespace) -> Exit:
     home = Home(args.home)
     if home.enrolled() and not args.again:
         raise UsageError("already_enrolled", "already enrolled; `--again` starts anew")
+    with _stopped(home):  # what it still records would be handed in as the new agent's
+        return _enrol(home, args)
 
+
+def _enrol(home: Home, args: argparse.Namespace) -> Exit:
     def show(approval: Approval) -> None:
         if args.json:
             say_json(
@@ -215,17 +220,27 @@ def do_poll(args: argparse.Namespace) -> Exit:
     return Exit.OK if policy.permits_anything() else Exit.ALL_DENIED
 
 
+@contextmanager
+def _stopped(home: Home) -> Iterator[None]:
+    """Keep agents from this folder meanwhile; UsageError where one runs."""
+    if not home.running.try_hold():
+        raise UsageError("already_running", "an agent runs on this folder; stop it first")
+    home.running.sign()  # or who must stop whatever runs here would look for the one before us
+    try:
+        yield
+    finally:
+        home.running.release()
+
+
 def do_change_key(args: argparse.Namespace) -> Exit:
     """Make a new key for this machine and go over to it."""
     agent = Agent(args.home)
-    if not agent.home.running.try_hold():
-        raise UsageError("already_running", "an agent runs on this folder; stop it first")
-    try:
-        agent.change_key(args.key or "")
-        kind = kind_of(agent.home.key())
-    finally:
-        agent.close()
-        agent.home.running.release()
+    with _stopped(agent.home):
+        try:
+            agent.change_key(args.key or "")
+            kind = kind_of(agent.home.key())
+        finally:
+            agent.close()
     if args.json:
         say_json({"event": "key_changed", "kind": kind})
     else:

@@ -1,6 +1,7 @@
 """Enrolment by the device flow, and every way it can end."""
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,25 @@ def test_enrolling_twice_needs_to_be_said(
 
     assert main(command) == 2
     assert main([*command, "--again"]) == 0
+
+
+def test_nobody_enrols_anew_beside_an_agent_that_runs(
+    portal: FakePortal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would go on recording under the old name, to be handed in under the new one."""
+    command = ["enrol", "--portal", portal.url, "--home", str(tmp_path / "home"), "--json"]
+    assert main(command) == 0
+    agent = Home(tmp_path / "home").identity().agent
+    running = Home(tmp_path / "home").running
+    assert running.try_hold()
+
+    assert main([*command, "--again"]) == 2
+
+    assert "already_running" in capsys.readouterr().out
+    assert Home(tmp_path / "home").identity().agent == agent
+    running.release()
+    assert main([*command, "--again"]) == 0
+    assert running.signed() == os.getpid()
 
 
 def test_plain_http_to_another_host_is_refused(tmp_path: Path) -> None:
