@@ -82,20 +82,6 @@ class Home(Wishes):
         found = read_or_nothing(self.folder / "waiting.json")
         return found if found and isinstance(found.get("address"), str) else None
 
-    def forget_identity(self) -> None:
-        """Drop who we were: token, key, policy, and whatever was spooled."""
-        self.spool.destroy()
-        for name in (
-            "identity.json",
-            "agent.key",
-            "agent.key.next",
-            "policy.json",
-            "seen.json",
-            "manifest.json",
-            "status.json",
-        ):
-            (self.folder / name).unlink(missing_ok=True)
-
     def change_token(self, token: str, *, wall: float, rotate_after: int) -> Identity:
         """Keep a new token in place of the old one, durably, and return who we are now."""
         with self.lock:

@@ -149,14 +149,6 @@ class Spool:
         lost, self._lost = self._lost, 0
         return lost
 
-    def rename(self, batch: str) -> None:
-        """Give a segment a new batch id, as the portal knows the old one with other content."""
-        with self._lock:
-            segment = self.read(batch)
-            self.remove(batch)
-            if segment is not None:
-                self._write_segment(segment.slot, segment.records)
-
     def purge(
         self,
         keep: Callable[[Slot, Record], bool],
