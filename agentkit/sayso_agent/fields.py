@@ -4,7 +4,6 @@ Free text has a place only in signals of content. Everywhere else a value is a n
 of a short list, so that no typed letter can travel inside a click.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -76,7 +75,7 @@ def element_word(name: object) -> str | None:
 def _number(value: Any) -> float | int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or abs(value) > _FARTHEST:
+    if not -_FARTHEST <= value <= _FARTHEST:  # also for NaN, and for numbers beyond all floats
         return None
     return round(value, 2)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from sayso_agent.bell import Bell
-from sayso_agent.errors import AgentError, UnexpectedAnswerError
+from sayso_agent.errors import AgentError, UsageError
 from sayso_agent.event import Event, Skipped
 from sayso_agent.lease import Clock, Instant
 
@@ -49,7 +49,7 @@ class Reader:
         except AgentError as error:
             self.failure = error
         except (OSError, ValueError) as error:
-            self.failure = UnexpectedAnswerError("events_unreadable", f"cannot read: {error}")
+            self.failure = UsageError("events_unreadable", f"cannot read: {error}")
         finally:
             self.ended.set()
             self._bell.ring()

@@ -14,6 +14,7 @@ from agent_helpers import AGENTKIT, RECORDINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sayso_agent import Event, Skipped, Typing, UsageError, WindowFacts
+from sayso_agent.fields import reduce
 from sayso_agent.recorders import Told, guess, open_recorder, source
 from sayso_agent.recorders.ndjson import read_line, read_ndjson
 from sayso_agent.recorders.openadapt import read_openadapt
@@ -246,8 +247,9 @@ NAMES = [
     *("type", "data", "source", "id", "text", "node"),
     *("childNodes", "adds", "texts", "positions", "x"),
 ]
+HUGE = st.sampled_from([10**400, -(10**400)])  # larger than any float
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 20) | st.floats() | st.text(max_size=6),
+    st.none() | st.booleans() | st.integers(-2, 20) | HUGE | st.floats() | st.text(max_size=6),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -261,7 +263,13 @@ JSON = st.recursive(
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(JSON | st.builds(lambda d: {"type": 3, "timestamp": 1, "data": d}, JSON)))
+@given(
+    st.lists(
+        JSON
+        | st.builds(lambda d: {"type": 3, "timestamp": 1, "data": d}, JSON)
+        | st.builds(lambda t: {"type": 4, "timestamp": t, "data": {}}, JSON)
+    )
+)
 def test_no_input_breaks_the_rrweb_adapter(raw: list[Any]) -> None:
     assert all(isinstance(item, Event | Skipped) for item in read_rrweb([meta(), *raw]))
 
@@ -458,6 +466,16 @@ def test_files_that_hold_nothing_yield_nothing(tmp_path: Path, content: str) -> 
     path.write_text(content)
 
     assert set(counted(open_recorder("rrweb", str(path), Told()))) <= {"-bad_event"}
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("inf"), float("nan"), 1e7])
+def test_a_number_that_is_no_place_is_left_out(number: float) -> None:
+    line = json.dumps({"signal": "mouse_click", "x": number, "y": 2, "action": "click"}).encode()
+
+    event = read_line(line, WindowFacts())
+
+    assert isinstance(event, Event)
+    assert reduce(event.signal, event.data) == {"y": 2, "action": "click"}
 
 
 def test_a_long_recording_on_one_line_is_read_whole(tmp_path: Path) -> None:

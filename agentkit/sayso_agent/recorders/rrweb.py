@@ -20,6 +20,8 @@ MUTATION, MOVE, INTERACTION, SCROLL, RESIZE, INPUT, TOUCH, MEDIA = range(8)
 DRAG: Final = 12
 SELECTION: Final = 14
 LONGEST_PART: Final = 16_000
+LATEST: Final = 1e15
+"""Milliseconds beyond which a time is none, and may be too large to reckon with."""
 _CLICKS: Final = {
     0: "up",
     1: "down",
@@ -58,7 +60,7 @@ class _Reader:
             yield Skipped("bad_event")
             return
         stamp = entry.get("timestamp")
-        if isinstance(stamp, bool) or not isinstance(stamp, int | float):
+        if isinstance(stamp, bool) or not isinstance(stamp, int | float) or abs(stamp) > LATEST:
             yield Skipped("bad_event")
             return
         at, data = stamp / 1000, entry["data"]
