@@ -201,7 +201,8 @@ class FileLock:
         """Write into the lock that we hold which process has it; it must not be needed to hold."""
         with suppress(OSError):
             os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, str(os.getpid()).encode(), 0)
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.write(self._handle, str(os.getpid()).encode())
 
     def signed(self) -> int:
         """Return which process wrote itself into the lock, 0 where none did."""

@@ -1,6 +1,7 @@
 """The running agent: one round on recordings, and the loop that goes on."""
 
 import json
+import os
 import queue
 import threading
 import time
@@ -49,6 +50,22 @@ def once(agent: Agent, given: Recording | None = None) -> list[str]:
     said: list[str] = []
     Runner(agent, said.append).once(given)
     return said
+
+
+@pytest.mark.parametrize("missing", ["pwrite", "geteuid", "fork"])
+def test_an_agent_signs_for_its_folder_where_a_system_lacks_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Windows has none of these."""
+    lock = Home(tmp_path / "home").running
+    monkeypatch.delattr(os, missing)
+
+    assert lock.try_hold()
+    lock.sign()
+    lock.sign()
+
+    assert lock.signed() == os.getpid()
+    lock.release()
 
 
 # --- recordings ----------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,9 +85,9 @@ class Program:
         if process.stdin is not None:
             with suppress(OSError):
                 process.stdin.close()
-        for number in (0, signal.SIGTERM, signal.SIGKILL):
-            if number:
-                process.send_signal(number)
+        for end in (None, process.terminate, process.kill):
+            if end:
+                end()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LONGEST_END)
                 return
