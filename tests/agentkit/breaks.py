@@ -20,7 +20,7 @@ import sayso_agent.matching
 import sayso_agent.policy
 import sayso_agent.upload
 from sayso_agent.agent import Agent
-from sayso_agent.capture import Capture
+from sayso_agent.capture import Capture, Rules
 from sayso_agent.event import Event
 from sayso_agent.home import Home
 from sayso_agent.jws import KeySet
@@ -119,6 +119,23 @@ def monotonic_clock_only() -> None:
         return self.began + (self.until - self.issued_at) - at.monotonic
 
     put(Lease, seconds_left=seconds_left)
+
+
+@caught_by("started_again", "arrived: a click after the lease, as nothing new came")
+def kept_policy_renewed() -> None:
+    begun = Agent.__init__
+
+    def begin(self: Agent, *given: Any, **more: Any) -> None:
+        begun(self, *given, **more)
+        if kept := self.home.policy():
+            payload = json.loads(sayso_agent.jws.b64url_decode(kept["token"].split(".")[1]))
+            policy, now = Policy.parse(payload), self.clock.now()
+            term = policy.lease_until - policy.issued_at
+            anew = replace(policy, issued_at=int(now.wall), lease_until=int(now.wall) + term)
+            lease = Lease.begin(anew, asked=now.monotonic, received=now.monotonic)
+            self.capture.change(Rules(anew, lease), now)
+
+    put(Agent, __init__=begin)
 
 
 @caught_by("bad_lease_long", "arrived: what only that document allows")

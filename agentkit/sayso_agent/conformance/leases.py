@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from sayso_agent.conformance.portal import problem
 from sayso_agent.conformance.stage import ALLOWED, POLICY, Play, Stage, Told
 
 SHORT: Final = 3
@@ -73,6 +74,25 @@ def _frozen(stage: Stage) -> None:
     stage.portal.frozen = True
 
 
+def _started_again(stage: Stage) -> None:
+    """Start the agent again when its lease has ended and the portal is in trouble."""
+    portal = stage.portal
+    portal.lease = SHORT
+    stage.begin(allow=ALLOWED)
+    portal.always[POLICY] = problem(503, "too_busy")
+    stage.program.end()
+    ends = max(policy["lease_until"] for policy in portal.issued[portal.version])
+    time.sleep(max(ends + 0.3 - portal.now(), 0.0))
+    stage.program.start()
+    stage.asked(1)
+    stage.event("a click after the lease, as nothing new came", allowed=False)
+    time.sleep(0.5)
+    del portal.always[POLICY]
+    portal.lease = 900
+    stage.decree()
+    stage.event("a click under the next policy", allowed=True)
+
+
 def _hours(stage: Stage) -> None:
     """Be outside working hours, before and behind them; then let them end by themselves."""
     stage.begin(allow=ALLOWED, schedule=_stretch(stage, -2 * HOUR, -HOUR))
@@ -123,6 +143,11 @@ LEASES: Final[tuple[Told, ...]] = (
         "clock_ahead",
         "does the lease end by the machine's clock where that one is ahead?",
         _lapse(_frozen, ahead=-SLOW_BY),
+    ),
+    (
+        "started_again",
+        "does a kept policy get no new lease by a restart?",
+        _started_again,
     ),
     ("hours", "is nothing captured outside working hours?", _hours),
     ("aged", "is capture stamped by the present time, not by when it was signed?", _aged),
