@@ -57,7 +57,8 @@ def test_a_named_pipe_is_live_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("no_consent:withdrawn", "no consent stands (withdrawn)"),
+        ("no_consent:withdrawn", "you have withdrawn your consent"),
+        ("no_consent:of_later_times", "no consent stands (of later times)"),
         ("some_thing:of_later", "some thing: of later"),
         ("some_thing", "some thing"),
     ],

@@ -241,6 +241,17 @@ def test_the_agent_says_in_plain_words_why_a_batch_was_refused() -> None:
     assert not set(BATCH_REASONS) - set(PLAIN)
 
 
+def test_the_agent_says_in_plain_words_why_nothing_may_be_recorded() -> None:
+    from sayso_agent.words import PLAIN
+
+    from consent.policy.reasons import ReasonCode
+    from consent.policy.types import ConsentState
+
+    lacking = {f"{ReasonCode.NO_CONSENT}:{state}" for state in ConsentState} - set(PLAIN)
+    assert lacking == {f"{ReasonCode.NO_CONSENT}:{ConsentState.GIVEN}"}
+    assert {code.value for code in ReasonCode} <= set(PLAIN)
+
+
 def test_every_error_code_has_a_heading() -> None:
     page = (DOCS / "reference/errors.md").read_text(encoding="utf-8")
     files = sources("portal/api", "consent", "retention", "audit")
