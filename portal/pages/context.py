@@ -75,6 +75,8 @@ def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:
     if Role.PRIVACY_OFFICER not in roles and roles & AREAS["privacy/explain"]:
         pages.append((_("Explain"), reverse("privacy-explain")))
         pages.append((_("Rules"), reverse("rules-list")))
+    if Role.PRIVACY_OFFICER not in roles and roles & AREAS["tickets"]:
+        pages.append((_("Tickets"), reverse("tickets")))
     here = request.path
     best = max((url for _label, url in pages if here.startswith(url)), key=len, default="")
     return [{"label": label, "url": url, "current": url == best} for label, url in pages]

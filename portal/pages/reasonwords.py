@@ -27,6 +27,7 @@ WHY: Final[Mapping[str, str | Promise]] = {
     "not_in_force": gettext_lazy("its rules are not in force on that day"),
     "ended": gettext_lazy("its rules have ended, and none that replace them are known"),
     "review_overdue": gettext_lazy("its review is overdue"),
+    "not_adopted": gettext_lazy("its rules came with the program and nobody has adopted them yet"),
 }
 """Why the rules of a place cannot be applied."""
 

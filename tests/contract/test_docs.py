@@ -42,6 +42,16 @@ def test_the_reference_says_what_the_code_says() -> None:
     assert list(stale_pages()) == [], "run `python3 manage.py reference`"
 
 
+def test_no_role_that_opens_an_area_is_said_to_open_none() -> None:
+    from portal.models import Role
+    from portal.people import AREAS
+
+    said = re.findall(r"The role \*(.+?)\* opens no area", PAGES["roles.md"]())
+    idle = [str(role.label).lower() for role in set(Role).difference(*AREAS.values())]
+
+    assert said == idle
+
+
 def test_no_page_of_the_reference_is_left_over() -> None:
     assert {path.name for path in (DOCS / "reference").iterdir()} == set(PAGES)
 

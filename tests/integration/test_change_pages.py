@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests import factories
 from tests.integration.test_pages import signed_in
 
 pytestmark = pytest.mark.timeout(120)
 
+BOTH_ROLES = "privacy_officer-works_council"
 LONGER = {
     "purpose": "train-agents", "retention_days": "90", "language": "en",
     "section_retention": "Ninety days.",
@@ -207,37 +209,40 @@ def test_a_document_is_measured_and_not_kept(world: Any, database: Any) -> None:
     assert "forty pages" not in str(payload)
 
 
-def test_a_council_sees_what_it_is_asked_and_its_veto_stands(world: Any, database: Any) -> None:
+def council_of_research(*, person: str = "works_council") -> Client:
+    """Sign in somebody who speaks for the council that an agreement of Ireland gives a say."""
     from audit.ledger import Actor
     from consent import services
     from consent.models import Agreement
     from portal.models import User
 
-    services.record_agreement(
-        agreement=Agreement(
-            code="BV-2",
-            title="t",
-            parties="p",
-            jurisdictions=["IE"],
-            valid_from=factories.LONG_AGO,
-            document_sha256="0" * 64,
-            council_may_veto=True,
-            council_units=["research"],
-        ),
-        actor=factories.OFFICER,
-    )
-    author, second, council = (
-        signed_in("privacy_officer"),
-        another_officer(),
-        signed_in("works_council"),
-    )
-    member = User.objects.get(email="works_council@example.org")
+    if not Agreement.objects.filter(code="BV-2").exists():
+        services.record_agreement(
+            agreement=Agreement(
+                code="BV-2",
+                title="t",
+                parties="p",
+                jurisdictions=["IE"],
+                valid_from=factories.LONG_AGO,
+                document_sha256="0" * 64,
+                council_may_veto=True,
+                council_units=["research"],
+            ),
+            actor=factories.OFFICER,
+        )
+    council = signed_in(*person.split("-"))
+    member = User.objects.get(email=f"{person}@example.org")
     services.give_seat(
         person=member.ref,
         unit="research",
         valid_from=date(2020, 1, 1),
         actor=Actor.staff(member.ref),
     )
+    return council
+
+
+def test_a_council_sees_what_it_is_asked_and_its_veto_stands(world: Any, database: Any) -> None:
+    author, second, council = signed_in("privacy_officer"), another_officer(), council_of_research()
     propose(author, "allowlist.change", purpose="train-agents", app="tracker", add=["key_timing"])
     page = f"/privacy/changes/{only(database)}/"
     assert page.encode() in council.get("/council/").content
@@ -249,6 +254,45 @@ def test_a_council_sees_what_it_is_asked_and_its_veto_stands(world: Any, databas
     council.post(page + "vote/", {"vote": "veto", "unit": "research"})
     assert state(database) == [("vetoed", False)]
     assert page.encode() not in council.get("/council/").content
+
+
+@pytest.mark.parametrize("who", ["officer", "council"])
+def test_until_its_hour_the_page_still_offers_a_no(world: Any, database: Any, who: str) -> None:
+    author, second, member = signed_in("privacy_officer"), another_officer(), council_of_research()
+    later = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    propose(author, "purpose.change", **LONGER, effective_at=later)
+    page = f"/privacy/changes/{only(database)}/"
+    second.post(page + "vote/", {"vote": "approve"})
+    member.post(page + "vote/", {"vote": "approve", "unit": "research"})
+    assert state(database) == [("approved", False)]
+    for spoken in (author, second, member):
+        assert b"a no still ends it" not in spoken.get(page).content, "who has spoken has"
+
+    if who == "officer":
+        third, answer = signed_in("privacy_officer", "manager"), {"vote": "reject"}
+    else:
+        third = council_of_research(person="works_council-manager")
+        answer = {"vote": "veto", "unit": "research"}
+    shown = third.get(page).content.decode()
+    assert "Until then a no still ends it" in shown
+    assert f'value="{answer["vote"]}"' in shown
+    assert 'value="approve"' not in shown, "it has been agreed to already"
+    third.post(page + "vote/", answer)
+
+    assert state(database) == [("rejected" if who == "officer" else "vetoed", False)]
+
+
+def test_who_spoke_for_a_council_is_offered_no_officers_answer(world: Any, database: Any) -> None:
+    author, both = signed_in("privacy_officer"), council_of_research(person=BOTH_ROLES)
+    propose(author, "allowlist.change", purpose="train-agents", app="tracker", add=["key_timing"])
+    page = f"/privacy/changes/{only(database)}/"
+    shown = both.get(page).content
+    assert b"Do not approve" in shown
+    assert b"The works council of research" in shown
+
+    both.post(page + "vote/", {"vote": "approve", "unit": "research"})
+
+    assert b"Do not approve" not in both.get(page).content
 
 
 @pytest.mark.parametrize("role", ["privacy_officer", "operator", "works_council"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -97,6 +98,24 @@ def test_a_role_opens_its_own_areas_and_no_other(world: Any, role: str) -> None:
         assert person.get(path).status_code == expected, (role, path)
     for path in OWN:
         assert person.get(path).status_code == 403, "no subject, no page of one's own"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_links_lead_to_every_area_that_a_role_opens(world: Any, role: str) -> None:
+    """Whoever has a role finds its rooms without knowing an address by heart."""
+    client, seen, waiting = signed_in(role), set[str](), ["/"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or path.startswith(("/docs/", "/accounts/", "/static/")):
+            continue
+        answer = client.get(path, follow=True)
+        seen |= {path, answer.request["PATH_INFO"]}
+        if answer["Content-Type"].startswith("text/html"):
+            found = re.findall(r'href="(/[^"?#]*)', answer.content.decode())
+            waiting += [link for link in found if link not in seen]
+
+    opened = {area for area, roles in AREAS.items() if role in roles}
+    assert opened - seen == set()
 
 
 def test_an_employee_sees_their_own_pages_and_no_area(world: factories.World) -> None:

@@ -33,7 +33,7 @@ def roles() -> str:
             "## Areas of the site\n",
             (
                 "Everybody has `/you/`: their own data and nothing else. `/docs/` and `/status` are"
-                " open. The role *operator* opens no area yet.\n"
+                " open.\n"
             ),
             table(("area", *(str(role.label).lower() for role in Role)), areas),
             "## Roles in the database\n",

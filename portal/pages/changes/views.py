@@ -20,6 +20,7 @@ from portal.models import Role, User
 from portal.pages.changes import rulechanges, words
 from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
 from portal.pages.crumbs import crumb
+from portal.pages.rooms import rooms_of
 from portal.people import for_area, roles_of, staff_ref
 
 SHOWN = 50
@@ -29,7 +30,8 @@ SHOWN = 50
 @require_safe
 def changes(request: HttpRequest) -> HttpResponse:
     """List the proposals, those that wait for somebody first."""
-    officer = Role.PRIVACY_OFFICER in roles_of(request)
+    roles = roles_of(request)
+    officer = Role.PRIVACY_OFFICER in roles
     found = Proposal.objects.order_by("-pk")[:SHOWN]
     waiting = [p for p in found if p.state in {Proposal.State.OPEN, Proposal.State.APPROVED}]
     decided = [p for p in found if p not in waiting]
@@ -38,6 +40,8 @@ def changes(request: HttpRequest) -> HttpResponse:
         "waiting": [line(proposal) for proposal in waiting],
         "decided": [line(proposal) for proposal in decided],
         "kinds": kinds if officer else [],
+        # Officers and councils find the other registers on their own first page.
+        "rooms": [] if roles & {Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL} else rooms_of(request),
         "crumbs": [crumb("privacy")] if officer else [],
     }
     return render(request, "privacy/changes.html", context)
@@ -181,14 +185,20 @@ def _may(request: HttpRequest, proposal: Proposal, view: dict[str, Any]) -> dict
     roles, me = roles_of(request), staff_ref(request)
     officer, author = Role.PRIVACY_OFFICER in roles, proposal.proposed_by == me
     voted = {vote["unit"] for vote in view["votes"] if vote["voter"] == me}
-    is_open = proposal.state == Proposal.State.OPEN
     undecided = proposal.state in {Proposal.State.OPEN, Proposal.State.APPROVED}
-    seats = seats_of(request) if Role.WORKS_COUNCIL in roles and is_open else []
+    # One person is one pair of eyes: who spoke for a council does not speak as an officer, too.
+    seats = seats_of(request) if Role.WORKS_COUNCIL in roles and "" not in voted else []
     can_revert = officer and view["in_effect"] and not view["reverted_by"]
     back = services.way_back(proposal) if can_revert else None
     return {
-        "can_vote": officer and is_open and not author and "" not in voted,
-        "units": [u for u in seats if u in proposal.council_units and u not in voted],
+        "can_vote": officer and undecided and not author and not voted,
+        "units": [
+            unit
+            for unit in seats
+            if undecided and not author and unit in proposal.council_units and unit not in voted
+        ],
+        # What waits for its hour has been agreed to already: the last word is a no.
+        "can_agree": proposal.state == Proposal.State.OPEN,
         "can_withdraw": officer and author and undecided and not view["in_effect"],
         "can_revert": back is not None and back.exact,
         "no_way_back": back and not back.exact and words.no_way_back(proposal.kind, back),
