@@ -105,7 +105,7 @@ def bounds_answer(codes: Iterable[str], on: date, rulebook: Rulebook) -> BoundsA
     """
     law = rulebook.law(codes, on)
     for gap in law.gaps:
-        if gap.why != OVERDUE:
+        if gap.code and gap.why != OVERDUE:
             raise NoAnswerError(f"No rule of '{gap.code}' can be applied: {gap.why}.")
     if law.bounds is None:
         raise NoAnswerError("No jurisdiction was named.")

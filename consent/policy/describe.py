@@ -28,7 +28,8 @@ def plain(value: Any) -> Any:
 def describe_bounds(law: Law, bounds: Bounds, rulebook: Rulebook) -> dict[str, Any]:
     """Return joined bounds under the keys of a jurisdiction's row, and `notice_waivable`.
 
-    Where a rule may not be applied that day the default is the strictest there is.
+    Where a rule may not be applied that day, or all of them together accept no legal basis, the
+    default is the strictest there is.
     """
     rows = [rulebook.rows[code] for code in sorted(bounds.codes)]
     meta = rulebook.meta
@@ -38,7 +39,9 @@ def describe_bounds(law: Law, bounds: Bounds, rulebook: Rulebook) -> dict[str, A
         "regimes": [regime for row in rows for regime in row.regimes],
         "legal_basis_allowed": [b for b in meta.order_basis if b in bounds.legal_basis_allowed],
         "legal_floor": bounds.legal_floor.word,
-        "default": (rulebook.strictest_default if law.gaps else bounds.default).word,
+        "default": (
+            rulebook.strictest_default if law.gaps or law.prohibited else bounds.default
+        ).word,
         "consent_sufficient": bounds.consent_sufficient,
         "gates": bounds.gates,
         "gate_lead_days": dict(sorted(bounds.gate_lead_days)),

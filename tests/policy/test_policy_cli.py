@@ -287,7 +287,7 @@ def test_a_place_that_only_asks_for_notice_elsewhere_has_nothing_to_waive(ask: A
     ("argv", "expected"),
     [
         (["bounds", "--jurisdictions", "XX"], "No rule of 'XX' can be applied: missing"),
-        (["bounds", "--jurisdictions", ","], "No rule of ''"),
+        (["bounds", "--jurisdictions", ","], "No jurisdiction was named"),
         (["bounds", "--jurisdictions", "DE", "--at", "soon"], "'soon' is not a day"),
         (["bounds"], "--jurisdictions"),
         (["due", "--right", "access", "--jurisdictions", "XX", "--received", "2026-12-10"], "XX"),

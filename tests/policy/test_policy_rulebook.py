@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_factories import TODAY, a_pack, allowed, spoil
 
+from consent.policy.answers import bounds_answer
 from consent.policy.evaluate import evaluate
 from consent.policy.rulebook import (
     FOLDER,
@@ -562,3 +563,5 @@ def test_a_place_that_accepts_no_legal_basis_prohibits(tmp_path: Path) -> None:
 
     assert decision.codes == ("jurisdiction_prohibited",)
     assert decision.reasons[0].jurisdictions == ("DE",)
+    answer = bounds_answer(facts.jurisdictions, facts.today, load_rulebook(pack))
+    assert answer.table["default"] == "prohibited", "what is shown is what is decided"
