@@ -569,3 +569,26 @@ def lease(agent: Any) -> tuple[int, int]:
 
     document = services.issue_policy(agent=agent).document
     return document["lease_until"] - document["iat"], document["poll_after"]
+
+
+DAYS_OF_NOBODY = ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"]
+
+
+@pytest.mark.parametrize("day", DAYS_OF_NOBODY)
+def test_a_first_day_near_an_end_of_the_calendar_is_refused_by_its_key(
+    world: Any, database: Any, day: str
+) -> None:
+    """No midnight, and no term, can be worked out there."""
+    from consent import services
+    from consent.exceptions import ChangeUnfit
+
+    made = database.sql("SELECT count(*) FROM consent_proposal")
+    for kind in ("agreement.record", "gate.close", "override.grant"):
+        payload = {**payload_of(kind), "valid_from": day}
+        if payload["valid_until"] is not None:
+            payload["valid_until"] = "9999-12-31"
+        if day == "9999-12-31":
+            payload["valid_from"] = "9999-12-30"
+        with pytest.raises(ChangeUnfit, match=r"valid_from: must lie in the years 1970 to 2199"):
+            services.propose(kind=kind, payload=payload, proposed_by=AUTHOR)
+    assert database.sql("SELECT count(*) FROM consent_proposal") == made

@@ -19,7 +19,7 @@ from consent.selectors.impact import population
 from consent.services.agreements import record_agreement
 from consent.services.changes.given import PLACE, SHA256, Given
 from consent.services.changes.hours import hours_of
-from consent.services.changes.kind import Change, Payload, Reach, Standing
+from consent.services.changes.kind import Change, Payload, Reach, Standing, refuse_odd_day
 
 NUMBER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
 LISTS: Final = ("jurisdictions", "sites", "purposes", "apps", "signals", "council_units")
@@ -105,6 +105,7 @@ class AgreementRecord(Change):
         """Refuse a number that is taken, an unknown place, and what was replaced already."""
         if Agreement.objects.filter(code=self.code).exists():
             raise ChangeUnfit("code: is taken by another agreement")
+        refuse_odd_day("valid_from", self.valid_from)
         if unknown := sorted(set(self.jurisdictions) - set(rulebook().rows)):
             raise ChangeUnfit(f"jurisdictions: no rules are known for {unknown[0]}")
         if self.replaces:

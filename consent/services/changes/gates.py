@@ -10,7 +10,15 @@ from consent.models import GateEvidence
 from consent.rules import rulebook
 from consent.selectors.shared import COUNSEL_GATE
 from consent.services.changes.given import SHA256, Given
-from consent.services.changes.kind import Ask, Change, Payload, Reach, Standing, purpose_of
+from consent.services.changes.kind import (
+    Ask,
+    Change,
+    Payload,
+    Reach,
+    Standing,
+    purpose_of,
+    refuse_odd_day,
+)
 from consent.services.gates import close_gate, refuse_inapplicable, reopen_gate
 
 LARGEST: Final = 2**53 - 1
@@ -60,6 +68,7 @@ class GateClose(Change):
     def check(self) -> None:
         """Refuse a place or a gate that no rule knows, and a way out that a gate does not have."""
         super().check()
+        refuse_odd_day("valid_from", self.valid_from)
         rules = rulebook()
         for place, gate in self.gates:
             if place not in rules.rows:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Self
 from audit.ledger import Actor
 from consent.exceptions import CannotRevert, ChangeUnfit
 from consent.models import App, Purpose
+from consent.policy.factsfile import YEARS
 from consent.services.changes.given import Given
 
 Payload = dict[str, Any]
@@ -113,3 +114,9 @@ def app_of(code: str) -> App:
     if app := App.objects.filter(code=code).first():
         return app
     raise ChangeUnfit("app: there is none with this code")
+
+
+def refuse_odd_day(key: str, day: date) -> None:
+    """Refuse a day near an end of the calendar: no midnight and no term can be worked out there."""
+    if day.year not in YEARS:
+        raise ChangeUnfit(f"{key}: must lie in the years {YEARS.start} to {YEARS.stop - 1}")

@@ -14,7 +14,15 @@ from consent.models import SignalOverride
 from consent.policy.types import Signal
 from consent.rules import rulebook
 from consent.services.changes.given import NUMBER, PLACE, SHA256, Given
-from consent.services.changes.kind import Ask, Change, Payload, Reach, Standing, purpose_of
+from consent.services.changes.kind import (
+    Ask,
+    Change,
+    Payload,
+    Reach,
+    Standing,
+    purpose_of,
+    refuse_odd_day,
+)
 from consent.services.overrides import grant_override, refuse_term, revoke_override
 
 
@@ -56,6 +64,7 @@ class OverrideGrant(Change):
         super().check()
         if not self.reason.strip():
             raise ChangeUnfit("reason: must say why the exception is needed")
+        refuse_odd_day("valid_from", self.valid_from)
         refuse_term(self.valid_from, self.valid_until, today=timezone.now().date())
         if self.jurisdiction not in rulebook().rows:
             raise ChangeUnfit(f"jurisdiction: no rules are known for {self.jurisdiction}")
