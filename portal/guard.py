@@ -168,6 +168,7 @@ BEGIN
   IF NEW.unit <> '' AND (NEW.unit <> ALL (p.council_units) OR NOT EXISTS (
       SELECT 1 FROM consent_councilseat s
       WHERE s.person = NEW.voter AND s.unit = NEW.unit AND s.ended_at IS NULL
+      AND s.valid_from <= current_date
       AND (s.given_by IS DISTINCT FROM p.proposed_by OR s.recorded_at < p.proposed_at))) THEN
     RAISE EXCEPTION 'no seat of a works council that is asked'
       USING ERRCODE = 'integrity_constraint_violation';

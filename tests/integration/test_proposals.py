@@ -993,6 +993,16 @@ def test_raw_sql_neither_skips_a_vote_nor_alters_a_proposal(
     assert database.sql("SELECT * FROM consent_proposal") == before
 
 
+def test_raw_sql_casts_no_vote_from_a_seat_that_is_still_to_come(
+    world: Any, council: Any, database: Any
+) -> None:
+    proposal = propose("purpose.change", LONGER)
+    seat(THIRD, "munich", since=datetime.now(UTC).date() + timedelta(days=1))
+
+    with pytest.raises(psycopg.errors.IntegrityError, match="no seat of a works council"):
+        raw_vote(database, proposal, THIRD, unit="munich")
+
+
 def test_raw_sql_applies_nothing_without_the_council_or_after_its_veto(
     world: Any, council: Any, database: Any
 ) -> None:
