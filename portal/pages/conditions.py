@@ -1,7 +1,7 @@
 """What must come first: the gates of each place and purpose, with the evidence that closed them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,11 +12,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from consent import selectors
-from consent.models import Cohort, GateEvidence, Purpose
-from consent.policy.clocks import days_at
+from consent.models import Agreement, Cohort, GateEvidence, Purpose
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
+from consent.selectors.agreements import Agreements
 from consent.selectors.hands import Hand, hands_of
+from consent.selectors.steps import Step, step_at
 from portal.models import Role
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
@@ -63,10 +64,11 @@ def _rows(
     standing = GateEvidence.objects.filter(purpose=purpose, reopening__isnull=True)
     evidence = list(standing.select_related("purpose").order_by("-pk"))
     hands = hands_of(evidence)
-    rows = [
-        _row(purpose, place, gate, evidence, hands, now, law, officer=officer)
-        for place, gate in _asked(law, places)
-    ]
+    known = Agreements(Agreement.objects.order_by("pk"), law)
+    rows = []
+    for place, gate in _asked(law, places):
+        step = step_at(evidence, place, gate, people_in=places, known=known, rules=law, at=now)
+        rows.append(_row(purpose, place, gate, step, hands, law, officer=officer))
     return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
 
 
@@ -97,27 +99,17 @@ def _asked(law: Rulebook, places: list[str]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _closing(evidence: list[GateEvidence], day: date) -> GateEvidence | None:
-    """Return what closes a gate on a day."""
-    begun = (one for one in evidence if one.valid_from <= day)
-    return next((one for one in begun if not one.valid_until or day < one.valid_until), None)
-
-
 def _row(
     purpose: Purpose,
     place: str,
     gate: str,
-    evidence: list[GateEvidence],
+    step: Step,
     hands: Mapping[int, tuple[Hand, ...]],
-    now: datetime,
     law: Rulebook,
     *,
     officer: bool,
 ) -> dict[str, Any]:
-    about = [one for one in evidence if (one.jurisdiction, one.gate) == (place, gate)]
-    found = [_closing(about, day) for day in days_at([place], now)]
-    closing = found[-1] if all(found) else None
-    text = law.gates.get(gate)
+    closing, text = step.closing, law.gates.get(gate)
     query = {"purpose": purpose.code, "jurisdiction": place, "gate": gate}
     kind = "gate.close"
     if closing:
@@ -126,7 +118,9 @@ def _row(
         "place": place,
         "name": text.title if text else plain(gate),
         "wants": text.evidence if text else "",
-        "closed": closing is not None,
+        "closed": step.done,
+        "waits_until": step.opens if closing and not step.done else None,
+        "agreements": ", ".join(step.agreements),
         "document": closing.document_title if closing else "",
         "reason": closing.not_applicable_reason if closing else "",
         "digest": closing.document_sha256[:16] if closing else "",

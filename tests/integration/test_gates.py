@@ -178,6 +178,82 @@ def test_after_a_break_the_lead_time_runs_anew(database: Any) -> None:
     assert "gates_open" not in codes(world, factories.midnight(over, "CA-QC"))
 
 
+def step(world: factories.World, place: str, gate: str, at: datetime) -> Any:
+    """What the page of required steps makes of a gate."""
+    from consent.models import Agreement, GateEvidence
+    from consent.rules import rulebook
+    from consent.selectors.agreements import Agreements
+    from consent.selectors.steps import step_at
+
+    rules = rulebook()
+    return step_at(
+        GateEvidence.objects.filter(purpose=world.purpose, reopening__isnull=True).order_by("-pk"),
+        place,
+        gate,
+        people_in=[place],
+        known=Agreements(Agreement.objects.order_by("pk"), rules),
+        rules=rules,
+        at=at,
+    )
+
+
+def test_the_page_says_of_a_lead_time_that_it_still_runs(database: Any) -> None:
+    from consent import services
+    from consent.models import GateEvidence
+    from consent.rules import rulebook
+    from tests.integration.test_pages import signed_in
+
+    (gate, days), *_ = dict(rulebook().rows["CA-QC"].own.gate_lead_days).items()
+    world = factories.make_world("CA-QC")
+    officer = signed_in("privacy_officer")
+    assert "Waiting time" not in officer.get("/privacy/gates/").content.decode()
+    old = GateEvidence.objects.get(gate=gate, jurisdiction="CA-QC")
+    services.reopen_gate(evidence=old, actor=factories.OFFICER)
+    new = close(world.purpose, gate, "CA-QC", TODAY - 2 * DAY, None)
+
+    shown = officer.get("/privacy/gates/").content.decode()
+
+    over = TODAY - 2 * DAY + timedelta(days=days)
+    assert "1 step open: nothing is recorded there" in shown
+    assert "Waiting time: nothing is recorded there yet" in shown
+    assert f'datetime="{over}"' in shown
+    assert f"evidence={new.pk}" in shown, "it can be taken back"
+    for at in (factories.midnight(over, "CA-QC") - SECOND, factories.midnight(over, "CA-QC")):
+        assert step(world, "CA-QC", gate, at).done == ("gates_open" not in codes(world, at))
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_page_says_of_an_agreements_document_what_decisions_say(
+    database: Any, ended: bool
+) -> None:
+    from consent import services
+    from consent.models import Agreement
+    from tests.integration.test_pages import signed_in
+
+    world = factories.make_world("IE")
+    world.say_yes()
+    gate, place = an_open_gate(world)
+    services.record_agreement(
+        agreement=Agreement(
+            code="BV-7",
+            title="t",
+            parties="p",
+            jurisdictions=["IE"],
+            valid_from=factories.LONG_AGO,
+            valid_until=TODAY - 2 * DAY if ended else None,
+            document_sha256="1" * 64,
+        ),
+        actor=factories.OFFICER,
+    )
+    close(world.purpose, gate, place, factories.LONG_AGO, None)
+
+    shown = signed_in("auditor").get("/privacy/gates/").content.decode()
+
+    assert ("gates_open" in codes(world, datetime.now(UTC))) is ended
+    assert ("1 step open: nothing is recorded there" in shown) is ended
+    assert ("The document of agreement BV-7" in shown) is not ended
+
+
 def codes(world: factories.World, at: datetime) -> set[str]:
     from consent import selectors
 
