@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 
 from consent.digests import Fragment, plain
 from consent.models import CohortPolicy
-from consent.policy.facts import AppFacts
+from consent.policy.facts import AppFacts, PersonFacts
 from consent.policy.rulebook import Rulebook
+from consent.policy.settled import settled
 from consent.policy.types import NEVER_CATEGORIES, AppCategory, NeverSignal, Signal
 from consent.rules import rulebook_of
 from consent.selectors.corefacts import app_facts
@@ -71,7 +72,15 @@ class Piece:
     """The entries of the document's list, in canonical form, without its brackets; likewise."""
     denied: str
     allows: int
-    changes: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Apps:
+    """The apps that a purpose asks for."""
+
+    shaped: tuple[_Shaped, ...]
+    others: frozenset[frozenset[str]]
+    """The places that join where somebody else's words show; nobody's among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,31 +169,50 @@ def terms_for(standing: Standing, *, at: datetime) -> Terms:
     policy = standing.cohort_policy
     rules = rulebook_of(said_by(policy).get("rulebook"))
     asked = list(questions(standing, rules, at=at))
-    pieces = {one.code: _piece(one, policy, rules) for one in asked}
-    schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
+    pieces = {}
     changes = changes_of_person(standing, at)
-    changes += [change for piece in pieces.values() for change in piece.changes]
+    for one in asked:
+        # By what they say, not by their cohort: many cohorts say the same of one purpose.
+        said = (registry_of(policy), _digest_of(policy, one)) if policy else ()
+        apps = _apps(policy, said, one)
+        pieces[one.code] = _piece(one, apps, said, rules)
+        changes += _changes(one, apps, said, rules)
+    schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
     coming = min((change for change in changes if change > at), default=None)
     return Terms(pieces, policy, standing.paused, schedule, coming, standing.stops.switches)
 
 
-def _piece(asked: Question, policy: CohortPolicy | None, rules: Rulebook) -> Piece:
-    # By what they say, not by their cohort: many cohorts say the same of one purpose.
-    said = (registry_of(policy), _digest_of(policy, asked)) if policy else ()
-    told = asked.persons, asked.among_others
-
-    def made() -> Piece:
-        apps = _apps(policy, said, asked)
-        # When answers change by themselves, whatever somebody chose.
-        changes = _remembered(
-            ("changes", *said, rules.digest, asked.code, asked.places, told),
-            lambda: tuple(changes_of(asked, tuple(app for app, _ in apps), rules)),
-        )
-        return _worked_out(asked, apps, rules, changes=changes)
-
+def _piece(asked: Question, apps: _Apps, said: tuple[str, ...], rules: Rulebook) -> Piece:
+    alike = _settled(asked, apps, rules)
+    told = alike.persons, alike.among_others
     return _remembered(
-        ("piece", *said, rules.digest, asked.code, told, asked.chosen, asked.lapsed), made
+        ("piece", *said, rules.digest, asked.code, told, asked.chosen, asked.lapsed),
+        lambda: _worked_out(alike, apps, rules),
     )
+
+
+def _changes(
+    asked: Question, apps: _Apps, said: tuple[str, ...], rules: Rulebook
+) -> tuple[datetime, ...]:
+    """Return when answers change by themselves, whatever somebody chose."""
+    told = asked.persons, asked.among_others
+    return _remembered(
+        ("changes", *said, rules.digest, asked.code, asked.places, told),
+        lambda: tuple(changes_of(asked, tuple(app for app, _ in apps.shaped), rules)),
+    )
+
+
+def _settled(asked: Question, apps: _Apps, rules: Rulebook) -> Question:
+    """Return the question without what tells people apart and changes no answer."""
+
+    def alike(persons: tuple[PersonFacts, ...]) -> tuple[PersonFacts, ...]:
+        return tuple(
+            settled(one, {one.jurisdictions | others for others in apps.others}, rules)
+            for one in persons
+        )
+
+    others = tuple((codes, alike(persons)) for codes, persons in asked.among_others)
+    return replace(asked, persons=alike(asked.persons), among_others=others)
 
 
 def _digest_of(policy: CohortPolicy, asked: Question) -> str:
@@ -195,15 +223,9 @@ def _digest_of(policy: CohortPolicy, asked: Question) -> str:
     )
 
 
-def _worked_out(
-    asked: Question,
-    apps: tuple[_Shaped, ...],
-    rules: Rulebook,
-    *,
-    changes: tuple[datetime, ...],
-) -> Piece:
+def _worked_out(asked: Question, apps: _Apps, rules: Rulebook) -> Piece:
     """Decide about one app of all that are alike, and say the same of the others."""
-    groups = _alike(apps, asked)
+    groups = _alike(apps.shaped, asked)
     told = _told(asked, groups, rules)
     allow: dict[str, Mapping[str, int]] = {}
     allowed: list[dict[str, Any]] = []
@@ -224,7 +246,6 @@ def _worked_out(
         allowed=plain(allowed).text[1:-1],
         denied=plain(said).text[1:-1],
         allows=len(allowed),
-        changes=changes,
     )
 
 
@@ -270,19 +291,18 @@ def _by_app(pairs: frozenset[tuple[str, Signal]]) -> dict[str | None, frozenset[
     return {app: frozenset(signals) for app, signals in found.items()}
 
 
-def _apps(
-    policy: CohortPolicy | None, said: tuple[str, ...], asked: Question
-) -> tuple[_Shaped, ...]:
+def _apps(policy: CohortPolicy | None, said: tuple[str, ...], asked: Question) -> _Apps:
     if policy is None:
-        return ()
+        return _Apps((), frozenset())
     return _remembered(
         ("facts", *said, asked.code, asked.days),
         lambda: _shaped(app_facts(said_by(policy), asked.purpose, asked.days, listed_only=True)),
     )
 
 
-def _shaped(apps: tuple[AppFacts, ...]) -> tuple[_Shaped, ...]:
-    return tuple((app, _shape(app)) for app in apps)
+def _shaped(apps: tuple[AppFacts, ...]) -> _Apps:
+    others = {app.counterparties or frozenset[str]() for app in apps}
+    return _Apps(tuple((app, _shape(app)) for app in apps), frozenset({*others, frozenset[str]()}))
 
 
 def _shape(app: AppFacts) -> int:
