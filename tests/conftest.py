@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,17 @@ import pytest
 from hypothesis import settings
 
 from portal.servers.testing import Servers, start_for_tests
+from tests.clones import (
+    Clone,
+    drop_done_with,
+    forget_worlds,
+    fresh_clone,
+    keep_world,
+    make_when_asked_for,
+    owner_on,
+    point_everything_at,
+    url_of,
+)
 from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
     only_looks,
     only_shares,
@@ -91,9 +100,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def template_database(django_db_blocker: Any) -> Iterator[str]:
     """Name of a migrated, guarded database of this very schema; made when it is not there yet."""
-    yield _template(django_db_blocker)
-    with _owner_on("postgres") as cursor:
-        _drop_done_with(cursor)
+    template = _template(django_db_blocker)
+    make_when_asked_for()
+    for jurisdiction in ("IE", "DE"):
+        _keep_world(jurisdiction, template, django_db_blocker)
+    yield template
+    forget_worlds()
+    with owner_on("postgres") as cursor:
+        drop_done_with(cursor)
 
 
 def _template(django_db_blocker: Any) -> str:
@@ -101,7 +115,7 @@ def _template(django_db_blocker: Any) -> str:
     from django.db import connections
 
     name = f"sayso_template_{_schema_digest()[:12]}"
-    with _owner_on("postgres") as cursor:
+    with owner_on("postgres") as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone():
             return name
@@ -109,26 +123,43 @@ def _template(django_db_blocker: Any) -> str:
         cursor.execute(f"DROP DATABASE IF EXISTS {draft} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {draft}")
     with django_db_blocker.unblock():
-        _point_everything_at(draft)
+        point_everything_at(draft)
         call_command("migrate", database="owner", verbosity=0)
         connections.close_all()
-    with _owner_on("postgres") as cursor:
+    with owner_on("postgres") as cursor:
         cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
     return name
+
+
+def _keep_world(jurisdiction: str, template: str, django_db_blocker: Any) -> None:
+    """Make a world that tests then begin with: here, where no test has changed anything yet."""
+    from django.db import connections
+
+    from tests.factories import new_world
+
+    name = Clone(template).name
+    with django_db_blocker.unblock():
+        point_everything_at(name)
+        keep_world(jurisdiction, new_world(jurisdiction), name)
+        connections.close_all()
 
 
 @dataclass(frozen=True)
 class Database:
     """The test's own database."""
 
-    name: str
+    clone: Clone
+
+    @property
+    def name(self) -> str:
+        return self.clone.name
 
     def sql(self, statement: str, *args: object, role: str = "owner") -> list[tuple[Any, ...]]:
         """Run one statement as a role and return its rows: the test's own, independent eyes."""
         import psycopg
 
-        with psycopg.connect(_url(self.name, role), autocommit=True) as connection:
-            cursor = connection.execute(statement, args or None)  # type: ignore[arg-type]
+        with psycopg.connect(url_of(self.name, role), autocommit=True) as connection:
+            cursor = connection.execute(statement, args or None)
             return cursor.fetchall() if cursor.description else []
 
 
@@ -142,61 +173,8 @@ def database(template_database: str, django_db_blocker: Any) -> Iterator[Databas
 @contextlib.contextmanager
 def fresh_database(template: str, django_db_blocker: Any) -> Iterator[Database]:
     """A clone of the template, to which every alias points meanwhile."""
-    from django.db import connections
-
-    name = f"sayso_test_{secrets.token_hex(6)}"
-    with _owner_on("postgres") as cursor:
-        _drop_done_with(cursor)
-        # Copied file by file, a third quicker than through the log; its first connection is, too.
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    with django_db_blocker.unblock():
-        _point_everything_at(name)
-        try:
-            yield Database(name)
-        finally:
-            connections.close_all()
-            _done_with.append(name)
-
-
-_done_with: list[str] = []
-"""Clones of tests that have ended; dropped when the next is made, for sessions end slowly."""
-
-
-def _drop_done_with(cursor: Any) -> None:
-    while _done_with:
-        _drop(_done_with.pop(), cursor)
-
-
-def _drop(name: str, cursor: Any) -> None:
-    """Drop a database; where a session is still open there it is ended, and waited for."""
-    import psycopg
-
-    for last in (False, False, False, True):
-        try:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        except psycopg.errors.InsufficientPrivilege:
-            if last:
-                raise
-            _end_sessions(name)
-            time.sleep(1)
-        else:
-            return
-
-
-def _end_sessions(name: str) -> None:
-    """End what other roles still have open there: the owner may not, each role may its own."""
-    import psycopg
-
-    from portal.servers import locations
-
-    anywhere = locations.DATABASE if locations.embedded_database() else "postgres"
-    for role in ("app", "reader", "sequencer"):
-        with psycopg.connect(_url(anywhere, role), autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = %s AND usename = current_user",
-                [name],
-            )
+    with fresh_clone(template, django_db_blocker) as clone:
+        yield Database(clone)
 
 
 @pytest.fixture
@@ -206,51 +184,6 @@ def store(tmp_path: Path, settings: Any) -> Path:
     settings.HOME = tmp_path  # where uploads are counted: not with those of tests beside this one
     settings.STORES = {"files": {"kind": "filesystem", "root": root}}
     return root
-
-
-def _url(name: str, role: str) -> str:
-    from psycopg.conninfo import make_conninfo
-
-    from portal.servers import locations
-
-    return make_conninfo(locations.database_url(role), dbname=name)
-
-
-def _owner_on(name: str) -> Any:
-    """A cursor as the owner on a maintenance database, outside any transaction."""
-    import psycopg
-
-    from portal.servers import locations
-
-    fallback = locations.DATABASE if locations.embedded_database() else None
-    connection = psycopg.connect(_url(fallback or name, "owner"), autocommit=True)
-
-    class Cursor:
-        def __enter__(self) -> Any:
-            return connection.cursor()
-
-        def __exit__(self, *_: object) -> None:
-            connection.close()
-
-    return Cursor()
-
-
-def _point_everything_at(name: str) -> None:
-    """Let every alias, the two extra ones included, mean the database of that name."""
-    from django.db import connections
-
-    from portal.settings import database as settings_for  # noqa: TID251  the tests' own aliases
-
-    connections.close_all()
-    roles = {"default": "app", "reader": "reader", "owner": "owner", "sequencer": "sequencer"}
-    wanted = {
-        alias: {**settings_for(role), "NAME": name, "CONN_MAX_AGE": 0}
-        for alias, role in roles.items()
-    }
-    connections.settings = connections.configure_settings(wanted)
-    for alias in roles:
-        with contextlib.suppress(AttributeError):
-            del connections[alias]
 
 
 def _schema_digest() -> str:

@@ -18,6 +18,7 @@ from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Sig
 from consent.rules import rulebook
 from consent.services import Pair
 from retention import services as retention
+from tests.clones import kept_world
 
 OFFICER = Actor.staff(UUID("00000000-0000-4000-8000-000000000001"))
 LONG_AGO = date(2020, 1, 1)
@@ -102,7 +103,27 @@ def known_for_long(facts: dict[str, str], since: date = LONG_AGO) -> Subject:
 
 
 def make_world(jurisdiction: str = "IE") -> World:
-    """Publish a purpose and all it needs in the jurisdiction, and record one person there."""
+    """Publish a purpose and all it needs in the jurisdiction, and record one person there.
+
+    In an untouched database it is the copy of a world that was made before.
+    """
+    return kept_world(jurisdiction, _read_again) or new_world(jurisdiction)
+
+
+def _read_again(world: World) -> World:
+    """The same world, of rows of its own."""
+    purpose = Purpose.objects.get(pk=world.purpose.pk)
+    return World(
+        purpose,
+        purpose.notices.get(pk=world.notice.pk),
+        {code: App.objects.get(pk=app.pk) for code, app in world.apps.items()},
+        Subject.objects.get(pk=world.subject.pk),
+        world.jurisdiction,
+    )
+
+
+def new_world(jurisdiction: str) -> World:
+    """Make a world by the services, one after the other."""
     purpose = services.publish_purpose(
         code="train-agents",
         title="Train computer-use agents",

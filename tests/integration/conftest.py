@@ -1,6 +1,6 @@
 """Every policy that the portal issues in these tests is held against the published schema.
 
-And one S3 server for all tests that ask for it.
+And what several files ask for: a running policy endpoint, one S3 server for all.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.seaweed import Seaweed, seaweed
 from tests.schema import policy_validator
+
+if TYPE_CHECKING:
+    from tests.integration.polling import Portal
 
 EMPTY: dict[str, Any] = {
     "apps": {},
@@ -54,3 +57,16 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     """A real S3 server, started when the first test wants it."""
     with seaweed(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
+
+
+@pytest.fixture
+def portal(request: pytest.FixtureRequest, database: Any) -> Iterator[Portal]:
+    """A policy endpoint that runs, and answers polls from Redis; begun when the world is there."""
+    from tests.integration.polling import Portal  # needs Django, which is not set up yet above
+
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world")
+    running = Portal()
+    running.wait_for_fence()
+    yield running
+    running.close()

@@ -57,14 +57,6 @@ def machine(world: factories.World) -> Machine:
     return machine_of(world.subject)
 
 
-@pytest.fixture
-def portal(world: Any) -> Iterator[Portal]:
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
-
-
 def standing_of(machine: Machine) -> str:
     machine.agent.refresh_from_db()
     return str(machine.agent.standing)

@@ -97,9 +97,9 @@ def test_a_failed_deletion_is_done_once_the_store_works_again(
 
 KILLED = """
 import os, signal, sys
-from tests.conftest import _point_everything_at
+from tests.conftest import point_everything_at
 import django; django.setup()
-_point_everything_at(sys.argv[1])
+point_everything_at(sys.argv[1])
 from django.conf import settings
 from pathlib import Path
 settings.STORES = {"files": {"kind": "filesystem", "root": Path(sys.argv[2])}}

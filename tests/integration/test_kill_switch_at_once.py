@@ -107,14 +107,6 @@ def world(database: Any, settings: Any) -> factories.World:
 
 
 @pytest.fixture
-def portal(world: Any) -> Iterator[Portal]:
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def machine(portal: Portal, world: factories.World) -> Machine:
     made = Machine(portal, world.subject)
     assert made.allowed() == {TRAIN}

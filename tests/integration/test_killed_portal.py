@@ -32,9 +32,9 @@ LONGEST = 120.0
 WEB = """
 import os, signal, sys
 from pathlib import Path
-from tests.conftest import _point_everything_at
+from tests.conftest import point_everything_at
 import django; django.setup()
-_point_everything_at(sys.argv[1])
+point_everything_at(sys.argv[1])
 from django.conf import settings
 from django.db import transaction
 settings.HOME = Path(sys.argv[2]).parent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,14 +32,6 @@ def world(database: Any, settings: Any) -> factories.World:
 def machine(world: factories.World) -> tuple[Any, str]:
     world.say_yes()
     return enrolled(world.subject)
-
-
-@pytest.fixture
-def portal(world: Any) -> Iterator[Portal]:
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
 
 
 def asked(method: str, token: str, tag: str = "", address: str = "/api/v1/policy") -> Any:

@@ -42,15 +42,6 @@ def world(database: Any, settings: Any) -> factories.World:
 
 
 @pytest.fixture
-def portal(world: Any) -> Iterator[Portal]:
-    """Polls answered from Redis."""
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def portal_without_redis(world: Any, settings: Any) -> Iterator[Portal]:
     settings.REDIS_URL = "unix:///nonexistent/redis.sock"
     running = Portal()
@@ -227,6 +218,7 @@ def test_who_leaves_is_cut_off_at_the_next_request_whatever_was_kept(
 
 
 @pytest.mark.parametrize("token", [None, "", "sat_", "sat_nobodys", "other", "sat_\u00e9"])
+@pytest.mark.usefixtures("world")
 def test_a_stranger_is_refused_with_a_next_step(portal: Portal, token: str | None) -> None:
     refused = portal.poll(token)
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,6 @@ def world(database: Any, settings: Any) -> factories.World:
     made = factories.make_world()
     made.say_yes()
     return made
-
-
-@pytest.fixture
-def portal(world: Any) -> Iterator[Portal]:
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -349,8 +340,8 @@ def test_a_change_while_the_question_is_under_way_is_not_missed(
 
 SERVER = """
 import sys, logging
-from tests.conftest import _point_everything_at
-_point_everything_at(sys.argv[1])
+from tests.conftest import point_everything_at
+point_everything_at(sys.argv[1])
 import uvicorn
 uvicorn.run("portal.asgi:application", fd=int(sys.argv[2]), loop="uvloop", http="httptools",
             log_level="info", access_log=False, timeout_graceful_shutdown=20)

@@ -35,14 +35,6 @@ def machine(database: Any) -> Machine:
 
 
 @pytest.fixture
-def portal(database: Any) -> Iterator[Portal]:
-    running = Portal()
-    running.wait_for_fence()
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def travel(monkeypatch: pytest.MonkeyPatch) -> Travel:
     return Travel(monkeypatch)
 

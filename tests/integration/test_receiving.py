@@ -21,9 +21,9 @@ from tests.integration.fault import environment
 CONTENT = b"what was recorded"
 KILLED = """
 import os, signal, sys
-from tests.conftest import _point_everything_at
+from tests.conftest import point_everything_at
 import django; django.setup()
-_point_everything_at(sys.argv[1])
+point_everything_at(sys.argv[1])
 from django.conf import settings
 from pathlib import Path
 from uuid import UUID
@@ -98,9 +98,9 @@ def work(*, after: timedelta = timedelta(0)) -> None:
 LATER = timedelta(minutes=16)
 IMPORT_KILLED = """
 import os, signal, sys
-from tests.conftest import _point_everything_at
+from tests.conftest import point_everything_at
 import django; django.setup()
-_point_everything_at(sys.argv[1])
+point_everything_at(sys.argv[1])
 from datetime import UTC, datetime
 from django.conf import settings
 from pathlib import Path
