@@ -66,6 +66,24 @@ def test_a_value_is_said_in_words(world: Any, field: str, value: Any, words: str
     assert in_words(field, value) == words
 
 
+def test_a_proposal_about_a_setting_says_which_one_in_words(officer: Client, database: Any) -> None:
+    propose(officer, "setting.change", key="lease_seconds", value="1800")
+
+    for path in ("/privacy/changes/", f"/privacy/changes/{only(database)}/"):
+        page = shown(officer, path)
+        assert "How long a policy lives, in seconds" in page
+        assert "lease_seconds" not in page
+    assert "<h3>As the program came with it</h3>" in page
+
+
+def test_who_has_no_first_page_with_rooms_finds_the_others_here(officer: Client) -> None:
+    page = shown(signed_in("auditor"), "/privacy/changes/")
+
+    assert 'href="/privacy/gates/"' in page
+    assert 'class="rooms"' not in shown(officer, "/privacy/changes/")
+    assert "What is proposed, its effect, and who agreed" not in page, "that is this very page"
+
+
 def test_a_setting_shows_what_is_in_force_and_how_far_it_may_go(officer: Client) -> None:
     from consent import selectors
 

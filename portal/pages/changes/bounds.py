@@ -1,6 +1,6 @@
 """Forms for agreements, gates, exceptions, rules and settings."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -20,17 +20,10 @@ from portal.pages.changes.hours import (
     hours_payload,
     zone_field,
 )
-from portal.pages.changes.values import place_name
+from portal.pages.changes.values import SETTINGS, place_name
 from portal.pages.rulewords import LABELS, gate_title
 from portal.templatetags.words import SIGNALS, plain
 
-SETTINGS: Final[dict[str, Words]] = {
-    "lease_seconds": gettext_lazy("How long a policy lives, in seconds"),
-    "poll_seconds": gettext_lazy("How often machines ask, in seconds"),
-    "embargo_seconds": gettext_lazy("How long machines wait with each event, in seconds"),
-    "spool_seconds": gettext_lazy("How long machines keep what is not handed in"),
-    "upload_bytes_per_second": gettext_lazy("How fast machines hand in, bytes a second"),
-}
 SEVERAL = gettext_lazy("Separated by commas.")
 
 

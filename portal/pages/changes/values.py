@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from consent.models import App, Purpose
 from consent.rules import rulebook
@@ -12,6 +14,14 @@ from portal.templatetags.words import plain, signal_name
 
 SIGNAL_FIELDS: Final = frozenset({"signal", "signals", "add", "remove", "allow"})
 PLAIN_FIELDS: Final = frozenset({"category", "data_of", "gate"})
+SETTINGS: Final[dict[str, str | Promise]] = {
+    "lease_seconds": gettext_lazy("How long a policy lives, in seconds"),
+    "poll_seconds": gettext_lazy("How often machines ask, in seconds"),
+    "embargo_seconds": gettext_lazy("How long machines wait with each event, in seconds"),
+    "spool_seconds": gettext_lazy("How long machines keep what is not handed in"),
+    "upload_bytes_per_second": gettext_lazy("How fast machines hand in, bytes a second"),
+}
+"""What the settings of the organisation are, by their keys."""
 
 
 def in_words(field: str, value: Any) -> str:
@@ -55,6 +65,8 @@ def _name(field: str) -> Callable[[str], str]:
         return lambda code: str(signal_name(code))
     if last in PLAIN_FIELDS:
         return plain
+    if last == "key":
+        return lambda key: str(SETTINGS.get(key, key))
     if last in {"jurisdiction", "jurisdictions", "counterparties", "codes"}:
         return place_name
     if last in {"app", "apps"}:

@@ -41,7 +41,9 @@ def changes(request: HttpRequest) -> HttpResponse:
         "decided": [line(proposal) for proposal in decided],
         "kinds": kinds if officer else [],
         # Officers and councils find the other registers on their own first page.
-        "rooms": [] if roles & {Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL} else rooms_of(request),
+        "rooms": []
+        if roles & {Role.PRIVACY_OFFICER, Role.WORKS_COUNCIL}
+        else [room for room in rooms_of(request) if room["url"] != request.path],
         "crumbs": [crumb("privacy")] if officer else [],
     }
     return render(request, "privacy/changes.html", context)

@@ -90,6 +90,8 @@ def _label(field: str) -> str:
             return _("Notice in %(language)s: %(section)s") % words
         case [*_path, "retention_days"]:
             return _("Kept at most, in days")
+        case ["shipped"]:
+            return _("As the program came with it")
         case path:
             return plain(": ".join(path))
 
