@@ -160,9 +160,8 @@ class Agent(Obeying):
         if not lease.in_force(self.clock.now()):
             raise PolicyRefusedError("lease_ended", "the policy's lease had ended when it came")
         self._lease = lease
-        if self.policy is not None and self.policy.permits_anything():
-            allowed = self.policy.permitted()
-            self._before = [(p, app, s) for p, app, signals in allowed for s in signals]
+        if allowed := [(p, app, s) for p, app, signals in policy.permitted() for s in signals]:
+            self._before = allowed
         self.home.save_clock(_kept(lease, fetched.received))  # before the first stamp by it
         self.capture.change(Rules(policy, lease), self.clock.now())
         self.home.spool.close()

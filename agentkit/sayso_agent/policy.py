@@ -23,6 +23,8 @@ from sayso_agent.words import (
 FORMAT: Final = 1
 LONGEST_LEASE: Final = 24 * 3600
 PAUSED: Final = "paused"
+NOT_ASKED: Final = "signal_not_listed"
+FOLLOWS: Final = "signal_not_consented"  # whatever else is said of consent says why
 MOMENTARY: Final = frozenset({PAUSED, "outside_work_hours"})
 """Reasons that speak of the present moment alone, and not of what was captured before it."""
 _NEEDED: Final = frozenset({"batch_bytes", "batch_seconds"})
@@ -279,9 +281,12 @@ class Policy:
         counted = Counter(reason for pair in before for reason in self.reasons(*pair))
         if counted:
             return counted.most_common(1)[0][0]
-        for denial in self.deny:
+        # What nobody asks for is most of it, and says nothing of what somebody does ask for.
+        asked = [denial for denial in self.deny if NOT_ASKED not in denial.reasons]
+        for denial in asked or self.deny:
             weight = max(len(denial.apps), 1) * max(len(denial.signals), 1)
-            counted.update(dict.fromkeys(denial.reasons, weight))
+            said = [reason for reason in denial.reasons if reason != FOLLOWS] or denial.reasons
+            counted.update(dict.fromkeys(said, weight))
         if counted:
             return counted.most_common(1)[0][0]
         return next(iter(self.default_reasons), "not_allowed")

@@ -146,6 +146,7 @@ PLAIN: Final = {
     "outdated": "it could not be handed in for too long",
     "not_allowed": "the policy does not allow it",
     "outside_lease": "it happened before the policy was there, or after it ended",
+    "policy_changed": "something has changed; the new policy is being fetched",
     "policy_version_old": "the portal sent an older policy than the one before",
     "policy_signature_bad": "the policy's signature does not fit",
     "policy_key_unknown": "the policy is signed by a key that the portal's root does not vouch for",

@@ -12,7 +12,7 @@ from agent_helpers import FakeClock, click, enrolled, spooled, typed
 from sayso_agent import Agent, Instant, UsageError
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
-from sayso_agent.errors import Exit
+from sayso_agent.errors import Exit, PolicyChangedError
 from sayso_agent.home import Home
 from sayso_agent.lease import KeptClock
 from sayso_agent.report import pending, try_report
@@ -109,6 +109,43 @@ def test_the_end_of_working_hours_takes_nothing_back(agent: Agent, portal: FakeP
 
     assert agent.recordable() == []
     assert agent.upload().events == 1
+
+
+def as_denied(portal: FakePortal, *reasons: str) -> None:
+    """Have the portal deny as it does: most signals for the reason that nobody asks for them."""
+    said = denied(*reasons)
+    unasked = {"purpose": "train-agents", "apps": ["tracker"], "reasons": ["signal_not_listed"]}
+    signals = ["app_focus", "clipboard", "dom_text", "scroll", "ui_event"]
+    portal.policy = {
+        **portal.policy,
+        **said,
+        "deny": [{**unasked, "signals": signals}, *said["deny"]],
+    }  # type: ignore[misc]
+    portal.version += 1
+
+
+def test_who_stopped_reads_that_and_not_that_nobody_asks(agent: Agent, portal: FakePortal) -> None:
+    portal.policy = {**portal.policy, "allow": [allow("tracker", "mouse_click")]}
+    agent.poll()
+    portal.misbehave["/api/v1/policy"] = [problem(409, "policy_changed")]  # we had waited
+    with pytest.raises(PolicyChangedError):
+        agent.poll()
+    as_denied(portal, "no_consent:withdrawn", "signal_not_consented")
+
+    agent.poll()
+
+    assert agent.why_not() == "no_consent:withdrawn"
+
+
+def test_who_was_never_asked_reads_that(agent: Agent, portal: FakePortal) -> None:
+    as_denied(portal, "no_consent:unknown", "signal_not_consented")
+    other = {"purpose": "others", "apps": ["tracker"], "signals": ["scroll"]}
+    more = {**other, "reasons": ["no_consent:deferred", "signal_not_consented"]}
+    portal.policy = {**portal.policy, "deny": [*portal.policy["deny"], more]}
+
+    agent.poll()
+
+    assert agent.why_not() == "no_consent:unknown"
 
 
 WHAT_ENDS_IT = {
