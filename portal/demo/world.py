@@ -52,15 +52,18 @@ class World:
         return self._subjects[person.number]
 
     def agent(self, person: Person) -> Agent:
-        """Return the person's machine."""
+        """Return the machine that the person has in the story."""
         if person.number not in self._agents:
-            agents = Agent.objects.select_related("subject__cohort")
-            self._agents[person.number] = agents.get(subject=self.subject(person))
+            agents = self.agents_of(person).select_related("subject__cohort")
+            self._agents[person.number] = agents.get()
         return self._agents[person.number]
 
     def agents_of(self, person: Person) -> QuerySet[Agent]:
-        """Return the person's machines, of which there may be none yet."""
-        return Agent.objects.filter(subject=self.subject(person))
+        """Return the person's machines from before the load, of which there may be none yet.
+
+        Whoever is signed in as them meanwhile may connect one of their own.
+        """
+        return Agent.objects.filter(subject=self.subject(person), enrolled_at__lt=self.now)
 
     def purpose(self, code: str) -> Purpose:
         """Return a purpose as it is published."""

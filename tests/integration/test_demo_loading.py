@@ -83,6 +83,36 @@ def test_a_load_that_was_interrupted_goes_on_to_the_same_end(
         call_command("demo", **SMALL)
 
 
+@pytest.mark.parametrize("before", ["Enrol", "Lease"])
+def test_a_machine_that_somebody_connects_meanwhile_is_no_part_of_the_story(
+    database: Any, home: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Before the story's own machine, or while that one polls."""
+    from consent import services
+    from consent.models import Agent
+    from consent.policy.types import Platform
+    from portal.demo import load
+
+    real, mine = load._do, []
+
+    def connecting(step: Any, world: Any) -> bool:
+        if type(step).__name__ == before and step.person.persona and not mine:
+            mine.append(services.enrol_agent(
+                subject=world.subject(step.person), name="Mine", platform=Platform.LINUX,
+                public_key=b"k" * 32,
+            ))  # fmt: skip
+        return real(step, world)
+
+    monkeypatch.setattr(load, "_do", connecting)
+
+    call_command("demo", **SMALL)
+
+    theirs = Agent.objects.filter(subject=mine[0].subject).exclude(pk=mine[0].pk)
+    assert theirs.get().policies.exists()
+    assert not mine[0].policies.exists()
+    assert database.sql("SELECT count(*) FROM retention_admission") == [(BATCHES,)]
+
+
 def test_an_interrupted_load_is_not_mixed_with_real_people(database: Any, home: Path) -> None:
     from django.utils import timezone
 
