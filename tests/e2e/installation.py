@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90
 
@@ -35,6 +37,8 @@ class Installation:
     port: int
     extra: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    _databases: dict[str, str] = field(default_factory=dict, repr=False)
+    """Role -> where it finds the database."""
 
     @property
     def url(self) -> str:
@@ -109,16 +113,20 @@ class Installation:
         return done.stdout
 
     def sql(self, statement: str, role: str = "owner") -> list[tuple[Any, ...]]:
-        """Run one statement with psycopg alone; the test's own eyes."""
-        code = (
-            "import json,sys,psycopg;from portal.servers import locations;"
-            "c=psycopg.connect(locations.database_url(sys.argv[1]),autocommit=True);"
-            "cur=c.execute(sys.stdin.read());"
-            "rows=cur.fetchall() if cur.description else [];"
-            "print(json.dumps([list(map(str,row)) for row in rows]))"
-        )
-        rows = json.loads(self.python("-c", code, role, input_text=statement))
-        return [tuple(row) for row in rows]
+        """Run one statement with psycopg alone, and return its rows as text: the test's own eyes.
+
+        Where the database is does not change while it runs, and to ask takes most of a second.
+        """
+        if role not in self._databases:
+            code = (
+                "import sys;from portal.servers import locations;"
+                "print(locations.database_url(sys.argv[1]))"
+            )
+            self._databases[role] = self.python("-c", code, role).strip()
+        with psycopg.connect(self._databases[role], autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            rows = cursor.fetchall() if cursor.description else []
+        return [tuple(str(value) for value in row) for row in rows]
 
     def seed(self) -> dict[str, str]:
         """Fill it; return who may sign in."""
