@@ -21,7 +21,8 @@ from portal.counts import publish_counts
 from portal.demo import accounts, orders, progress
 from portal.demo.company import company
 from portal.demo.plan import Order, plan
-from portal.demo.steps import Step
+from portal.demo.recording import Applied, Enrol, HandIn, Lease
+from portal.demo.steps import Decide, PauseAll, Resume, Step
 from portal.demo.world import World
 from portal.models import User
 from retention import services as retention
@@ -32,6 +33,8 @@ LOCK: Final = 7_215_002
 STEPS_AT_ONCE: Final = 20
 """Few enough that nobody waits long for a row that a load holds."""
 ROUNDS: Final = 200
+OF_ONES_OWN: Final = (Decide, PauseAll, Resume, Enrol, Lease, Applied, HandIn)
+"""Steps that are somebody's own act, or their machine's."""
 
 
 class NotEmptyError(Exception):
@@ -137,9 +140,14 @@ def _carry_out(steps: Sequence[Step], world: World, order: Order) -> None:
 
 
 def _do(step: Step, world: World) -> bool:
-    """Carry a step out unless it stands already; return whether it was carried out."""
+    """Carry a step out unless it stands already; return whether it was carried out.
+
+    What somebody does meanwhile who is signed in as a person ends the story of that person.
+    """
     if world.resuming and step.done(world):
         return False
+    if isinstance(step, OF_ONES_OWN) and world.has_acted(step.person):
+        return True
     step.do(world)
     return True
 

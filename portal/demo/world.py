@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit.ledger import Actor
 from consent import selectors
-from consent.models import Agent, IssuedPolicy, Notice, Purpose, Subject
+from consent.models import Agent, ConsentEvent, IssuedPolicy, Notice, Pause, Purpose, Subject
 from portal.demo.company import company
 from portal.demo.people import Person
 from portal.models import User
@@ -50,6 +50,19 @@ class World:
                 raise LookupError("a person of the demo company is not recorded yet")
             self._subjects[person.number] = user.subject
         return self._subjects[person.number]
+
+    def has_acted(self, person: Person) -> bool:
+        """Return whether whoever is signed in as the person has decided or paused since the load
+        began: what stands is theirs then, and the story's own answers come too late.
+        """
+        if person.persona is None:
+            return False  # nobody can be signed in as them
+        theirs = {"subject__user__email": person.email}
+        paused = Q(started_at__gte=self.now) | Q(ended_at__gte=self.now)
+        return (
+            ConsentEvent.objects.filter(**theirs, imported=False).exists()
+            or Pause.objects.filter(paused, **theirs).exists()
+        )
 
     def agent(self, person: Person) -> Agent:
         """Return the machine that the person has in the story."""

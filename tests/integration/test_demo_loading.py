@@ -113,6 +113,46 @@ def test_a_machine_that_somebody_connects_meanwhile_is_no_part_of_the_story(
     assert database.sql("SELECT count(*) FROM retention_admission") == [(BATCHES,)]
 
 
+@pytest.mark.parametrize(
+    ("act", "before"), [("no", "Decide"), ("stop", "HandIn"), ("pause", "HandIn")]
+)
+def test_what_somebody_decides_meanwhile_stands(
+    database: Any, home: Path, monkeypatch: pytest.MonkeyPatch, act: str, before: str
+) -> None:
+    from django.utils import timezone
+
+    from consent import selectors, services
+    from portal.demo import load
+
+    real, done = load._do, []
+
+    def deciding(step: Any, world: Any) -> bool:
+        if type(step).__name__ == before and step.person.persona and not done:
+            subject = world.subject(step.person)
+            done.append(subject)
+            if act == "no":
+                purpose = step.answer.purpose
+                services.decline_consent(
+                    subject=subject, purpose=purpose, notice=world.notice(purpose),
+                    deferred=False, language="en",
+                )  # fmt: skip
+            elif act == "stop":
+                services.withdraw_everything(subject=subject)
+            else:
+                services.pause_capture(subject=subject)
+        return real(step, world)
+
+    monkeypatch.setattr(load, "_do", deciding)
+
+    call_command("demo", **SMALL)
+
+    (subject,) = done
+    subject.refresh_from_db()
+    assert _told(database) == 1
+    assert selectors.is_paused(subject) is (act == "pause")
+    assert not any(selectors.verdicts_for(subject, at=timezone.now()).allow().values())
+
+
 def test_an_interrupted_load_is_not_mixed_with_real_people(database: Any, home: Path) -> None:
     from django.utils import timezone
 
