@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import events, export, ledger, others, selectors, tree
 from portal.models import Role
+from portal.pages.dates import refuse_odd_days
 from portal.pages.ledgerwords import ACTORS, Telling, actor_words
 from portal.people import actor_of, for_area, roles_of
 
@@ -65,6 +66,12 @@ class FilterForm(forms.Form):
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse days of another age."""
+        said: dict[str, Any] = super().clean() or {}
+        refuse_odd_days(self, ("since", "until"))
+        return said
 
 
 @for_area("audit")

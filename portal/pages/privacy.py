@@ -23,7 +23,7 @@ from consent.models import Proposal
 from portal import figures
 from portal.pages.changes import views as changes
 from portal.pages.crumbs import crumb
-from portal.pages.dates import day_in_words
+from portal.pages.dates import day_in_words, refuse_odd_days
 from portal.pages.rooms import rooms_of
 from portal.people import for_area, roles_of, staff_ref
 from portal.reporting import SOURCES, TITLES, kinds_for
@@ -47,8 +47,9 @@ class ReportForm(forms.Form):
             field.choices = [(kind, TITLES[kind]) for kind in kinds]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a period that runs backwards."""
+        """Refuse a period that runs backwards, and days of another age."""
         said: dict[str, Any] = super().clean() or {}
+        refuse_odd_days(self, ("since", "until"))
         if said.get("since") and said.get("until") and said["until"] < said["since"]:
             self.add_error("until", _("This day lies before the first one."))
         return said

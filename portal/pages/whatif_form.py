@@ -10,9 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consent.policy.factsfile import YEARS
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import ConsentState, NeverSignal, Signal
+from portal.pages.dates import refuse_odd_days
 from portal.pages.placenames import places_to_choose
 from portal.templatetags.words import signal_name, state_name
 
@@ -148,9 +148,7 @@ class WhatIfForm(forms.Form):
         for choice, ticks in (("gates", "gates_closed"), ("others", "counterparties")):
             if said.get(ticks) and said.get(choice) != SOME:
                 self.add_error(choice, _("Choose “ticked here”, or tick nothing."))
-        for name in ("at", *DAYS, "received"):
-            if (day := said.get(name)) and day.year not in YEARS:
-                self.add_error(name, _("This day is too long ago, or too far away."))
+        refuse_odd_days(self, ("at", *DAYS, "received"))
         return said
 
     def parts(self) -> Iterator[Part]:

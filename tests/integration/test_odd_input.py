@@ -22,6 +22,7 @@ ODD = (
     "99999999999999999999",
     "2026-13-41",
     "0001-01-01",
+    "9999-12-31",
     "' --",
 )
 NAMES = [
@@ -132,6 +133,23 @@ def test_no_form_of_an_officer_breaks(world: factories.World, value: str) -> Non
             302,
             422,
         }, kind
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_near_an_end_of_the_calendar_is_refused_where_it_stands(
+    world: factories.World, day: str
+) -> None:
+    """The day after the last one cannot be told, nor any midnight before the first."""
+    officer = signed_in("privacy_officer", "auditor")
+    kind = officer.get("/privacy/reports/").context["form"].fields["kind"].choices[0][0]
+
+    for page in (
+        officer.post("/privacy/reports/", {"kind": kind, "since": day, "until": day}),
+        officer.get("/audit/", {"since": day}),
+        officer.get("/audit/", {"until": day}),
+    ):
+        assert page.status_code == 422
+        assert "This day is too long ago, or too far away." in page.content.decode()
 
 
 def test_what_is_wrong_stands_first_and_leads_to_its_field(world: factories.World) -> None:
