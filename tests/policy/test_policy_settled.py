@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -39,6 +39,11 @@ PERSONS = st.builds(
 YES = frozenset(("crm", signal) for signal in Signal)
 
 
+def notice_days(place: str) -> int:
+    bounds = RULEBOOK.law(frozenset({place}), TODAY).bounds
+    return bounds.notice_days if bounds else 0
+
+
 def answers(one: PersonFacts, others: frozenset[str]) -> object:
     app = an_app(counterparties=others, counterparties_consented=True)
     return evaluate_many(one, [app], RULEBOOK, consented=YES)
@@ -70,6 +75,23 @@ def test_on_every_day_around_a_yes_the_answers_are_the_same(place: str) -> None:
             consent_given_on=TODAY - timedelta(days=days),
             notice_on=TODAY - timedelta(days=days),
         )
+        assert answers(alike(one, frozenset()), frozenset()) == answers(one, frozenset())
+
+
+@pytest.mark.parametrize("place", [code for code in PLACES if notice_days(code)])
+def test_on_every_day_around_a_notice_period_the_answers_are_the_same(place: str) -> None:
+    here = frozenset({place})
+    for days in range(notice_days(place) - 2, notice_days(place) + 3):
+        one = person(jurisdictions=here, notice_on=TODAY - timedelta(days=days))
+
+        assert answers(alike(one, frozenset()), frozenset()) == answers(one, frozenset())
+
+
+def test_a_notice_given_later_that_day_is_not_given_yet() -> None:
+    noon = datetime(2026, 12, 10, 12, tzinfo=UTC)
+    for hours in (-3, 3):
+        one = person(at=noon, notice_on=noon + timedelta(hours=hours))
+
         assert answers(alike(one, frozenset()), frozenset()) == answers(one, frozenset())
 
 
