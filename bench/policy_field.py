@@ -50,14 +50,15 @@ class Field:
 
 def prepare(agents: int) -> Field:
     """Make the database with so many agents; each holds a policy that allows something."""
-    from tests.conftest import _owner_on, _point_everything_at, set_up_django, start_servers
+    from tests.clones import owner_on, point_everything_at
+    from tests.conftest import set_up_django, start_servers
 
     start_servers()
     set_up_django()
-    with _owner_on("postgres") as cursor:
+    with owner_on("postgres") as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {DATABASE}")
-    _point_everything_at(DATABASE)
+    point_everything_at(DATABASE)
     from django.conf import settings
     from django.core.management import call_command
 
@@ -79,7 +80,7 @@ def prepare(agents: int) -> Field:
 def _copy_agents(agents: int) -> None:
     import psycopg
 
-    from tests.conftest import _url
+    from tests.clones import url_of
 
     number = "g.n"
     here = f"{BASE} + {number}"
@@ -94,7 +95,7 @@ def _copy_agents(agents: int) -> None:
         },
         "consent_issuedpolicy": {"id": here, "agent_id": here},
     }
-    with psycopg.connect(_url(DATABASE, "owner"), autocommit=True) as cursor:
+    with psycopg.connect(url_of(DATABASE, "owner"), autocommit=True) as cursor:
         for table, own in copies.items():
             found = cursor.execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table]
@@ -198,9 +199,9 @@ def free_port() -> int:
 
 def database_of_its_own(name: str) -> str:
     """Make an empty database for a program to compare with; return its address."""
-    from tests.conftest import _owner_on
+    from tests.clones import owner_on
 
-    with _owner_on("postgres") as cursor:
+    with owner_on("postgres") as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {name}")
     return address("owner").rpartition("/")[0] + f"/{name}"

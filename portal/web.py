@@ -1,7 +1,9 @@
 """The web process, as `up` starts it: uvicorn with our settings. `python -m portal.web --help`."""
 
 import argparse
+import contextlib
 import os
+import socket
 import sys
 from typing import Final
 
@@ -17,6 +19,8 @@ KEEP_ALIVE: Final = 75
 """Seconds a connection may idle: longer than agents pause, so that no poll needs a new one."""
 PLAIN: Final = "portal.endpoint.heads:BoundedHeads"
 FAST: Final = "portal.endpoint.protocol:PolicyProtocol"
+STARTUP_FAILURE: Final = 3
+"""The exit status that uvicorn's own command has where it could not start."""
 
 
 def main(arguments: list[str]) -> None:
@@ -31,9 +35,8 @@ def main(arguments: list[str]) -> None:
 
 def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) -> None:
     """Serve an ASGI application at an open socket, or at an address."""
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
-        fd=fd,
         host=host,
         port=port,
         loop="uvloop",
@@ -45,6 +48,15 @@ def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) ->
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
+    config.load_app()  # sets Django up, which the protocol needs
+    server = uvicorn.Server(config)
+    # Not by its number: uvicorn takes that for a Unix socket, and a TCP connection that is served
+    # as one holds the body of an answer back until its head is acknowledged, 40 ms and more.
+    sockets = None if fd is None else [socket.socket(fileno=fd)]
+    with contextlib.suppress(KeyboardInterrupt):  # told to stop, and stopped
+        server.run(sockets)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":
