@@ -2,21 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from sayso_agent import parts
 from sayso_agent.errors import PolicyRefusedError
-from sayso_agent.marks import Matcher
-from sayso_agent.matching import App, NoApp, WindowFacts, find_app, readable
-from sayso_agent.reading import CODE, code, flag, listed, malformed, mapping, number, text, texts
+from sayso_agent.matching import App, NoApp, WindowFacts, find_app
+from sayso_agent.parts import Denial, Hours, Limits, Never, Strikes
+from sayso_agent.reading import flag, mapping, number, text, texts
 from sayso_agent.words import (
     CATEGORIES,
     NEVER_CATEGORIES,
     NEVER_SIGNALS,
-    SHOWS_BYSTANDERS,
-    SHOWS_OTHER_WINDOWS,
     SIGNALS,
-    SITUATIONS,
     TEXT_PROFILE,
 )
 
@@ -27,72 +25,6 @@ NOT_ASKED: Final = "signal_not_listed"
 FOLLOWS: Final = "signal_not_consented"  # whatever else is said of consent says why
 MOMENTARY: Final = frozenset({PAUSED, "outside_work_hours"})
 """Reasons that speak of the present moment alone, and not of what was captured before it."""
-_NEEDED: Final = frozenset({"batch_bytes", "batch_seconds"})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large one batch may be, how fast batches may leave, and how long events may wait."""
-
-    batch_bytes: int = 5_000_000
-    batch_seconds: int = 900
-    bytes_per_second: int = 500_000
-    spool_seconds: int = 72 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """One line of the policy's `deny` part. An empty field means all."""
-
-    purpose: str
-    apps: frozenset[str]
-    signals: frozenset[str]
-    reasons: tuple[str, ...]
-
-    def covers(self, purpose: str, app: str, signal: str) -> bool:
-        """Return whether this line speaks of the given case."""
-        return (
-            (not self.purpose or self.purpose == purpose)
-            and (not self.apps or app in self.apps)
-            and (not self.signals or signal in self.signals)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Never:
-    """What this policy closes beyond what is built in."""
-
-    categories: frozenset[str]
-    signals: frozenset[str]
-    matchers: tuple[Matcher, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """The stretch of working hours that is, or comes next, for one purpose; half-open."""
-
-    purpose: str
-    since: int
-    until: int
-
-    def cover(self, moment: float) -> bool:
-        """Return whether a moment, by the portal's clock, lies within."""
-        return self.since <= moment < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class Strikes:
-    """Intervals that the person had forgotten, in the portal's seconds, half-open."""
-
-    intervals: tuple[tuple[int, int], ...] = ()
-
-    def cover(self, stamp: float) -> bool:
-        """Return whether what was captured at that moment must go."""
-        return any(since <= stamp < until for since, until in self.intervals)
-
-    def side(self, stamp: float) -> int:
-        """Return how many strikes lie before a moment: a batch may not reach over one."""
-        return sum(until <= stamp for _, until in self.intervals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +77,20 @@ class Policy:
             lease_until=until,
             poll_after=min(max(number(payload, "poll_after"), 1), 3600),
             paused=flag(payload, "paused"),
-            apps=_apps(mapping(payload, "apps")),
-            allow=_allow(listed(payload, "allow")),
-            deny=tuple(_denial(entry) for entry in listed(payload, "deny")),
+            apps=parts.read_apps(payload),
+            allow=parts.read_allow(payload),
+            deny=parts.read_deny(payload),
             default_reasons=texts(default, "reasons"),
-            never=_never(mapping(payload, "never")),
-            limits=_limits(payload.get("limits")),
-            strikes=_strikes(payload),
-            every_visible_for=SHOWS_OTHER_WINDOWS | _every_visible_for(payload),
-            profiles=_profiles(payload),
+            never=parts.read_never(payload),
+            limits=parts.read_limits(payload),
+            strikes=parts.read_strikes(payload),
+            every_visible_for=parts.read_every_visible_for(payload),
+            profiles=parts.read_profiles(payload),
             embargo=number(payload, "embargo_seconds"),
-            schedule=_schedule(payload),
+            schedule=parts.read_schedule(payload),
             own_session="own" in texts(payload, "sessions"),
-            bystanders=_bystanders(payload),
-            uploads=frozenset(texts(payload, "uploads")) if "uploads" in payload else frozenset(),
+            bystanders=parts.read_bystanders(payload),
+            uploads=parts.read_uploads(payload),
         )
 
     def permits(self, purpose: str, app: str, signal: str) -> bool:
@@ -290,112 +222,3 @@ class Policy:
         if counted:
             return counted.most_common(1)[0][0]
         return next(iter(self.default_reasons), "not_allowed")
-
-
-def _apps(source: Mapping[str, Any]) -> dict[str, App]:
-    apps = {}
-    for name, entry in source.items():
-        if not CODE.fullmatch(name) or not isinstance(entry, dict):
-            raise malformed("apps")
-        matchers = tuple(m for line in listed(entry, "matchers") for m in _matchers(line))
-        category = text(entry, "category")
-        apps[name] = App(name, text(entry, "name"), category, matchers)
-    return apps
-
-
-def _matchers(source: Mapping[str, Any]) -> Iterator[Matcher]:
-    """Read one entry: one mark as `value`, or several that differ in nothing else as `values`."""
-    app = code(source, "app") if "app" in source else ""
-    platform, kind = text(source, "platform"), text(source, "kind")
-    if ("value" in source) == ("values" in source):
-        raise malformed("matchers")
-    values = texts(source, "values") if "values" in source else (text(source, "value"),)
-    if not values or "" in values:
-        raise malformed("values")
-    yield from (Matcher(platform, kind, value, app) for value in values)
-
-
-def _allow(entries: list[Mapping[str, Any]]) -> dict[tuple[str, str], frozenset[str]]:
-    allow: dict[tuple[str, str], frozenset[str]] = {}
-    for entry in entries:
-        pair = code(entry, "purpose"), code(entry, "app")
-        allow[pair] = allow.get(pair, frozenset()) | frozenset(texts(entry, "signals"))
-    return allow
-
-
-def _denial(entry: Mapping[str, Any]) -> Denial:
-    """Read one denial; what it leaves out, it denies for all."""
-    return Denial(
-        purpose=code(entry, "purpose") if "purpose" in entry else "",
-        apps=frozenset(texts(entry, "apps")) if "apps" in entry else frozenset(),
-        signals=frozenset(texts(entry, "signals")) if "signals" in entry else frozenset(),
-        reasons=texts(entry, "reasons"),
-    )
-
-
-def _never(source: Mapping[str, Any]) -> Never:
-    matchers = tuple(m for entry in listed(source, "matchers") for m in _matchers(entry))
-    if not readable(matchers):
-        raise PolicyRefusedError("policy_not_understood", "`never` holds an unknown matcher")
-    return Never(
-        categories=frozenset(texts(source, "categories")),
-        signals=frozenset(texts(source, "signals")),
-        matchers=matchers,
-    )
-
-
-def _schedule(payload: Mapping[str, Any]) -> tuple[Hours, ...]:
-    """Read working hours; what they say beyond what we know could be a bound, so it refuses."""
-    if "schedule" not in payload:
-        return ()
-    return tuple(_hours(entry) for entry in listed(payload, "schedule"))
-
-
-def _hours(entry: Mapping[str, Any]) -> Hours:
-    if set(entry) != {"purpose", "from", "until"}:
-        raise PolicyRefusedError("policy_not_understood", "`schedule` says more than is known")
-    return Hours(code(entry, "purpose"), number(entry, "from"), number(entry, "until"))
-
-
-def _limits(source: object) -> Limits:
-    """Return the limits, the built-in ones where none are given; never larger than those x 10."""
-    if source is None:
-        return Limits()
-    if not isinstance(source, dict):
-        raise malformed("limits")
-    usual = asdict(Limits())
-    given = {name: number(source, name) for name in usual if name in source or name in _NEEDED}
-    if not all(given.values()):
-        raise malformed("limits")
-    return Limits(**{name: min(value, 10 * usual[name]) for name, value in given.items()})
-
-
-def _strikes(payload: Mapping[str, Any]) -> Strikes:
-    """Return the strikes; one that cannot be read might cover anything, so it refuses all."""
-    entries = listed(payload, "strikes")
-    return Strikes(tuple((number(entry, "from"), number(entry, "until")) for entry in entries))
-
-
-def _every_visible_for(payload: Mapping[str, Any]) -> frozenset[str]:
-    """Return what the policy adds to the signals that show other windows; it takes none away."""
-    return frozenset(texts(mapping(payload, "windows"), "every_visible_for"))
-
-
-def _bystanders(payload: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return what is off in which situation: what is built in, and what the policy adds to it."""
-    said = mapping(payload, "bystanders")
-    names = dict.fromkeys([*SITUATIONS, *said])
-    built_in = dict.fromkeys(SITUATIONS, SHOWS_BYSTANDERS)
-    return {
-        name: built_in.get(name, frozenset()) | frozenset(texts(said, name) if name in said else ())
-        for name in names
-    }
-
-
-def _profiles(payload: Mapping[str, Any]) -> dict[str, str]:
-    """Return how each signal must be masked; what to do without a profile must be to deny."""
-    redaction = mapping(payload, "redaction")
-    if redaction.get("without") != "deny":
-        raise PolicyRefusedError("policy_not_understood", "without a profile it does not deny")
-    profiles = mapping(redaction, "profiles")
-    return {signal: text(profiles, signal) for signal in profiles}

@@ -17,6 +17,7 @@ import sayso_agent.fields
 import sayso_agent.jws
 import sayso_agent.keyring
 import sayso_agent.matching
+import sayso_agent.parts
 import sayso_agent.policy
 import sayso_agent.upload
 from sayso_agent.agent import Agent
@@ -28,7 +29,8 @@ from sayso_agent.lease import Instant, Lease
 from sayso_agent.manifest import Manifest
 from sayso_agent.marks import host_fit
 from sayso_agent.matching import App, NoApp, WindowFacts
-from sayso_agent.policy import Policy, Strikes
+from sayso_agent.parts import Strikes
+from sayso_agent.policy import Policy
 from sayso_agent.run import Backoff, Runner
 from sayso_agent.seen import KeptManifest, Seen
 from sayso_agent.segment import Segment
@@ -313,12 +315,12 @@ def never_as_told() -> None:
 
 @caught_by("built_in", "arrived: a title beside a window that is not allowed")
 def visible_as_told() -> None:
-    put(sayso_agent.policy, SHOWS_OTHER_WINDOWS=frozenset())
+    put(sayso_agent.parts, SHOWS_OTHER_WINDOWS=frozenset())
 
 
 @caught_by("built_in", "arrived: a message in a call")
 def bystanders_as_told() -> None:
-    put(sayso_agent.policy, SHOWS_BYSTANDERS=frozenset())
+    put(sayso_agent.parts, SHOWS_BYSTANDERS=frozenset())
 
 
 @caught_by("shared_machine", "arrived: a click, and nobody says whose session it is of")
@@ -420,8 +422,8 @@ def embargo() -> None:
 
 @caught_by("outdated", "arrived: what had waited for too long")
 def outdated() -> None:
-    limits = sayso_agent.policy._limits
-    put(sayso_agent.policy, _limits=lambda said: replace(limits(said), spool_seconds=2**40))
+    limits = sayso_agent.parts.read_limits
+    put(sayso_agent.parts, read_limits=lambda said: replace(limits(said), spool_seconds=2**40))
     put(sayso_agent.agent, LONGEST_SPOOLED=2**40)
 
 

@@ -14,7 +14,7 @@ from sayso_agent import Agent, Event, Instant, Lease, Policy, PolicyRefusedError
 from sayso_agent.capture import Capture, Rules
 from sayso_agent.conformance.portal import FakePortal, allow, policy_document
 from sayso_agent.home import Home
-from sayso_agent.policy import Strikes
+from sayso_agent.parts import Strikes
 from sayso_agent.recorders.ndjson import read_line
 from sayso_agent.segment import Record
 from sayso_agent.upload import manifest
