@@ -86,6 +86,8 @@ TABLES: Final = (
     _final("consent_recordedrulebook", governed=False),
     _final("consent_recordedregistry", governed=False),
     _free("consent_personalpolicy", "SELECT, INSERT, UPDATE"),
+    # So that a pause whose answer was lost is not begun anew: as many as are remembered, no more.
+    _free("consent_toldpause", "SELECT, INSERT, DELETE"),
     _free("retention_deletionjob", "SELECT, INSERT, UPDATE"),
     _free("retention_tightening", "SELECT, INSERT, UPDATE"),
     _free("retention_upload"),

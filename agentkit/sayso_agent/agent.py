@@ -4,6 +4,7 @@ Not obeying is never a choice made here: whatever cannot be verified ends captur
 """
 
 import math
+import uuid
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -126,9 +127,20 @@ class Agent(Obeying):
         except AgentError as error:
             self.failed(error)
             raise
+        self._resume()
         if self.rules is not None:  # else a 304 could not revive it: ask for the whole
             self.etag = fetched.answer.etag
         self.wait = fetched.answer.wait
+
+    def _resume(self) -> None:
+        """End the pause here if the policy in force proves that the person has ended it.
+
+        Looked at after each poll, whatever it brought: the portal may have said only just now that
+        it had heard of the pause before.
+        """
+        policy = self.policy
+        if policy is not None and not policy.paused and self.home.paused():
+            self.home.resumed(version=policy.version)
 
     def failed(self, error: AgentError) -> None:
         """Take the consequence of a failed poll."""
@@ -169,8 +181,6 @@ class Agent(Obeying):
             lambda slot, r: policy.keeps(slot.purpose, slot.app, r.signal, r.stamp, r.visible),
             part=lambda record: policy.strikes.side(record.stamp),
         )
-        if not policy.paused:
-            self.home.resumed(version=policy.version)
         self._token = token
         self.denied = ""
         self.home.save_policy(token, {kid: b64url(raw) for kid, raw in manifest.usable().items()})
@@ -253,7 +263,7 @@ class Agent(Obeying):
             self.home.pause()
         if not self.home.paused():
             self.deny("paused_here")
-            self.portal.pause()  # nothing here can tell of it later
+            self.portal.pause(str(uuid.uuid4()))  # nothing here can tell of it later
             return True
         return try_report(self.home, self.portal)
 

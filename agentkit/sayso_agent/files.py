@@ -74,9 +74,9 @@ def _write(draft: Path, path: Path, data: bytes) -> None:
 
 
 def touch(path: Path) -> None:
-    """Make an empty file, for which no block of the disk must be free; leave one that is there."""
+    """Make an empty file, or empty one that is there: no block of the disk must be free for it."""
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     except OSError as error:
         raise storage_error(error) from error
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -102,7 +103,7 @@ def _say_nobodys(home: Home, args: argparse.Namespace, found: Mapping[str, Any])
 def _tell_pause(home: Home, portal: Portal, *, here: bool) -> bool:
     if here:
         return try_report(home, portal)
-    portal.pause()
+    portal.pause(str(uuid.uuid4()))
     return True
 
 

@@ -188,9 +188,12 @@ class Portal:
         if answer.status not in {200, 204}:
             raise _trouble(answer, "the portal did not take the acknowledgement")
 
-    def pause(self) -> int:
-        """Pause in the person's name; return the version that a resuming policy must exceed."""
-        answer = self._post(self._url("/api/v1/pauses"), {})
+    def pause(self, pause: str) -> int:
+        """Pause in the person's name; return the version that a resuming policy must exceed.
+
+        The same pause told again changes nothing, and is answered as it was.
+        """
+        answer = self._post(self._url("/api/v1/pauses"), {"pause": pause})
         if answer.status != 200:
             raise _trouble(answer, "the portal did not take the pause")
         after = _object(answer).get("after_version")

@@ -16,13 +16,13 @@ from sayso_agent.upload import rfc3339
 
 def pending(home: Home) -> bool:
     """Return whether the portal has yet to hear of something."""
-    return home.pause_unreported() or bool(home.strikes_unreported())
+    return bool(home.untold_pause()) or bool(home.strikes_unreported())
 
 
 def report(home: Home, portal: Portal) -> None:
     """Tell the portal what it has not heard; raises AgentError where it cannot be told now."""
-    if home.pause_unreported():
-        home.pause_reported(after_version=portal.pause())
+    if pause := home.untold_pause():
+        home.pause_told(pause, after_version=portal.pause(pause))
     for strike in home.strikes_unreported():
         tell_strike(portal, strike)
         home.strike_reported(str(strike["strike"]))

@@ -44,7 +44,9 @@ class Wishes(SeenFiles):
     def pause(self) -> None:
         """Stop capture here, at once, without asking the portal and with no free block.
 
-        StorageError where not even an empty file can be made.
+        It is another pause than one that stands already: the portal is told of this one too, for
+        the person may have ended that one meanwhile. StorageError where not even an empty file can
+        be made.
         """
         try:
             with self.lock:
@@ -52,14 +54,26 @@ class Wishes(SeenFiles):
         except StorageError:
             touch(self.folder / "paused")  # what could not be had may have been the lock
 
-    def pause_unreported(self) -> bool:
-        """Return whether the portal has yet to hear of the pause."""
-        return self.paused() and self._pause_after() is None
+    def untold_pause(self) -> str:
+        """Return the name of a pause that the portal has yet to hear of, "" where there is none.
 
-    def pause_reported(self, *, after_version: int) -> None:
-        """Remember that the portal knows; only a policy of a higher version can end the pause."""
+        It is told under the same name until its answer is here, so that telling it again pauses
+        nothing that the person resumed since. As it follows from the file, no block must be free
+        to keep it.
+        """
+        found = self._pause_file()
+        if found is None or self._pause_after() is not None:
+            return ""
+        inode, written = found
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"pause {inode}:{written}"))
+
+    def pause_told(self, pause: str, *, after_version: int) -> None:
+        """Remember that the portal knows; only a policy of a higher version can end the pause.
+
+        Nothing is remembered where the person has paused anew meanwhile: of that nobody was told.
+        """
         with self.lock:
-            if self.paused():
+            if pause and self.untold_pause() == pause:
                 self._told = self._pause_file(), after_version
                 with suppress(StorageError):  # on a full disk we know it as long as we run
                     write_json(self.folder / "paused", {"after_version": after_version})
@@ -71,6 +85,7 @@ class Wishes(SeenFiles):
             after = self._pause_after()
             if after is None or version <= after:
                 return False
+            self._told = None, 0  # no later pause may be taken for this one
             return erase(self.folder / "paused")
 
     def _pause_after(self) -> int | None:

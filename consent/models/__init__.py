@@ -20,7 +20,7 @@ from consent.models.cohorts import (
     RecordedRegistry,
 )
 from consent.models.conflicts import RetentionConflict
-from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause
+from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause, ToldPause
 from consent.models.proposals import (
     CouncilSeat,
     KillRelease,
@@ -73,4 +73,5 @@ __all__ = [
     "Strike",
     "Subject",
     "SubjectFact",
+    "ToldPause",
 ]

@@ -142,3 +142,25 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_id} from {self.started_at:%Y-%m-%d}"
+
+
+class ToldPause(models.Model):
+    """That a machine told of a pause, under a name of its own: told again, it changes nothing."""
+
+    subject = models.ForeignKey("consent.Subject", on_delete=models.PROTECT, related_name="+")
+    ref = models.UUIDField(editable=False)
+    after_version = models.BigIntegerField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"subject", "ref"}
+        plain = {"id", "after_version", "recorded_at"}
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "ref"], name="told_pause_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.ref)

@@ -1,14 +1,20 @@
 """The subject's own pause: at once, without a reason, as long as they like."""
 
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
-from consent.models import Agent, Pause, Subject
+from consent.models import Agent, Pause, Subject, ToldPause
 from consent.services.personal import bump_personal_revision
+
+REMEMBERED: Final = 256
+"""So many names of pauses are remembered of one person: a machine that tells of ever new ones must
+not grow a table without end."""
 
 
 @transaction.atomic
@@ -40,14 +46,31 @@ def pause_capture(
 
 
 @transaction.atomic
-def pause_from_machine(*, agent: Agent, at: datetime | None = None) -> int:
+def pause_from_machine(*, agent: Agent, ref: UUID | None = None, at: datetime | None = None) -> int:
     """Pause as the subject asked on a machine; return a number that every later version exceeds.
 
     A policy of a higher version that is not paused proves that the subject has resumed since.
+    `ref` is the machine's name for this pause: told again it is answered as it was and changes
+    nothing, whether or not the subject resumed meanwhile. Without one it pauses each time.
     """
-    pause_capture(subject=agent.subject, agent=agent, at=at)
+    # The answer may have been lost, and the subject resume while the machine tells it again.
+    subject = Subject.objects.select_for_update().get(pk=agent.subject_id)
+    told = ToldPause.objects.filter(subject=subject, ref=ref).first() if ref else None
+    if told:
+        return told.after_version
+    pause_capture(subject=subject, agent=agent, at=at)
     newest = agent.policies.order_by("-version").values_list("version", flat=True).first() or 0
-    return max(newest, int((at or timezone.now()).timestamp() * 1000))
+    after = max(newest, int((at or timezone.now()).timestamp() * 1000))
+    if ref:
+        _remember(subject, ref, after)
+    return after
+
+
+def _remember(subject: Subject, ref: UUID, after: int) -> None:
+    ToldPause.objects.create(subject=subject, ref=ref, after_version=after)
+    newest = ToldPause.objects.filter(subject=subject).order_by("-pk")
+    if past := newest.values_list("pk", flat=True)[REMEMBERED : REMEMBERED + 1].first():
+        ToldPause.objects.filter(subject=subject, pk__lte=past).delete()
 
 
 @transaction.atomic

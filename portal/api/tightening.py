@@ -4,15 +4,26 @@ Resuming is for the browser, where the person is signed in: a token on a machine
 """
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from consent import services
 from portal.api.authentication import agent_of
+
+
+class PauseIn(serializers.Serializer[dict[str, Any]]):
+    """How the machine calls this pause. A body that cannot be read pauses as an empty one does."""
+
+    pause = serializers.UUIDField(
+        required=False,
+        help_text="Chosen by the machine; told again, it changes nothing, also after a resume.",
+    )
 
 
 class PauseOut(serializers.Serializer[dict[str, Any]]):
@@ -26,11 +37,24 @@ class PauseOut(serializers.Serializer[dict[str, Any]]):
 class PausesView(APIView):
     """The person pauses capture on one of their machines."""
 
-    @extend_schema(request=None, responses={200: PauseOut})
+    @extend_schema(request=PauseIn, responses={200: PauseOut})
     def post(self, request: Request) -> Response:
-        """Pause all machines of the person; a repeat changes nothing."""
-        after = services.pause_from_machine(agent=agent_of(request))
+        """Pause all machines of the person; the same `pause` told again changes nothing."""
+        after = services.pause_from_machine(agent=agent_of(request), ref=_name_of(request))
         return Response(PauseOut({"after_version": after}).data)
+
+
+def _name_of(request: Request) -> UUID | None:
+    """Return how the machine calls its pause; None where it does not say, or nobody can read it.
+
+    Nothing that is wrong with a body may stand in the way of a pause.
+    """
+    try:
+        said = PauseIn(data=request.data)
+        named = said.is_valid()
+    except APIException:
+        return None
+    return said.validated_data.get("pause") if named else None
 
 
 class StrikeIn(serializers.Serializer[dict[str, Any]]):

@@ -273,7 +273,7 @@ def test_a_pause_on_this_machine_stops_at_once(bench: Bench) -> None:
     bench.offer(click(), Skipped("x", settles=True))
     assert bench.kept() == []
 
-    bench.home.pause_reported(after_version=5)
+    bench.home.pause_told(bench.home.untold_pause(), after_version=5)
     assert bench.home.resumed(version=6)
     bench.offer(click())
 
@@ -470,7 +470,7 @@ def test_nothing_that_is_not_allowed_ever_reaches_the_spool(
                 case "pause":
                     bench.home.pause()
                 case "resume":
-                    bench.home.pause_reported(after_version=5)
+                    bench.home.pause_told(bench.home.untold_pause(), after_version=5)
                     bench.home.resumed(version=6)
                 case "wait":
                     bench.clock.pass_time(7)

@@ -112,7 +112,7 @@ class World:
         portal.admitted.clear()
         portal.always.clear()
         portal.policy = {**portal.policy, "embargo_seconds": 3600, "paused": False}
-        portal.pauses = 0
+        portal.pauses, portal.told_pauses = 0, {}
         self.folder = folder / "home"
         agent = enrolled(portal, self.folder)
         agent.poll()

@@ -247,13 +247,13 @@ def test_what_the_portal_was_told_is_known_although_it_cannot_be_written(
         raise StorageError("disk_full", "full")
 
     monkeypatch.setattr("sayso_agent.wishes.write_json", is_full)
-    agent.home.pause_reported(after_version=5)
-    assert not agent.home.pause_unreported()
+    agent.home.pause_told(agent.home.untold_pause(), after_version=5)
+    assert not agent.home.untold_pause()
 
     assert agent.home.resumed(version=6)
     assert not agent.home.paused()
     agent.home.pause()
-    assert agent.home.pause_unreported()  # another one, of which nobody has heard
+    assert agent.home.untold_pause()  # another one, of which nobody has heard
 
 
 def test_a_purge_goes_on_where_what_stays_cannot_be_rewritten(

@@ -11,19 +11,22 @@ import pytest
 from agent_helpers import FakeClock, click, enrolled, spooled, typed
 from sayso_agent import Agent, Instant, UsageError
 from sayso_agent.cli import main
-from sayso_agent.conformance.portal import FakePortal, allow, policy_document, problem
+from sayso_agent.conformance.portal import FakePortal, Seen, allow, policy_document, problem
+from sayso_agent.conformance.wire import Answer
 from sayso_agent.errors import Exit, PolicyChangedError
 from sayso_agent.home import Home
 from sayso_agent.lease import KeptClock
 from sayso_agent.report import pending, try_report
 from sayso_agent.state import StateCommand, state_word
 
+PAUSES = "/api/v1/pauses"
+
 
 def test_a_pause_holds_before_the_portal_is_asked_and_without_one(
     agent: Agent, portal: FakePortal
 ) -> None:
     agent.poll()
-    portal.always["/api/v1/pauses"] = problem(503, "away")
+    portal.always[PAUSES] = problem(503, "away")
 
     assert agent.pause() is False
 
@@ -36,7 +39,7 @@ def test_a_pause_holds_before_the_portal_is_asked_and_without_one(
 def test_a_pause_that_was_not_reported_outlives_every_policy(
     agent: Agent, portal: FakePortal
 ) -> None:
-    portal.always["/api/v1/pauses"] = problem(503, "away")
+    portal.always[PAUSES] = problem(503, "away")
     agent.pause()
 
     portal.version += 10
@@ -183,6 +186,104 @@ def test_pausing_twice_is_reported_once(agent: Agent, portal: FakePortal) -> Non
 
     assert portal.pauses == 1
     assert not pending(agent.home)
+
+
+def lost(seen: Seen, answer: Answer) -> Answer:
+    """What the portal does is done, and its answer to a pause gets lost."""
+    return problem(503, "away") if seen.path == PAUSES else answer
+
+
+def test_a_pause_whose_answer_was_lost_is_not_begun_anew_after_the_person_resumed(
+    agent: Agent, portal: FakePortal
+) -> None:
+    """Failed, but done all the same."""
+    agent.poll()
+    portal.twist = lost
+    assert agent.pause() is False
+    assert portal.policy["paused"]
+    portal.resume()
+    agent.poll()
+    assert agent.home.paused(), "nobody knows yet whether it is this pause that was ended"
+    portal.twist = None
+
+    assert try_report(agent.home, agent.portal)
+
+    assert (portal.pauses, portal.policy["paused"]) == (1, False)
+    agent.poll()
+    assert not agent.home.paused()
+    assert agent.recordable()
+
+
+def test_a_pause_whose_answer_was_lost_goes_on_until_the_person_resumes(
+    agent: Agent, portal: FakePortal
+) -> None:
+    agent.poll()
+    portal.twist = lost
+    agent.pause()
+    portal.twist = None
+
+    assert try_report(agent.home, agent.portal)
+    agent.poll()
+
+    assert agent.home.paused()
+    assert (portal.pauses, len(portal.told_pauses)) == (1, 1)
+    portal.resume()
+    agent.poll()
+    assert not agent.home.paused()
+
+
+def test_a_pause_that_did_not_reach_the_portal_begins_when_it_does(
+    agent: Agent, portal: FakePortal
+) -> None:
+    """Failed, and not done."""
+    agent.poll()
+    portal.misbehave[PAUSES] = [problem(503, "away")]
+    assert agent.pause() is False
+    assert not portal.policy["paused"]
+
+    assert try_report(agent.home, agent.portal)
+
+    assert portal.policy["paused"]
+    agent.poll()
+    assert agent.home.paused()
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_pausing_anew_after_resuming_in_the_browser_is_another_pause(
+    agent: Agent, portal: FakePortal, answered: bool
+) -> None:
+    agent.poll()
+    portal.twist = None if answered else lost
+    agent.pause()
+    portal.resume()  # of which the agent has not heard
+    portal.twist = None
+    time.sleep(0.01)  # no person is as quick as the clock by which files are dated
+
+    assert agent.pause()
+
+    assert (portal.pauses, portal.policy["paused"]) == (2, True)
+    agent.poll()
+    assert agent.home.paused()
+
+
+def test_what_was_told_of_one_pause_is_not_taken_for_another(
+    agent: Agent, portal: FakePortal
+) -> None:
+    agent.home.pause()
+    told = agent.home.untold_pause()
+    time.sleep(0.01)
+    agent.home.pause()  # the person again, while the portal hears of the first one
+
+    agent.home.pause_told(told, after_version=5)
+
+    assert agent.home.untold_pause() not in {"", told}
+    assert not agent.home.resumed(version=6)
+
+
+def test_a_pause_has_its_name_beyond_a_restart(agent: Agent) -> None:
+    agent.home.pause()
+
+    assert Home(agent.home.folder).untold_pause() == agent.home.untold_pause() != ""
 
 
 def test_a_pause_whose_file_is_damaged_still_pauses(agent: Agent, portal: FakePortal) -> None:

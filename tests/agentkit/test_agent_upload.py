@@ -271,7 +271,7 @@ def test_nothing_is_handed_in_while_paused_or_without_a_lease(
     agent.offer(click())
     agent.home.pause()
     agent.upload()
-    agent.home.pause_reported(after_version=5)
+    agent.home.pause_told(agent.home.untold_pause(), after_version=5)
     assert agent.home.resumed(version=6)
     clock.pass_time(900)
     agent.upload()

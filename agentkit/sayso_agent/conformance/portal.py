@@ -7,7 +7,6 @@ issued, and everything it was ever sent is in `requests`.
 import hashlib
 import json
 import threading
-import time
 import urllib.parse
 import uuid
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sayso_agent.conformance.bucket import FakeBucket
+from sayso_agent.conformance.deciding import Deciding
 from sayso_agent.conformance.judging import objections
 from sayso_agent.conformance.proofs import listed, proves, vouched
 from sayso_agent.conformance.sample import allow, policy_document
@@ -43,7 +43,7 @@ AGENT: Final = "7d1f6f0e-6a3c-4a43-8a38-0b6a2f6f7a11"
 
 
 @dataclass
-class FakePortal:
+class FakePortal(Deciding):
     """Set `policy` and `version` to change what agents get; put answers in `misbehave`.
 
     `document` makes the body of a poll's answer instead of the proper one; `frozen` repeats the
@@ -51,8 +51,6 @@ class FakePortal:
     `twist` has the last word on every answer, when what was asked for is done.
     """
 
-    policy: dict[str, Any] = field(default_factory=policy_document)
-    version: int = 1000
     lease: int = 900
     aged: int = 0  # how long before its answer a document was signed, in seconds
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -77,9 +75,7 @@ class FakePortal:
     change_key_after: int = 0
     waits: dict[str, str] = field(default_factory=dict)  # what a machine with a ticket hears more
     etags: bool = False
-    now: Any = time.time
     extra_headers: dict[str, str] = field(default_factory=dict)
-    pauses: int = 0
     strikes: dict[str, dict[str, Any]] = field(default_factory=dict)
     issuer: str = ""
     bucket: FakeBucket | None = None  # agents bring their bytes there
@@ -144,12 +140,6 @@ class FakePortal:
     def vouch(self, kid: str, key: Ed25519PrivateKey, **changes: Any) -> dict[str, Any]:
         """Return a key as a manifest lists it."""
         return {**listed(kid, key), **changes}
-
-    def withdraw(self, reason: str = "consent_withdrawn") -> None:
-        """What a click on the page does."""
-        self.version += 1
-        denial = {"purpose": "train-agents", "reasons": [reason]}
-        self.policy = {**self.policy, "allow": [], "deny": [denial]}
 
     def paths(self, method: str) -> list[str]:
         """Return the paths of all requests of a method, in order."""
@@ -319,16 +309,8 @@ class FakePortal:
     def _pause(self, seen: Seen) -> Answer:
         if not self._known(seen):
             return problem(401, "agent_unknown")
-        self.pauses += 1
-        after = self.version
-        self.version += 1
-        self.policy = {**self.policy, "paused": True}
-        return reply(200, {"after_version": after})
-
-    def resume(self) -> None:
-        """What a click on Resume does."""
-        self.version += 1
-        self.policy = {**self.policy, "paused": False}
+        name = json.loads(seen.body).get("pause", str(uuid.uuid4()))
+        return reply(200, {"after_version": self.tell_pause(name)})
 
     def _strike(self, seen: Seen) -> Answer:
         if not self._known(seen):
