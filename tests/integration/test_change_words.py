@@ -190,3 +190,39 @@ def test_what_changes_is_called_by_its_name(field: str, label: str) -> None:
     (told,) = words.difference([DiffRow(field=field, before="a", after="b")])
 
     assert told["label"] == label
+
+
+def test_places_where_the_same_stands_in_the_way_are_told_in_one_sentence(
+    world: factories.World,
+) -> None:
+    from consent.selectors.impact import Blocked, Impact
+    from consent.selectors.outcomes import NO_LONGER
+    from portal.pages.changes.words import effect
+
+    def blocked(*places: str, reason: str = "agreement_does_not_cover", **more: Any) -> Blocked:
+        found = {"purpose": "train-agents", "signals": ("scroll",), "agreement": "7", **more}
+        return Blocked(jurisdictions=places, reason=reason, **found)
+
+    impact = Impact(
+        lines=(),
+        blocked=(
+            blocked("DE"),
+            blocked("DE", "FR"),
+            blocked("PL", reason="gates_open", agreement=None),
+            blocked("FI", reason="gates_open", agreement=None),
+            blocked("FI", reason=NO_LONGER, signals=()),
+            blocked("NL", signals=()),
+        ),
+        lose=0,
+        gain=0,
+        widens=False,
+    )
+    denied = f"{world.purpose.title}, Scrolling: still denied."
+    agreement, step = "Agreement 7 does not allow it.", "Something that must be done first has"
+
+    assert effect(impact) == [
+        f"{denied} {agreement} There: Germany (DE); Germany (DE) with France (FR).",
+        f"{denied} {step} not been done. There: Poland (PL); Finland (FI).",
+        f"{world.purpose.title} is kept no longer, by agreement 7. There: Finland (FI).",
+        f"{world.purpose.title}: still denied. {agreement} There: Netherlands (NL).",
+    ]

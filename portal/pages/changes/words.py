@@ -1,6 +1,7 @@
 """A proposal in sentences: what it is about, what differs, its effect, and who is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -117,7 +118,7 @@ def effect(impact: Impact | None) -> list[str]:
             " of theirs is recorded for it."
         )
         found.append(words % {"count": _count(impact.anew)})
-    found += map(_blocked, impact.blocked)
+    found += _blocked(impact.blocked)
     for site in impact.unknown:
         found.append(
             _("Site %(site)s binds nobody today: nobody's facts name it.") % {"site": site}
@@ -130,21 +131,34 @@ def effect(impact: Impact | None) -> list[str]:
     return found
 
 
-def _blocked(blocked: Blocked) -> str:
-    """Return what a change does not do in some places, and why."""
-    by = blocked.agreement and _("blocked by agreement %(code)s") % {"code": blocked.agreement}
-    said = {
-        "places": ", ".join(map(place_name, blocked.jurisdictions)),
-        "signals": ", ".join(str(SIGNALS.get(signal, signal)) for signal in blocked.signals),
-        "purpose": purpose_name(blocked.purpose),
-        "why": by or TITLES.get(blocked.reason, blocked.reason).rstrip("."),
-        "code": blocked.agreement,
+def _blocked(found: Iterable[Blocked]) -> Iterator[str]:
+    """Yield what a change does not do, and why; one sentence for all places where it is alike."""
+    alike: dict[Blocked, list[str]] = {}
+    for one in found:
+        alike.setdefault(replace(one, jurisdictions=()), []).append(_together_in(one))
+    for one, places in alike.items():
+        yield _not_done(one) + " " + _("There: %(places)s.") % {"places": "; ".join(places)}
+
+
+def _not_done(one: Blocked) -> str:
+    purpose, code = purpose_name(one.purpose), one.agreement
+    if one.reason == NO_LONGER:
+        said = {"purpose": purpose, "code": code}
+        return _("%(purpose)s is kept no longer, by agreement %(code)s.") % said
+    by = code and _("Agreement %(code)s does not allow it") % {"code": code}
+    named = [purpose, *(str(SIGNALS.get(signal, signal)) for signal in one.signals)]
+    return _("%(what)s: still denied. %(why)s.") % {
+        "what": ", ".join(named),
+        "why": by or TITLES.get(one.reason, one.reason).rstrip("."),
     }
-    if blocked.reason == NO_LONGER:
-        return _("%(places)s: %(purpose)s is kept no longer there: agreement %(code)s.") % said
-    if not blocked.signals:
-        return _("%(places)s: %(purpose)s stays denied: %(why)s.") % said
-    return _("%(places)s: %(signals)s stays denied for %(purpose)s: %(why)s.") % said
+
+
+def _together_in(one: Blocked) -> str:
+    """Return the place, or all that concern the same people: somebody may live elsewhere."""
+    first, *others = map(place_name, one.jurisdictions)
+    if not others:
+        return first
+    return _("%(place)s with %(others)s") % {"place": first, "others": ", ".join(others)}
 
 
 def missing(lack: Missing) -> list[str]:
