@@ -1,7 +1,8 @@
 """How upper packages learn, inside the transaction, of a decision. A handler's error undoes all."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 if TYPE_CHECKING:
     from consent.models import App, CohortPolicy, ConsentEvent, Strike, Subject
@@ -12,6 +13,13 @@ Shortened = Callable[[Sequence["CohortPolicy"]], None]
 Struck = Callable[["Strike"], None]
 Protected = Callable[["App"], None]
 
+
+class Officers(Protocol):
+    """Tells which of some people are privacy officers now; locked, they stay so until the end."""
+
+    def __call__(self, people: Collection[UUID], *, lock: bool) -> Collection[UUID]: ...
+
+
 _consent_changed: list[Handler] = []
 _person_moved: list[Moved] = []
 _terms_shortened: list[Shortened] = []
@@ -19,6 +27,7 @@ _capture_struck: list[Struck] = []
 _app_protected: list[Protected] = []
 _work_owed: list[Callable[[], None]] = []
 _policy_changing: list[Callable[..., None]] = []
+_officers: list[Officers] = []
 
 
 def on_consent_changed(handler: Handler) -> None:
@@ -109,3 +118,17 @@ def policy_changing(
     """
     for handler in _policy_changing:
         handler(subject=subject, cohorts=cohorts, everybody=everybody)
+
+
+def on_officers_asked(handler: Officers) -> None:
+    """Ask `handler` who is a privacy officer: roles are kept where people sign in."""
+    if handler not in _officers:
+        _officers.append(handler)
+
+
+def officers_among(people: Collection[UUID], *, lock: bool = False) -> frozenset[UUID]:
+    """Return those of the people who are privacy officers now; nobody where nobody can tell.
+
+    With `lock` they stay so until the transaction ends: a role that is taken away waits for it.
+    """
+    return frozenset(one for handler in _officers for one in handler(people, lock=lock))

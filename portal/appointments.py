@@ -1,5 +1,6 @@
 """Logins, roles and council seats: who gets one, from whom; the ledger has each but the login."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -44,6 +45,20 @@ def remove_role(*, user: User, role: Role, actor: Actor) -> RoleGrant | None:
     grant.save(update_fields=["revoked_at"])
     ledger.append(events.RoleRemoved(role=role.value, to=user.ref), actor=actor, covers=[grant])
     return grant
+
+
+def officers_among(people: Collection[UUID], *, lock: bool = False) -> set[UUID]:
+    """Return those of the people who hold the role of privacy officer now.
+
+    With `lock` whoever takes one of these roles away waits until the transaction ends.
+    """
+    held = RoleGrant.objects.filter(
+        user__ref__in=people, role=Role.PRIVACY_OFFICER, revoked_at__isnull=True
+    )
+    if lock:
+        held = held.select_for_update(of=("self",), no_key=True)
+    # In one order, so that no two of those who lock wait for each other.
+    return set(held.order_by("pk").values_list("user__ref", flat=True))
 
 
 @transaction.atomic

@@ -25,11 +25,12 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Complete allauth's device grant, connect the nudges, guard the database."""
         from consent import hooks
-        from portal import accounts, checks, nudge
+        from portal import accounts, appointments, checks, nudge
         from portal.endpoint import marks
 
         accounts.complete_device_grant()
         checks.register()
         hooks.on_work_owed(nudge.work_owed)
         hooks.on_policy_changing(marks.policy_changing)
+        hooks.on_officers_asked(appointments.officers_among)
         post_migrate.connect(apply_guard, sender=self, dispatch_uid="portal.guard")

@@ -183,6 +183,17 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether somebody is a privacy officer now, and stays so until this transaction ends.
+CREATE OR REPLACE FUNCTION consent_is_officer(person uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  PERFORM FROM portal_rolegrant g JOIN portal_user u ON u.id = g.user_id
+    WHERE u.ref = person AND g.role = 'privacy_officer' AND g.revoked_at IS NULL
+    FOR SHARE OF g;
+  RETURN FOUND;
+END $$;
+REVOKE EXECUTE ON FUNCTION consent_is_officer(uuid) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION consent_refuse_undecided_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -213,8 +224,10 @@ BEGIN
     RAISE EXCEPTION 'the works council vetoed this change'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
+  -- Who approved must be an officer still when it takes effect; afterwards it has.
   IF (SELECT count(DISTINCT v.voter) FROM consent_proposalvote v
-      WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = '')
+      WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = ''
+      AND (TG_OP = 'UPDATE' AND OLD.state = 'applied' OR consent_is_officer(v.voter)))
       < NEW.approvals_needed THEN
     RAISE EXCEPTION 'this change lacks an approval'
       USING ERRCODE = 'integrity_constraint_violation';
@@ -242,7 +255,8 @@ BEGIN
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   IF NEW.released_at IS NOT NULL AND (SELECT count(DISTINCT r.officer)
-      FROM consent_killrelease r WHERE r.switch_id = NEW.id) < 2 THEN
+      FROM consent_killrelease r
+      WHERE r.switch_id = NEW.id AND consent_is_officer(r.officer)) < 2 THEN
     RAISE EXCEPTION 'two privacy officers release a kill switch'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;

@@ -176,6 +176,39 @@ def close_all_gates(purpose: Purpose, jurisdiction: str) -> None:
     )
 
 
+def make_officer(ref: UUID) -> UUID:
+    """Let somebody new be a privacy officer, whose word then counts; returns their reference.
+
+    A repeat changes nothing, whatever became of the role meanwhile.
+    """
+    from portal import appointments
+    from portal.models import Role, User
+
+    login = {"email": f"{ref}@example.org", "name": "An officer"}
+    user, is_new = User.objects.get_or_create(ref=ref, defaults=login)
+    if is_new:
+        appointments.grant_role(user=user, role=Role.PRIVACY_OFFICER, actor=OFFICER)
+    return ref
+
+
+def give_role_back(ref: UUID) -> None:
+    """Let somebody be a privacy officer again."""
+    from portal import appointments
+    from portal.models import Role, User
+
+    user = User.objects.get(ref=ref)
+    appointments.grant_role(user=user, role=Role.PRIVACY_OFFICER, actor=OFFICER)
+
+
+def take_role_away(ref: UUID) -> None:
+    """Let somebody be a privacy officer no longer."""
+    from portal import appointments
+    from portal.models import Role, User
+
+    user = User.objects.get(ref=ref)
+    assert appointments.remove_role(user=user, role=Role.PRIVACY_OFFICER, actor=OFFICER)
+
+
 def make_agent(
     subject: Subject,
     public_key: bytes | None = None,

@@ -48,7 +48,13 @@ from consent.selectors.readiness import Readiness, readiness
 from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.shares import is_shared, standing_shares
-from consent.selectors.stops import Stops, is_protected, stopped_between, stops_now
+from consent.selectors.stops import (
+    Stops,
+    is_protected,
+    release_agreements,
+    stopped_between,
+    stops_now,
+)
 from consent.selectors.strikes import (
     Interval,
     of_batches,
@@ -106,6 +112,7 @@ __all__ = [
     "proposal_view",
     "published",
     "readiness",
+    "release_agreements",
     "scopes_of",
     "seats_of",
     "setting",

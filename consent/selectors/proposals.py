@@ -6,15 +6,17 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.utils import timezone
 
+from consent import hooks
 from consent.models import CouncilSeat, Proposal, ProposalVote
 from consent.selectors.impact import Blocked, Impact, Line
 from consent.selectors.outcomes import NO_LONGER
 from consent.selectors.rules import rule_changes
 
 OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
+Vote = ProposalVote.Vote
 
 
 @dataclass(frozen=True)
@@ -41,27 +43,41 @@ class DiffRow:
     removed: tuple[Any, ...] = ()
 
 
-def missing_votes(proposal: Proposal) -> Missing:
+def missing_votes(proposal: Proposal, *, lock: bool = False) -> Missing:
     """Return who still must agree; silence is no agreement.
 
-    Nor is a council's word whose giver holds no seat there any more when it is decided.
+    Nor is an officer's word who is none any more before it took effect, nor a council's whose giver
+    holds no seat there any more when it is decided. With `lock` the officers stay such until the
+    transaction ends.
     """
-    agreed = proposal.votes.filter(vote=ProposalVote.Vote.APPROVE)
-    officers = agreed.filter(unit="").aggregate(n=Count("voter", distinct=True))["n"]
-    heard = {cast.unit for cast in agreed.exclude(unit="") if counts(cast, proposal)}
+    agreed = [cast for cast in counted(proposal, lock=lock) if cast.vote == Vote.APPROVE]
+    officers = {cast.voter for cast in agreed if not cast.unit}
+    heard = {cast.unit for cast in agreed}
     return Missing(
-        approvals=max(proposal.approvals_needed - officers, 0),
+        approvals=max(proposal.approvals_needed - len(officers), 0),
         units=tuple(unit for unit in proposal.council_units if unit not in heard),
     )
 
 
-def counts(cast: ProposalVote, proposal: Proposal) -> bool:
-    """Say whether a vote counts: a yes of a council needs its giver's seat until the decision.
+def counted(proposal: Proposal, *, lock: bool = False) -> list[ProposalVote]:
+    """Return the votes that count, in the order in which they were cast.
 
-    A veto stands, whatever becomes of the seat it was given from.
+    A no stands, whatever becomes of the role or the seat it was given from.
     """
-    if not cast.unit or cast.vote == ProposalVote.Vote.VETO:
-        return True
+    votes = list(proposal.votes.order_by("pk"))
+    voters = {cast.voter for cast in votes if not cast.unit and cast.vote == Vote.APPROVE}
+    if proposal.state in OPEN_STATES:
+        voters &= hooks.officers_among(voters, lock=lock)
+    return [
+        cast
+        for cast in votes
+        if cast.vote != Vote.APPROVE
+        or (_seated(cast, proposal) if cast.unit else cast.voter in voters)
+    ]
+
+
+def _seated(cast: ProposalVote, proposal: Proposal) -> bool:
+    """Say whether who spoke for a council held the seat until it was decided."""
     until = proposal.decided_at or timezone.now()
     seats = CouncilSeat.objects.filter(person=cast.voter, unit=cast.unit)
     return seats.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=until)).exists()
@@ -80,7 +96,7 @@ def proposal_view(proposal: Proposal) -> dict[str, Any]:
     adopted, value by value where `diff` has digests; `impact` as frozen then and
     `impact_lines` the same in words; `missing` says whose agreement it lacks, decided or not.
     """
-    votes = proposal.votes.order_by("pk")
+    counting = set(counted(proposal))
     impact = Impact.of(proposal.impact) if proposal.impact else None
     return {
         "uuid": proposal.uuid,
@@ -108,9 +124,9 @@ def proposal_view(proposal: Proposal) -> dict[str, Any]:
                 "unit": v.unit,
                 "vote": v.vote,
                 "recorded_at": v.recorded_at,
-                "counts": counts(v, proposal),
+                "counts": v in counting,
             }
-            for v in votes
+            for v in proposal.votes.order_by("pk")
         ],
         "missing": missing_votes(proposal),
     }

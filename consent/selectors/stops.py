@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from consent import hooks
 from consent.models import App, KillSwitch, Purpose
 
 
@@ -42,6 +44,14 @@ def _stops(pulled: QuerySet[KillSwitch]) -> Stops:
     return Stops(
         tuple(pk for pk, _ in rows), frozenset(filter(None, codes)), everything=None in codes
     )
+
+
+def release_agreements(switch: KillSwitch, *, lock: bool = False) -> frozenset[UUID]:
+    """Return the officers whose agreement to release a switch counts: those who are such now.
+
+    With `lock` they stay so until the transaction ends.
+    """
+    return hooks.officers_among(switch.releases.values_list("officer", flat=True), lock=lock)
 
 
 def stopped_between(purpose: Purpose | str, since: datetime, until: datetime) -> bool:

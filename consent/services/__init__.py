@@ -39,7 +39,11 @@ from consent.services.denial import deny_everything
 from consent.services.departures import record_departure, record_return, settle_departures
 from consent.services.doubts import doubt_fact, settle_doubt
 from consent.services.gates import close_gate, reopen_gate
-from consent.services.kill_switch import pull_kill_switch, release_kill_switch
+from consent.services.kill_switch import (
+    NEEDED_TO_RELEASE,
+    pull_kill_switch,
+    release_kill_switch,
+)
 from consent.services.locks import no_change_meanwhile
 from consent.services.overrides import grant_override, revoke_override
 from consent.services.pauses import pause_capture, pause_from_machine, resume_capture
@@ -62,6 +66,7 @@ from consent.services.votes import vote
 from consent.services.wayback import WayBack, way_back
 
 __all__ = [
+    "NEEDED_TO_RELEASE",
     "Lease",
     "Pair",
     "WayBack",

@@ -16,6 +16,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions, hooks
 from consent.models import KillRelease, KillSwitch, Purpose
+from consent.selectors.stops import release_agreements
 
 PULLERS: Final = frozenset({"privacy_officer", "operator", "works_council"})
 NEEDED_TO_RELEASE: Final = 2
@@ -66,22 +67,23 @@ def pull_kill_switch(
 def release_kill_switch(*, switch: UUID, officer: UUID) -> KillSwitch:
     """Agree to let capture go on; with the second officer's agreement it does, at once.
 
-    Returns the switch as it then stands: a repeat by the same officer changes nothing. Raises
-    KillSwitch.DoesNotExist for one that was never pulled.
+    Who agreed and is no officer any more does not count; who is one again does. Returns the switch
+    as it then stands: a repeat by the same officer says nothing new. Raises KillSwitch.DoesNotExist
+    for one that was never pulled.
     """
     standing = KillSwitch.objects.select_for_update().get(uuid=switch)
     if standing.released_at:
         return standing
     agreement, new = KillRelease.objects.get_or_create(switch=standing, officer=officer)
-    if not new:
-        return standing
+    said: list[ledger.Cover] = [agreement] if new else []
     # Counted under the row's lock: of two officers agreeing at once one comes second.
-    if standing.releases.count() < NEEDED_TO_RELEASE:
-        _say(events.KillSwitchReleaseAgreed, standing, [agreement], officer)
+    if len(release_agreements(standing, lock=True)) < NEEDED_TO_RELEASE:
+        if new:
+            _say(events.KillSwitchReleaseAgreed, standing, said, officer)
         return standing
     standing.released_at = timezone.now()
     standing.save(update_fields=["released_at"])
-    _say(events.KillSwitchReleased, standing, [standing, agreement], officer)
+    _say(events.KillSwitchReleased, standing, [standing, *said], officer)
     hooks.policy_changing(everybody=True)
     return standing
 

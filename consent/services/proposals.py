@@ -16,7 +16,7 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.digests import digest
 from consent.models import Proposal
-from consent.selectors.proposals import standing_revert
+from consent.selectors.proposals import missing_votes, standing_revert
 from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.cohorts import refresh_once
@@ -94,7 +94,8 @@ def withdraw_proposal(*, proposal: UUID, by: UUID) -> Proposal:
 def apply_due_proposals() -> int:
     """Make the changes whose hour has come, each in a transaction of its own; return how many.
 
-    One that no longer fits what stands becomes *failed*, visibly; nothing of it is made.
+    One that no longer fits what stands becomes *failed*, visibly; nothing of it is made. One
+    that was approved by somebody who is no officer any more waits for another.
     """
     due = Proposal.objects.filter(state=State.APPROVED, effective_at__lte=timezone.now())
     return sum(_apply_if_due(uuid) for uuid in due.order_by("pk").values_list("uuid", flat=True))
@@ -105,7 +106,7 @@ def _apply_if_due(uuid: UUID) -> bool:
     # Whoever holds the row is deciding about it now; the next round finds it if it stays due.
     rows = Proposal.objects.select_for_update(skip_locked=True)
     proposal = rows.filter(uuid=uuid, state=State.APPROVED).first()
-    if proposal is None:
+    if proposal is None or not missing_votes(proposal, lock=True).nobody:
         return False
     carry_out(proposal, actor=Actor.system("policy"))
     return True

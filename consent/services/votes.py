@@ -12,7 +12,7 @@ from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
 from consent.models import CouncilSeat, Proposal, ProposalVote
-from consent.selectors.proposals import missing_votes
+from consent.selectors.proposals import OPEN_STATES, missing_votes
 from consent.services.proposals import carry_out, revert_proposal
 
 OFFICERS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.REJECT}
@@ -23,8 +23,9 @@ COUNCILS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.VETO}
 def vote(*, proposal: UUID, voter: UUID, vote: str, unit: str = "") -> Proposal:
     """Record a vote, as a privacy officer or for the council of `unit`; return what then stands.
 
-    With the last vote it needs the change is made at once, or waits for its hour. A rejection and
-    a veto end it; where it narrowed at once it stands, and the way back is proposed in the same
+    With the last vote it needs the change is made at once, or waits for its hour; where somebody
+    who approved is no officer any more by then, it waits for another one. A rejection and a veto
+    end it; where it narrowed at once it stands, and the way back is proposed in the same
     breath, by who rejected it, since that widens and needs somebody else's approval.
 
     The same vote again returns what stands. Raises VoteUnclear, ProposalDecided,
@@ -34,8 +35,9 @@ def vote(*, proposal: UUID, voter: UUID, vote: str, unit: str = "") -> Proposal:
     # Two last votes at once: one waits here, and then finds the change made.
     standing = Proposal.objects.select_for_update().get(uuid=proposal)
     if same := standing.votes.filter(voter=voter, unit=unit, vote=said).first():
-        # A council's yes may count again, by a seat that was given anew.
-        if standing.state == Proposal.State.OPEN:
+        # A yes may count again, by a role or a seat that was given anew: said again, it decides.
+        if standing.state == Proposal.State.OPEN and missing_votes(standing).nobody:
+            _say_cast(standing, same)
             _settle(standing, same)
         return standing
     _refuse_unheard(standing, voter, said, unit)
@@ -54,12 +56,7 @@ def _said(vote: str, unit: str) -> ProposalVote.Vote:
 
 def _refuse_unheard(proposal: Proposal, voter: UUID, said: ProposalVote.Vote, unit: str) -> None:
     """Refuse who may not speak here, and what comes too late; the last word is a no."""
-    may_still = (
-        {Proposal.State.OPEN}
-        if said == ProposalVote.Vote.APPROVE
-        else {Proposal.State.OPEN, Proposal.State.APPROVED}
-    )
-    if proposal.state not in may_still:
+    if not _may_still(proposal, said, unit):
         raise exceptions.ProposalDecided
     if proposal.proposed_by == voter:
         raise exceptions.ApproverIsRequester
@@ -73,6 +70,13 @@ def _refuse_unheard(proposal: Proposal, voter: UUID, said: ProposalVote.Vote, un
         raise exceptions.SeatMissing
 
 
+def _may_still(proposal: Proposal, said: ProposalVote.Vote, unit: str) -> bool:
+    if proposal.state == Proposal.State.APPROVED and said == ProposalVote.Vote.APPROVE:
+        # In the place of an officer who is none any more.
+        return not unit and missing_votes(proposal).approvals > 0
+    return proposal.state in OPEN_STATES
+
+
 def _holds_seat(person: UUID, unit: str, *, on: date) -> bool:
     # Locked: whoever ends the seat in this moment comes before the vote or after it.
     seats = CouncilSeat.objects.select_for_update().filter(person=person, unit=unit)
@@ -81,8 +85,13 @@ def _holds_seat(person: UUID, unit: str, *, on: date) -> bool:
 
 def _settle(proposal: Proposal, cast: ProposalVote) -> None:
     """Draw what follows from the votes there are."""
-    proposal.decided_by, proposal.decided_at = cast.voter, timezone.now()
-    if cast.vote in {ProposalVote.Vote.REJECT, ProposalVote.Vote.VETO}:
+    agreed = cast.vote == ProposalVote.Vote.APPROVE
+    if agreed and not missing_votes(proposal, lock=True).nobody:
+        return
+    # Who approves in the place of somebody else does not decide anew what the councils agreed to.
+    if not agreed or proposal.state == Proposal.State.OPEN:
+        proposal.decided_by, proposal.decided_at = cast.voter, timezone.now()
+    if not agreed:
         _decide(
             proposal,
             Proposal.State.REJECTED
@@ -91,8 +100,6 @@ def _settle(proposal: Proposal, cast: ProposalVote) -> None:
         )
         if proposal.applied_at is not None:
             _propose_the_way_back(proposal, cast.voter)
-    elif not missing_votes(proposal).nobody:
-        proposal.decided_by = proposal.decided_at = None
     elif proposal.applied_at is not None:  # it tightened at once, and this is the look afterwards
         _decide(proposal, Proposal.State.APPLIED)
     elif proposal.effective_at and proposal.effective_at > timezone.now():

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from consent import services
+from consent import selectors, services
 from consent.models import KillSwitch, Purpose
 from portal.models import Role
 from portal.people import AREAS, for_area, roles_of, staff_ref
@@ -100,8 +100,12 @@ def _show(request: HttpRequest, form: PullForm, status: int = 200) -> HttpRespon
 
 
 def _told(switch: KillSwitch, request: HttpRequest, *, officer: bool) -> dict[str, Any]:
-    agreed = set(switch.releases.values_list("officer", flat=True))
+    said = set(switch.releases.values_list("officer", flat=True))
+    agreed = selectors.release_agreements(switch)
+    # Two count, and it still stands: one of them was no officer when the other agreed.
+    is_complete = len(agreed) >= services.NEEDED_TO_RELEASE
     mine = staff_ref(request) in agreed
+    may = officer and (is_complete or not mine)
     role = Role(switch.pulled_as).label if switch.pulled_as in Role.values else switch.pulled_as
     return {
         "name": switch.purpose.title if switch.purpose else _("Everything"),
@@ -109,6 +113,8 @@ def _told(switch: KillSwitch, request: HttpRequest, *, officer: bool) -> dict[st
         "at": switch.pulled_at,
         "reason": REASONS.get(switch.reason, switch.reason),
         "agreed": len(agreed),
+        "complete": is_complete,
+        "lapsed": len(said - agreed),
         "mine": mine,
-        "release_url": reverse("stop-release", args=[switch.uuid]) if officer and not mine else "",
+        "release_url": reverse("stop-release", args=[switch.uuid]) if may else "",
     }

@@ -169,6 +169,10 @@ class Officer(Writer):
 
     def __init__(self, plan: Plan, folder: Path, number: int) -> None:
         super().__init__(plan, folder, "officer", 2000 + number)
+        from tests import factories
+
+        for officer in OFFICERS:
+            factories.make_officer(officer)
         self.rate = plan.rate / 10
         self.off: dict[str, Any] = {}
         self._last = OPEN

@@ -90,7 +90,9 @@ class Story:
         )
         self.keep()
         for officer in (uuid4(), uuid4()):
-            services.release_kill_switch(switch=switch.uuid, officer=officer)
+            services.release_kill_switch(
+                switch=switch.uuid, officer=factories.make_officer(officer)
+            )
 
     def list_less(self) -> None:
         from consent import services

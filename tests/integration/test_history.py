@@ -93,7 +93,9 @@ def test_every_answer_can_be_given_again_about_its_instant(database: Any) -> Non
             )
             self.keep()
             for officer in (uuid4(), uuid4()):
-                services.release_kill_switch(switch=switch.uuid, officer=officer)
+                services.release_kill_switch(
+                    switch=switch.uuid, officer=factories.make_officer(officer)
+                )
             self.keep()
 
         def teardown(self) -> None:

@@ -355,6 +355,7 @@ def test_shorter_hours_act_at_once_and_longer_ones_wait(world: factories.World) 
     assert standing() == {"IE": ("mon-fri 09:00-17:00",)}
     with pytest.raises(Exception, match="person who proposed"):
         services.vote(proposal=longer.uuid, voter=AUTHOR, vote="approve")
+    factories.make_officer(OTHER)
     services.vote(proposal=longer.uuid, voter=OTHER, vote="approve")
     assert standing() == {"IE": (OFFICE,)}
 

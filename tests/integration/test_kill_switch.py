@@ -58,6 +58,7 @@ def release(switch: Any, *officers: UUID) -> Any:
     from consent import services
 
     for officer in officers:
+        factories.make_officer(officer)
         standing = services.release_kill_switch(switch=switch.uuid, officer=officer)
     return standing
 

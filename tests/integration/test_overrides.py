@@ -200,6 +200,7 @@ def propose(**terms: Any) -> Any:
 def agree(proposal: Any) -> Any:
     from consent import services
 
+    factories.make_officer(OTHER)
     return services.vote(proposal=proposal.uuid, voter=OTHER, vote="approve")
 
 

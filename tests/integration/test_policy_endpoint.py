@@ -379,7 +379,9 @@ class Story:
         )
         self.compare(-1, None)
         for officer in (102, 103):
-            services.release_kill_switch(switch=switch.uuid, officer=UUID(int=officer))
+            services.release_kill_switch(
+                switch=switch.uuid, officer=factories.make_officer(UUID(int=officer))
+            )
 
     def revoke(self) -> None:
         from consent import services

@@ -45,6 +45,8 @@ def propose(kind: str, payload: dict[str, Any], by: UUID = AUTHOR, **more: Any) 
 def vote(proposal: Any, voter: UUID, said: str = "approve", unit: str = "") -> Any:
     from consent import services
 
+    if not unit:
+        factories.make_officer(voter)
     return services.vote(proposal=proposal.uuid, voter=voter, vote=said, unit=unit)
 
 

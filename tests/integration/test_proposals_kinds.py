@@ -155,6 +155,7 @@ def decide(proposal: Any) -> Any:
 
     for voter in (OTHER, THIRD):
         if selectors.missing_votes(proposal).approvals:
+            factories.make_officer(voter)
             proposal = services.vote(proposal=proposal.uuid, voter=voter, vote="approve")
     for unit in selectors.missing_votes(proposal).units:
         proposal = services.vote(proposal=proposal.uuid, voter=COUNCIL, vote="approve", unit=unit)

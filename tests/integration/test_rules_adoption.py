@@ -424,6 +424,7 @@ def propose_adoption(*codes: str) -> Any:
 def agree(proposal: Any) -> Any:
     from consent import services
 
+    factories.make_officer(OTHER)
     return services.vote(proposal=proposal.uuid, voter=OTHER, vote="approve")
 
 

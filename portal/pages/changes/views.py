@@ -33,7 +33,7 @@ def changes(request: HttpRequest) -> HttpResponse:
     roles = roles_of(request)
     officer = Role.PRIVACY_OFFICER in roles
     found = Proposal.objects.order_by("-pk")[:SHOWN]
-    waiting = [p for p in found if p.state in {Proposal.State.OPEN, Proposal.State.APPROVED}]
+    waiting = [p for p in found if _waits(p)]
     decided = [p for p in found if p not in waiting]
     kinds = [{"label": title_of(kind), "url": reverse("change-new", args=[kind])} for kind in FORMS]
     context = {
@@ -155,13 +155,13 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
         "by": name_of(proposal.proposed_by),
         "difference": rulechanges.difference(view["rules"]) or words.difference(view["diff"]),
         "effect": words.effect(view["impact"]),
-        "missing": words.missing(view["missing"]) if proposal.state == Proposal.State.OPEN else [],
+        "missing": words.missing(view["missing"]) if _waits(proposal) else [],
         "votes": [
             {
                 "who": vote["unit"] or name_of(vote["voter"]),
                 "word": words.VOTES[vote["vote"]],
                 "at": vote["recorded_at"],
-                "counts": vote["counts"],
+                "lapsed": "" if vote["counts"] else words.lapsed(vote["unit"]),
             }
             for vote in view["votes"]
         ],
@@ -187,20 +187,26 @@ def _may(request: HttpRequest, proposal: Proposal, view: dict[str, Any]) -> dict
     roles, me = roles_of(request), staff_ref(request)
     officer, author = Role.PRIVACY_OFFICER in roles, proposal.proposed_by == me
     voted = {vote["unit"] for vote in view["votes"] if vote["voter"] == me}
-    undecided = proposal.state in {Proposal.State.OPEN, Proposal.State.APPROVED}
+    undecided = _waits(proposal)
     # One person is one pair of eyes: who spoke for a council does not speak as an officer, too.
     seats = seats_of(request) if Role.WORKS_COUNCIL in roles and "" not in voted else []
+    is_open = proposal.state == Proposal.State.OPEN
+    # Everybody agreed, and it is open: a role or a seat was given anew, which decides nothing.
+    again = "" in voted and is_open and view["missing"].nobody
     can_revert = officer and view["in_effect"] and not view["reverted_by"]
     back = services.way_back(proposal) if can_revert else None
     return {
-        "can_vote": officer and undecided and not author and not voted,
+        "can_vote": officer and undecided and not author and (again or not voted),
         "units": [
             unit
             for unit in seats
             if undecided and not author and unit in proposal.council_units and unit not in voted
         ],
-        # What waits for its hour has been agreed to already: the last word is a no.
-        "can_agree": proposal.state == Proposal.State.OPEN,
+        # What waits for its hour has been agreed to already: the last word is a no, unless who
+        # approved is no officer any more.
+        "can_agree": is_open,
+        "can_approve": is_open or view["missing"].approvals > 0,
+        "can_reject": not again,
         "can_withdraw": officer and author and undecided and not view["in_effect"],
         "can_revert": back is not None and back.exact,
         "no_way_back": back and not back.exact and words.no_way_back(proposal.kind, back),
@@ -239,12 +245,18 @@ def _say_proposed(request: HttpRequest, proposal: Proposal) -> None:
         messages.success(request, _("Proposed. Nothing changes before the others have agreed."))
 
 
+def _waits(proposal: Proposal) -> bool:
+    return proposal.state in {Proposal.State.OPEN, Proposal.State.APPROVED}
+
+
 def _state(proposal: Proposal) -> dict[str, Any]:
     if proposal.state == Proposal.State.OPEN:
         if proposal.applied_at:
             return {"state": "open", "text": _("In effect, to be reviewed"), "tone": "wait"}
         return {"state": "proposed"}
     if proposal.state == Proposal.State.APPROVED:
+        if selectors.missing_votes(proposal).approvals:
+            return {"state": "approved", "text": _("Waits for an approval again"), "tone": "wait"}
         return {"state": "approved", "text": _("Approved, waits for its hour"), "tone": "wait"}
     if proposal.state == Proposal.State.APPLIED:
         return {"state": "in_force", "text": _("In effect"), "tone": "good"}

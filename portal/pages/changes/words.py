@@ -177,6 +177,13 @@ def missing(lack: Missing) -> list[str]:
     return found
 
 
+def lapsed(unit: str) -> str:
+    """Return why a yes counts no more, of a unit's council or of an officer."""
+    if unit:
+        return _("The seat has ended since, so this counts no more.")
+    return _("Who said it is no privacy officer any more, so this does not count.")
+
+
 def _count(people: int | None) -> str:
     return _("(not shown)") if people is None else grouped(people)
 
