@@ -11,6 +11,7 @@ from typing import Final
 
 from audit import protection
 from portal.derived import DERIVED
+from portal.fleet.single_use import SINGLE_USE
 from portal.servers.locations import role_name
 
 
@@ -76,6 +77,7 @@ TABLES: Final = (
     Table("retention_hold"),
     Table("portal_rolegrant"),
     Table("portal_enrolmentticket"),
+    _final("portal_ticketset"),
     Table("portal_policykey"),
     _final("portal_keymanifest"),
     Table("portal_servicetoken"),
@@ -342,6 +344,7 @@ def statements() -> Iterator[str]:
     yield FOUR_EYES
     yield COUNCIL_SEATS
     yield DERIVED
+    yield SINGLE_USE
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

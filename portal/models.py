@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from consent.models import Agent, Purpose
 from portal.endpoint.models import Fence, Unmarked
-from portal.fleet.models import EnrolmentTicket, PendingMachine
+from portal.fleet.models import EnrolmentTicket, PendingMachine, TicketSet
 from portal.policykeys.models import KeyManifest, PolicyKey
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Role",
     "RoleGrant",
     "ServiceToken",
+    "TicketSet",
     "Unmarked",
     "User",
     "UserManager",

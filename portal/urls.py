@@ -17,7 +17,8 @@ from portal.api.policy import (
     policy_schema,
 )
 from portal.api.rotation import RotateView
-from portal.api.tickets import TicketCohortsView, TicketsView
+from portal.api.ticket_sets import TicketEndView, TicketSetEndView, TicketSetView, TicketsView
+from portal.api.tickets import TicketCohortsView
 from portal.api.tightening import PausesView, StrikesView
 from portal.pages import (
     account,
@@ -93,7 +94,10 @@ privacy_urls = [
     path("agreements/<str:code>/", agreements.agreement, name="agreement"),
     path("hours/", hours.hours, name="hours"),
     path("tickets/", tickets.tickets, name="tickets"),
-    path("tickets/<uuid:uuid>/end/", tickets.revoke, name="ticket-revoke"),
+    path("tickets/<uuid:uuid>/", tickets.ticket_set, name="ticket-set"),
+    path("tickets/<uuid:uuid>/file/", tickets.as_file, name="ticket-file"),
+    path("tickets/<uuid:uuid>/end/", tickets.end_set, name="tickets-end"),
+    path("tickets/<uuid:uuid>/<int:number>/end/", tickets.end_one, name="ticket-end"),
     path("reports/", privacy.reports, name="privacy-reports"),
     path("reports/<uuid:uuid>/", privacy.report_row, name="privacy-report-row"),
     path("reports/<uuid:uuid>/<slug:form>/", privacy.report_file, name="privacy-report-file"),
@@ -121,6 +125,9 @@ api_urls = [
     path("strikes", StrikesView.as_view(), name="api-strikes"),
     path("tickets", TicketsView.as_view(), name="api-tickets"),
     path("tickets/cohorts", TicketCohortsView.as_view(), name="api-ticket-cohorts"),
+    path("tickets/<uuid:uuid>", TicketSetView.as_view(), name="api-ticket-set"),
+    path("tickets/<uuid:uuid>/end", TicketSetEndView.as_view(), name="api-tickets-end"),
+    path("tickets/<uuid:uuid>/<int:number>/end", TicketEndView.as_view(), name="api-ticket-end"),
     path("facts", FactsView.as_view(), name="api-facts"),
     path("facts/search", FactsSearchView.as_view(), name="api-facts-search"),
     path("facts/end", FactsEndView.as_view(), name="api-facts-end"),

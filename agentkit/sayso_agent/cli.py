@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from sayso_agent.folder import default_folder
 from sayso_agent.home import Home
 from sayso_agent.identity import Identity
 from sayso_agent.jws import KeySet, b64url_decode, verify
-from sayso_agent.keys import KINDS, kind_of
+from sayso_agent.keys import KINDS, kind_of, public_bytes
 from sayso_agent.lease import SystemClock
 from sayso_agent.machine import platform_name
 from sayso_agent.options import minutes, run_options
@@ -253,13 +254,20 @@ def do_status(args: argparse.Namespace) -> Exit:
     home = Home(args.home)
     identity, status, running = home.identity(), home.status() or {}, home.is_running()
     line = status.get("line", UNWRITTEN) if running else status_line([], {}, 0.0, "agent_stopped")
+    digest = sha256(public_bytes(home.key())).hexdigest()
     if args.json:
         found = {**status, "line": line, "running": running, "paused": home.paused()}
-        more = {"agent": identity.agent, "root": identity.root, "spooled": home.spool.count()}
+        more = {
+            "agent": identity.agent,
+            "root": identity.root,
+            "key_sha256": digest,
+            "spooled": home.spool.count(),
+        }
         say_json({**found, **more})
         return Exit.OK
     say(f"agent {identity.agent} of {identity.portal}")
     say(f"root key {identity.root}")
+    say(f"own key {digest[:16]}, as the portal's list of tickets names it")
     say(line)
     if home.paused():
         say("paused on this machine; resume in the browser")

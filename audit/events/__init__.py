@@ -29,7 +29,9 @@ from audit.events.agents import (
     PolicyKeySpent,
     PolicyKeysVouched,
     TicketMade,
+    TicketRenewed,
     TicketRevoked,
+    TicketShownAgain,
     TicketUsed,
 )
 from audit.events.bounds import (
@@ -211,7 +213,9 @@ __all__ = [
     "SubjectRecorded",
     "SubjectReturned",
     "TicketMade",
+    "TicketRenewed",
     "TicketRevoked",
+    "TicketShownAgain",
     "TicketUsed",
     "glossary",
 ]

@@ -22,14 +22,26 @@ class AgentEnrolled(Event):
 
 @event
 class TicketMade(Event):
-    """A ticket was made, with which machines may ask to be enrolled; persons approve them."""
+    """Tickets were made, with which machines may ask to be enrolled; persons approve them."""
 
     type = "ticket.made"
-    title = "Ticket made"
+    title = "Tickets made"
 
     bound_to: str
     places: int
-    ticket: UUID = sealed()
+    ticket_set: UUID | None = sealed(default=None)
+    ticket: UUID | None = sealed(default=None)  # of one that was good for several machines
+
+
+@event
+class TicketRenewed(Event):
+    """Tickets that nobody had used were replaced, as the answer that brought them got lost."""
+
+    type = "ticket.renewed"
+    title = "Tickets replaced"
+
+    places: int
+    ticket_set: UUID = sealed()
 
 
 @event
@@ -45,10 +57,22 @@ class TicketUsed(Event):
 
 @event
 class TicketRevoked(Event):
-    """A ticket was ended, and with it the machines that waited because of it."""
+    """Tickets were ended, and with them the machines that waited because of them."""
 
     type = "ticket.revoked"
-    title = "Ticket revoked"
+    title = "Tickets revoked"
+
+    tickets: int = 1
+    ticket: UUID | None = sealed(default=None)
+    ticket_set: UUID | None = sealed(default=None)
+
+
+@event
+class TicketShownAgain(Event):
+    """A ticket that a machine had used was shown by another one: there may be a copy of it."""
+
+    type = "ticket.shown_again"
+    title = "Ticket shown again"
 
     ticket: UUID = sealed()
 

@@ -8,16 +8,41 @@ from django.db.models.functions import Now
 from consent.models import Agent, Cohort
 
 
-class EnrolmentTicket(models.Model):
-    """Lets machines be enrolled up to a person's word: one of a serial number, or some of a group.
-
-    The group is a site's people, or a cohort: those for whom the same rules decide.
-
-    Stored as a hash. It says how often and when it was used, never by whom or with what outcome.
-    """
+class TicketSet(models.Model):
+    """Tickets made at once, one for each machine, for one site, one cohort or a list of serials."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     label = models.CharField(max_length=80)
+    request = models.UUIDField(unique=True)
+    """By whoever asked: where the answer got lost, the same question makes no second set."""
+    asked_sha256 = models.BinaryField(max_length=32)
+    """What was asked for, so that another question under the same number is known as one."""
+    made_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal: set[str] = set()
+        pseudonymous = {"asked_sha256"}
+        plain = {"id", "uuid", "label", "request", "made_at"}
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
+class EnrolmentTicket(models.Model):
+    """Lets one machine be enrolled up to a person's word: that of a serial number, or of a group.
+
+    The group is a site's people, or a cohort: those for whom the same rules decide. A ticket of no
+    set was made before each was good for one machine, and has the places that it was given then.
+
+    Stored as a hash. It says when it was used and with which key, never with what outcome.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    ticket_set = models.ForeignKey(
+        TicketSet, null=True, on_delete=models.PROTECT, related_name="tickets"
+    )
+    number = models.PositiveIntegerField(null=True)
+    label = models.CharField(max_length=80, blank=True)
     sha256 = models.BinaryField(max_length=32, unique=True)
     serial_sha256 = models.BinaryField(max_length=32, null=True)
     site = models.CharField(max_length=80, blank=True)
@@ -25,6 +50,8 @@ class EnrolmentTicket(models.Model):
     places = models.PositiveIntegerField(default=1)
     used = models.PositiveIntegerField(default=0)
     last_used_at = models.DateTimeField(null=True)
+    shown_again_at = models.DateTimeField(null=True)
+    """When another machine showed it after it was used: there may be a copy."""
     made_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
@@ -35,12 +62,15 @@ class EnrolmentTicket(models.Model):
         plain = {
             "id",
             "uuid",
+            "ticket_set",
+            "number",
             "label",
             "site",
             "cohort",
             "places",
             "used",
             "last_used_at",
+            "shown_again_at",
             "made_at",
             "expires_at",
             "revoked_at",
@@ -57,6 +87,12 @@ class EnrolmentTicket(models.Model):
                 | (models.Q(serial_sha256__isnull=True, cohort=None) & ~models.Q(site=""))
                 | models.Q(serial_sha256__isnull=True, site="", cohort__isnull=False),
             ),
+            models.CheckConstraint(
+                name="ticket_single_use",
+                condition=models.Q(ticket_set=None, number=None)
+                | models.Q(ticket_set__isnull=False, number__isnull=False, places=1),
+            ),
+            models.UniqueConstraint(fields=["ticket_set", "number"], name="ticket_number_once"),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ def crumb(name: str) -> dict[str, str]:
         "apps": (_("Apps"), "apps"),
         "changes": (_("Changes"), "changes"),
         "agreements": (_("Agreements"), "agreements"),
+        "tickets": (_("Tickets"), "tickets"),
         "council": (_("Works council"), "council-home"),
     }
     label, url = labels[name]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from agent_helpers import AGENTKIT, RECORDINGS, FakeClock, click, enrolled
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, allow, problem
+from sayso_agent.home import Home
+from sayso_agent.keys import public_bytes
 from sayso_agent.plain import clock_time
 from sayso_agent.shown import Shown
 from sayso_agent.words import plain
@@ -313,6 +316,9 @@ def test_pause_status_and_forget_and_resuming_in_the_browser(
 
     assert command("pause")[0] == 0
     _, out, _ = command("status")
+    own = sha256(public_bytes(Home(tmp_path / "home").key())).hexdigest()
+    assert f"own key {own[:16]}," in out
+    assert json.loads(command("status", "--json")[1])["key_sha256"] == own
     assert "paused on this machine" in out
     assert "1 events wait" in out
     assert "Dropped 1 events" in command("forget", "--minutes", "5")[1]

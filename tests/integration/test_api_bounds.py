@@ -101,7 +101,7 @@ def requests(database: Any, store: Path) -> dict[str, Any]:
             "explain",
             lambda: {"app": "tracker", "signal": "scroll", "at": now.isoformat()},
         ),
-        "TicketIn": (tickets, "tickets", lambda: {"label": "x", "serial": str(uuid4()), "days": 1}),
+        "TicketIn": (tickets, "tickets", lambda: {"label": "x", "site": "a", "count": 1}),
         "FactIn": (facts, "facts", lambda: fact),
         "EndIn": (
             facts,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -198,12 +199,11 @@ def enrolled(world: factories.World, website: Website, folder: Path, travel: Tra
     from sayso_agent.home import Home
 
     from portal.fleet.machines import approve_machine
-    from portal.fleet.tickets import make_ticket
+    from portal.fleet.sets import make_tickets
 
-    _made, ticket = make_ticket(
-        label="x", serial="C1", site="", places=1, days=1, actor=factories.OFFICER
-    )
+    made = make_tickets(label="x", serials=["C1"], days=1, request=uuid4(), actor=factories.OFFICER)
     home = Home(folder)
+    ticket = made.handed[0].ticket
     _who, approval = enrol_by_ticket(home, website.url, ticket=ticket, serial="C1", name="x")
     approve_machine(subject=world.subject, code=approval.code)
     return Agent(folder, clock=AgentClock(travel))
