@@ -12,7 +12,9 @@ register = template.Library()
 CHART_WIDTH = 360
 CHART_HEIGHT = 150
 CHART_TOP = 18  # room for the label of the highest line
-CHART_BOTTOM = 22  # room for the labels under the bars
+CHART_BOTTOM = 34  # room for the labels under the bars, which may have two lines
+LINE = 12
+LETTER = 5.8  # as wide as one is on a phone, where they are largest
 MOST_LABELS = 8
 
 
@@ -27,14 +29,14 @@ class Point(TypedDict):
 class Bar:
     """A bar as the template draws it; numbers are text, so that no locale puts a comma in."""
 
-    label: str
     value: float | None
     x: str
     y: str
     width: str
     height: str
     middle: str
-    shows_label: bool
+    lines: list[tuple[str, str]]
+    """The label's lines, each with its height; none where there is no room for it."""
 
 
 class KeepNode(template.Node):
@@ -85,10 +87,10 @@ def bar_chart(
         "points": drawn,
         "bars": _bars(drawn, top=top),
         "hides_some": any(point["value"] is None for point in drawn),
+        "hides_all": all(point["value"] is None for point in drawn),
         "width": str(CHART_WIDTH),
         "height": str(CHART_HEIGHT),
         "baseline": str(CHART_HEIGHT - CHART_BOTTOM),
-        "label_line": str(CHART_HEIGHT - CHART_BOTTOM + 15),
         "top_line": str(CHART_TOP),
         "middle_line": str((CHART_TOP + CHART_HEIGHT - CHART_BOTTOM) // 2),
         "top": top,
@@ -118,14 +120,28 @@ def _bars(points: Sequence[Point], *, top: int) -> list[Bar]:
         height = room if value is None else room * value / top
         bars.append(
             Bar(
-                label=point["label"],
                 value=value,
                 x=f"{number * slot + gap / 2:.1f}",
                 y=f"{CHART_HEIGHT - CHART_BOTTOM - height:.1f}",
                 width=f"{slot - gap:.1f}",
                 height=f"{height:.1f}",
                 middle=f"{(number + 0.5) * slot:.1f}",
-                shows_label=number % every == 0,
+                lines=_lines(point["label"], slot * every) if number % every == 0 else [],
             )
         )
     return bars
+
+
+def _lines(label: str, width: float) -> list[tuple[str, str]]:
+    """Return the lines of a label, each with its height: two where it is wider than its bar."""
+    words = label.split()
+    if len(label) * LETTER > width and len(words) > 1:
+        half = min(
+            range(1, len(words)),
+            key=lambda at: max(len(" ".join(words[:at])), len(" ".join(words[at:]))),
+        )
+        parts = [" ".join(words[:half]), " ".join(words[half:])]
+    else:
+        parts = [label]
+    first = CHART_HEIGHT - CHART_BOTTOM + LINE
+    return [(part, str(first + number * LINE)) for number, part in enumerate(parts)]
