@@ -33,6 +33,13 @@ class NoticeOutdated(ConsentError):
     next_step = "Read the new notice, then answer again. Nothing was stored."
 
 
+class NoticeNotWaivable(ConsentError):
+    """No notice period is running that you could agree to shorten."""
+
+    code = "notice_not_waivable"
+    next_step = "There is nothing to do: once the notice period is over, your answer counts."
+
+
 class PurposeNotOpen(ConsentError):
     """This purpose is not asking anyone at the moment."""
 

@@ -63,6 +63,7 @@ TABLES: Final = (
     _final("consent_consentevent"),
     _final("consent_consentscope"),
     _final("consent_acknowledgement"),
+    _final("consent_noticewaiver"),
     Table("consent_pause"),
     # Ended early, yes; lengthened or pointed elsewhere, never.
     Table("consent_explanationshare", app="SELECT, INSERT, UPDATE (ended_at)"),

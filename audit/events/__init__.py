@@ -71,6 +71,8 @@ from audit.events.consent import (
     ConsentRevoked,
     ConsentWithdrawn,
     NoticeAcknowledged,
+    NoticeWaived,
+    NoticeWaiverWithdrawn,
     ReceiptDownloaded,
 )
 from audit.events.deletion import (
@@ -173,6 +175,8 @@ __all__ = [
     "LedgerViewed",
     "NoticeAcknowledged",
     "NoticePublished",
+    "NoticeWaived",
+    "NoticeWaiverWithdrawn",
     "OverrideGranted",
     "OverrideRevoked",
     "PolicyAcknowledged",

@@ -33,6 +33,24 @@ class NoticeAcknowledged(_Consent):
 
 
 @event
+class NoticeWaived(_Consent):
+    """A person agreed to a shorter notice period, where the law lets them; that is not consent."""
+
+    type = "notice.waived"
+    title = "Shorter notice agreed to"
+
+    told_on: date | None = sealed(default=None)
+
+
+@event
+class NoticeWaiverWithdrawn(_Consent):
+    """A person took back that they agreed to a shorter notice period, or their yes ended."""
+
+    type = "notice.waiver_withdrawn"
+    title = "Shorter notice taken back"
+
+
+@event
 class ConsentGiven(_Consent):
     """A person agreed; the sealed part says to which signals in which apps, pair by pair."""
 

@@ -20,7 +20,14 @@ from consent.models.cohorts import (
     RecordedRegistry,
 )
 from consent.models.conflicts import RetentionConflict
-from consent.models.events import Acknowledgement, ConsentEvent, ConsentScope, Pause, ToldPause
+from consent.models.events import (
+    Acknowledgement,
+    ConsentEvent,
+    ConsentScope,
+    NoticeWaiver,
+    Pause,
+    ToldPause,
+)
 from consent.models.proposals import (
     CouncilSeat,
     KillRelease,
@@ -58,6 +65,7 @@ __all__ = [
     "KillSwitch",
     "Notice",
     "NoticeText",
+    "NoticeWaiver",
     "OverrideRevocation",
     "Pause",
     "PersonalPolicy",

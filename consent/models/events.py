@@ -118,6 +118,33 @@ class Acknowledgement(models.Model):
         return f"{self.subject_id}:{self.notice_id}"
 
 
+class NoticeWaiver(models.Model):
+    """The subject agrees to a shorter notice period, or takes that back; the newest row counts."""
+
+    subject = models.ForeignKey(
+        "consent.Subject", on_delete=models.PROTECT, related_name="notice_waivers"
+    )
+    notice = models.ForeignKey("consent.Notice", on_delete=models.PROTECT, related_name="waivers")
+    agreed = models.BooleanField()
+    # The first day of the period that it is about: a later one, as after a move, takes a new act.
+    told_on = models.DateField()
+    event_time = models.DateTimeField(db_default=Now())
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Data:
+        personal = {"agreed"}
+        pseudonymous = {"subject"}
+        plain = {"id", "notice", "told_on", "event_time", "recorded_at"}
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject", "notice", "-id"], name="waiver_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id}:{self.notice_id} {'agreed' if self.agreed else 'taken back'}"
+
+
 class Pause(models.Model):
     """The subject's own pause over every purpose; unlimited unless they end it."""
 

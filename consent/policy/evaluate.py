@@ -299,8 +299,10 @@ def _notice(person: PersonFacts, bounds: Bounds, rulebook: Rulebook) -> Iterator
     given = person.notice_on is not None and not is_later(person.notice_on, person.at)
     if (over is None and not none_needed) or (over and (over > person.today or not given)):
         codes = rulebook.behind(bounds, lambda own: own.notice_days > 0)
-        params = (("days", bounds.notice_days), ("allowed_from", over))
-        yield Reason(ReasonCode.NOTICE_PERIOD_RUNNING, "", codes, params)
+        params: list[tuple[str, object]] = [("days", bounds.notice_days), ("allowed_from", over)]
+        if bounds.notice_waivable and bounds.notice_days:
+            params.append(("waivable", True))
+        yield Reason(ReasonCode.NOTICE_PERIOD_RUNNING, "", codes, tuple(params))
 
 
 def _signal(

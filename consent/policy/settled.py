@@ -26,13 +26,13 @@ def settled(
     """
     laws = (rulebook.law(codes, person.today).bounds for codes in places)
     bounds = [one for one in laws if one]
-    found: dict[str, date | None] = {}
+    found: dict[str, object] = {}
     if person.consent is not ConsentState.GIVEN:
         found["consent_given_on"] = None
     elif _yes_counts(person, bounds):
         found["consent_given_on"] = person.today
     if _notice_over(person, bounds):
-        found["notice_on"] = date.min
+        found |= {"notice_on": date.min, "notice_waived": False}
     return replace(person, **found) if found else person  # type: ignore[arg-type]
 
 
@@ -47,7 +47,7 @@ def _yes_counts(person: PersonFacts, bounds: list[Bounds]) -> bool:
 
 
 def _notice_over(person: PersonFacts, bounds: list[Bounds]) -> bool:
-    """Say whether the notice was given and its period has ended everywhere."""
+    """Say whether the notice was given and its period has ended everywhere, or was waived."""
     if person.notice_on is None or is_later(person.notice_on, person.at):
         return False
     overs = (notice_over(person, law) for law in bounds)

@@ -64,6 +64,8 @@ from consent.selectors.strikes import (
 )
 from consent.selectors.terms import Terms, terms_for
 from consent.selectors.verdicts import PairDecision, Verdicts
+from consent.selectors.waiting import Waiting, waiting
+from consent.selectors.waivers import standing_waiver, waiver_ended_between
 
 __all__ = [
     "Attention",
@@ -77,6 +79,7 @@ __all__ = [
     "Terms",
     "Unadopted",
     "Verdicts",
+    "Waiting",
     "attention",
     "cohort_document",
     "cohort_facts",
@@ -120,6 +123,7 @@ __all__ = [
     "shared_verdicts_at",
     "standing_consents",
     "standing_shares",
+    "standing_waiver",
     "standings_for",
     "stopped_between",
     "stops_now",
@@ -132,6 +136,8 @@ __all__ = [
     "unbroken_yes",
     "verdicts_at",
     "verdicts_for",
+    "waiting",
+    "waiver_ended_between",
     "within_hours",
     "working_hours",
 ]

@@ -37,13 +37,14 @@ def person_facts(
     purpose, places, today = shared["purposes"][code], shared["jurisdictions"], local.day
     event, version = standing.events.get(code), purpose["notice_version"]
     said = day_in(purpose, today)
+    told_on = _told_on(_published_on(purpose, local), standing.arrived)
     return PersonFacts(
         jurisdictions=frozenset(places),
         at=today,
         consent=ConsentState(event.state) if event else ConsentState.UNKNOWN,
         consent_given_on=local.earliest(event.event_time) if event else None,
-        notice_on=_told_on(_published_on(purpose, local), standing.arrived),
-        notice_waived=False,
+        notice_on=told_on,
+        notice_waived=_waived(standing, event, version, told_on),
         notice_version_ok=_answered_newest(event, version),
         ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
         gates=said.evidence,
@@ -105,6 +106,19 @@ def _told_on(published: date | None, arrived: date | None) -> date | None:
     return max(published, arrived) if published and arrived else published
 
 
+def _waived(
+    standing: "Standing", event: ConsentEvent | None, version: int | None, told_on: date | None
+) -> bool:
+    """Say whether somebody agreed to less notice, of this version and of this very period.
+
+    After a move, or a new notice, it is another period, and takes another agreement.
+    """
+    if event is None or version is None or told_on is None:
+        return False
+    since = standing.waived.get((event.notice.purpose_id, version))
+    return since is not None and since >= told_on
+
+
 def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
     """Say whether an answer is one to the newest notice; for whoever gave none, none is outdated.
 
@@ -118,7 +132,8 @@ def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
 def willing(person: PersonFacts, purpose: Mapping[str, Any]) -> PersonFacts:
     """Return the facts of somebody who said yes today, by the newest notice, and confirmed it.
 
-    Where there is no notice nobody can have answered it.
+    And who agreed to a shorter notice, for what that is worth. Where there is no notice nobody can
+    have answered it.
     """
     published = purpose["notice_version"] is not None
     return replace(
@@ -126,6 +141,7 @@ def willing(person: PersonFacts, purpose: Mapping[str, Any]) -> PersonFacts:
         consent=ConsentState.GIVEN,
         consent_given_on=person.today,
         notice_version_ok=published,
+        notice_waived=published,
         ack=published,
     )
 

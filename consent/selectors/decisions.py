@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -38,6 +38,7 @@ from consent.selectors.pauses import paused_at, paused_now
 from consent.selectors.shared import dated_in
 from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import PairDecision, Verdicts
+from consent.selectors.waivers import Waived, waived_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,8 @@ class Standing:
     """Since when they are under rules with a notice period; None where no such rules are theirs."""
     in_hours: bool | None = None
     """Whether to take it for within working hours; None where the shared document says so."""
+    waived: Waived = field(default_factory=dict)
+    """The notices of which they agreed to a shorter period."""
     listings: Mapping[int, Mapping[tuple[str, Signal], int | None]] | None = None
     """What those decisions cover, by which entries of the list, where it was read with them."""
     reconstructed: bool = False
@@ -116,6 +119,7 @@ def standings_for(
     events = standing_consents_of(keys)
     listings = listings_of(event for found in events.values() for event in found.values())
     acknowledged = acknowledged_by(keys)
+    waived = waived_by(keys, at=at if past else None)
     paused = paused_at(keys, at) if past else paused_now(keys)
     turns = next_turns(keys, at=at)
     # Read for every answer, never from what cohorts share: to pull a switch writes one row.
@@ -133,6 +137,7 @@ def standings_for(
             events=events[subject.pk],
             listings=listings,
             acknowledged=acknowledged[subject.pk],
+            waived=waived[subject.pk],
             paused=subject.pk in paused,
             agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
             turns_at=turns.get(subject.pk),

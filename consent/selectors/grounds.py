@@ -22,6 +22,7 @@ from consent.models import (
     GateEvidence,
     KillSwitch,
     Notice,
+    NoticeWaiver,
     Pause,
     SignalOverride,
     Subject,
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     CONSENT = "consent"
     NOTICE = "notice"
     ACKNOWLEDGEMENT = "acknowledgement"
+    WAIVER = "waiver"
     EVIDENCE = "evidence"
     AGREEMENT = "agreement"
     EXCEPTION = "exception"
@@ -134,6 +136,18 @@ def acknowledgement(subject: Subject, purpose: str, version: int) -> Iterator[Gr
         subject=subject, notice__purpose__code=purpose, notice__version=version
     ):
         yield Ground(kind=Kind.ACKNOWLEDGEMENT, version=version, since=found.acknowledged_at)
+
+
+def waiver(subject: Subject, purpose: str, version: int, at: datetime) -> Iterator[Ground]:
+    """Yield what the person had said by then about a shorter notice: agreed, or taken back."""
+    rows = NoticeWaiver.objects.filter(
+        subject=subject, notice__purpose__code=purpose, notice__version=version
+    )
+    if at < timezone.now():
+        rows = rows.filter(event_time__lte=at)
+    for row in rows.order_by("-pk")[:1]:
+        counts = Counts.YES if row.agreed else Counts.TAKEN_BACK
+        yield Ground(kind=Kind.WAIVER, version=version, since=row.event_time, counts=counts)
 
 
 def evidence(

@@ -24,6 +24,7 @@ from consent.selectors.facts import cohort_of, next_turn
 from consent.selectors.pauses import paused_between
 from consent.selectors.stops import stops_at, stops_now
 from consent.selectors.verdicts import Verdicts
+from consent.selectors.waivers import waived_by
 
 
 def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -> Verdicts:
@@ -42,6 +43,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         cohort_policy=policy,
         events=_events(subject, at),
         acknowledged=_acknowledged(subject, at),
+        waived=waived_by([subject.pk], at=at)[subject.pk],
         paused=paused_between(subject, at, at),
         agent=_standing_of(agent, at),
         turns_at=next_turn(subject, at=at),

@@ -78,6 +78,8 @@ class Answer:
 
     given_on: date
     acknowledged: bool = True
+    waived: bool = False
+    """With an agreement to a shorter notice."""
     version: int | None = None
     """The notice it answers; None for whichever is the newest."""
 
@@ -123,14 +125,18 @@ class Place:
 
     def outcome(self, ages: Sequence[date]) -> Outcome:
         """Return what the change does here."""
-        old, new = self._decided(Answer(self.local.day))
+        today = Answer(self.local.day)
+        old, new = self._decided(today)
         effects = {
             (ASKED if effect == GAIN else UNASKED, self.purpose, signal)
             for app, signal in {**old, **new}
             if (effect := _effect(old.get((app, signal)), new.get((app, signal)))) in {GAIN, LOSE}
         }
         widens = any(
-            _effect(old.get(pair), new.get(pair)) in {GAIN, LONGER} for pair in {**old, **new}
+            _effect(before.get(pair), after.get(pair)) in {GAIN, LONGER}
+            for answer in self._waived_or_not(today)
+            for before, after in (self._decided(answer),)
+            for pair in {**before, **after}
         )
         effects |= {
             (effect, self.purpose, signal)
@@ -159,12 +165,23 @@ class Place:
         version = old["notice_version"] if old else new.get("notice_version")
         if version is None:
             return
-        yield Answer(self.local.day, version=version)
+        yield from self._waived_or_not(Answer(self.local.day, version=version))
         if self.before.rules.digest != self.after.rules.digest:
             # Only other rules can tell by age or acknowledgement what they did not tell before.
             for given_on in ages:
                 for acknowledged in (True, False):
-                    yield Answer(given_on, acknowledged, version)
+                    answer = Answer(given_on, acknowledged, version=version)
+                    yield from self._waived_or_not(answer)
+
+    def _waived_or_not(self, answer: Answer) -> Iterator[Answer]:
+        """Yield an answer, and where rules let people agree to a shorter notice, with that too."""
+        yield answer
+        laws = (
+            snapshot.rules.law(document["jurisdictions"], self.local.day).bounds
+            for snapshot, document in zip((self.before, self.after), self._documents(), strict=True)
+        )
+        if any(law and law.notice_days and law.notice_waivable for law in laws):
+            yield replace(answer, waived=True)
 
     def _effects(self, answer: Answer) -> Iterator[tuple[str, str]]:
         """Yield (effect, signal): what the change does to whoever gave this answer."""
@@ -238,6 +255,7 @@ class Place:
             consent_given_on=answer.given_on,
             notice_version_ok=version is not None and answer.version in {None, version},
             ack=version is not None and answer.acknowledged,
+            notice_waived=version is not None and answer.waived,
         )
         decided = evaluate_many(
             person,

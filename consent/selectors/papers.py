@@ -78,7 +78,9 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             ]
         case ReasonCode.NOTICE_CHANGED_RECONSENT:
             return [*grounds.consent(case.event), *grounds.notice(case.purpose, version)]
-        case ReasonCode.NOTICE_PERIOD_RUNNING | ReasonCode.ACKNOWLEDGEMENT_MISSING:
+        case ReasonCode.NOTICE_PERIOD_RUNNING:
+            return [*grounds.notice(case.purpose, version), *_waiver(case, version)]
+        case ReasonCode.ACKNOWLEDGEMENT_MISSING:
             return grounds.notice(case.purpose, version)
         case ReasonCode.GATES_OPEN:
             return _documents(case, params["gates"])
@@ -107,6 +109,11 @@ def papers_of(case: Case, reason: Reason) -> Iterable[Ground]:
             return grounds.machine(case.agent)
         case _:
             return ()
+
+
+def _waiver(case: Case, version: int) -> Iterable[Ground]:
+    """Return what the person said about a shorter notice; nothing where others ask."""
+    return grounds.waiver(case.subject, case.purpose, version, case.at) if case.subject else ()
 
 
 def _documents(case: Case, gates: Iterable[str]) -> list[Ground]:
@@ -153,6 +160,8 @@ def stands(case: Case) -> Iterator[Ground]:
         yield from grounds.notice(case.purpose, version)
         if case.subject:
             yield from grounds.acknowledgement(case.subject, case.purpose, version)
+        said = _waiver(case, version)
+        yield from (one for one in said if one.counts is grounds.Counts.YES)
     asked = {
         gate for code in case.lineage if code in case.rules.rows for gate in _gates(case, code)
     }

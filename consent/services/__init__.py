@@ -63,6 +63,7 @@ from consent.services.shares import end_share, share_explanation
 from consent.services.strikes import forget_last, strike_capture
 from consent.services.subjects import end_fact, record_fact, record_subject
 from consent.services.votes import vote
+from consent.services.waivers import waive_notice, withdraw_notice_waiver
 from consent.services.wayback import WayBack, way_back
 
 __all__ = [
@@ -134,8 +135,10 @@ __all__ = [
     "strike_capture",
     "unblock_app",
     "vote",
+    "waive_notice",
     "way_back",
     "withdraw_consent",
     "withdraw_everything",
+    "withdraw_notice_waiver",
     "withdraw_proposal",
 ]

@@ -21,6 +21,7 @@ from consent.models import (
 )
 from consent.policy.types import ConsentState, Signal
 from consent.services.personal import bump_personal_revision
+from consent.services.waivers import end_waivers
 
 
 @dataclass(frozen=True, order=True)
@@ -117,6 +118,7 @@ def decline_consent(
         imported=imported,
     )
     hooks.consent_changed(event)
+    end_waivers(subject, goal, actor=Actor.subject(subject.ref))
     said = events.ConsentDeferred if deferred else events.ConsentRefused
     ledger.append(
         said(
@@ -162,6 +164,7 @@ def withdraw_consent(
         imported=imported,
     )
     hooks.consent_changed(event)  # retention owes its deletions here, in this transaction
+    end_waivers(subject, goal, actor=Actor.subject(subject.ref))
     ledger.append(
         events.ConsentWithdrawn(
             purpose=purpose,
@@ -200,6 +203,7 @@ def revoke_consent(
         imported=False,
     )
     hooks.consent_changed(event)
+    end_waivers(subject, goal, actor=actor)
     ledger.append(
         events.ConsentRevoked(
             purpose=purpose,

@@ -42,6 +42,7 @@ STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html"}
 """Among those: pieces that only pages of staff show."""
 MODULES: Final = (
     "portal/pages/approve.py",
+    "portal/pages/beginning.py",
     "portal/pages/capture.py",
     "portal/pages/context.py",
     "portal/pages/decide.py",
@@ -68,6 +69,7 @@ REFUSALS: Final = (
     exceptions.NothingChosen,
     exceptions.NotOffered,
     exceptions.NoticeOutdated,
+    exceptions.NoticeNotWaivable,
     exceptions.PurposeNotOpen,
     exceptions.PersonDeparted,
     exceptions.AgentUnknown,

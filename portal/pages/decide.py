@@ -21,6 +21,7 @@ from consent.policy.clocks import days_at
 from consent.policy.types import SIGNAL_GROUPS, ConsentState, Signal, SignalGroup
 from consent.rules import rulebook
 from consent.services import Pair
+from portal.pages.beginning import beginning_of
 from portal.pages.words import refused, to_you
 from portal.people import subject_of
 
@@ -161,6 +162,7 @@ def _context(
         "pressure_contact": settings.PRIVACY_CONTACT,
         "groups": _groups(subject, goal, chosen),
         "acknowledge": _acknowledge(subject, goal, notice),
+        "beginning": beginning_of(subject, goal, notice),
     }
 
 

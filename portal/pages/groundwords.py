@@ -67,6 +67,15 @@ def _acknowledgement(ground: Ground, _pack: Rulebook) -> str:
     return _("Notice version %(version)s, confirmed by the person %(at)s") % words
 
 
+def _waiver(ground: Ground, _pack: Rulebook) -> str:
+    words = {"version": ground.version, "at": moment(ground.since)}
+    if ground.counts is Counts.YES:
+        return (
+            _("Shorter notice agreed to by the person %(at)s, notice version %(version)s") % words
+        )
+    return _("Agreement to a shorter notice ended %(at)s, notice version %(version)s") % words
+
+
 def _evidence(ground: Ground, pack: Rulebook) -> str:
     what = f"{gate_title(ground.code, pack)} ({ground.jurisdiction})"
     document = f"“{ground.title}”"
@@ -151,6 +160,7 @@ SENTENCES: Final[Mapping[Kind, Callable[[Ground, Rulebook], str]]] = {
     Kind.CONSENT: _consent,
     Kind.NOTICE: _notice,
     Kind.ACKNOWLEDGEMENT: _acknowledgement,
+    Kind.WAIVER: _waiver,
     Kind.EVIDENCE: _evidence,
     Kind.AGREEMENT: _agreement,
     Kind.EXCEPTION: _exception,

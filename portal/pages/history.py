@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from consent.models import ConsentEvent, Pause, Strike, Subject
+from consent.models import ConsentEvent, NoticeWaiver, Pause, Strike, Subject
 from consent.policy.types import ConsentState
 from portal.pages.shares import looks_of
 from portal.people import subject_of
@@ -26,6 +26,9 @@ FETCHED: Final = 2 * PAGE
 
 EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """Before this lies everything, whatever the clocks of web server and database say."""
+
+AGREED: Final = gettext_lazy("you agreed to a shorter notice")
+AGREED_NO_MORE: Final = gettext_lazy("your agreement to a shorter notice ended")
 
 Event = dict[str, Any]
 
@@ -50,6 +53,7 @@ def page_of(subject: Subject, *, before: datetime) -> tuple[list[Event], datetim
     """
     found = [
         *decisions_of(subject, before=before, most=FETCHED),
+        *_waivers(subject, before),
         *_strikes(subject, before),
         *_pauses(subject, before),
         *({**look, "by": look["who"]} for look in looks_of(subject, before=before, most=FETCHED)),
@@ -79,6 +83,21 @@ def _decision(event: ConsentEvent) -> Event:
         "notice_url": reverse("you-notice", args=[event.notice.uuid]),
         "receipt_url": receipt,
     }
+
+
+def _waivers(subject: Subject, before: datetime) -> Iterator[Event]:
+    """Yield where the person agreed to a shorter notice, and where that ended, be it with a yes."""
+    rows = NoticeWaiver.objects.filter(subject=subject, event_time__lt=before)
+    rows = rows.select_related("notice__purpose").order_by("-event_time", "-pk")
+    for row in rows[:FETCHED]:
+        said = AGREED if row.agreed else AGREED_NO_MORE
+        yield {
+            "at": row.event_time,
+            "text": f"{row.notice.purpose.title}: {said}",
+            "by": _("You") if row.agreed else "",
+            "notice": _("Notice, version %(version)d") % {"version": row.notice.version},
+            "notice_url": reverse("you-notice", args=[row.notice.uuid]),
+        }
 
 
 def _strikes(subject: Subject, before: datetime) -> Iterator[Event]:

@@ -127,12 +127,17 @@ def _hours(_value: Any) -> str:
     return _("By which clock they go is not known: the place has several, or no calendar.")
 
 
+def _waivable(_value: Any) -> str:
+    return _("There the person may agree to a shorter notice.")
+
+
 SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "allowed_from": _from,
     "days": _notice,
     "ended_on": _ended,
     "agreement": _agreement,
     "opens_at": _opens,
+    "waivable": _waivable,
     "hours": _hours,
 }
 """Further facts of a reason, each as a sentence."""

@@ -52,7 +52,7 @@ LABELS: Final[Mapping[str, Words]] = {
     "gates": gettext_lazy("What must be done first"),
     "gate_lead_days": gettext_lazy("Waiting time after it is done"),
     "notice_days": gettext_lazy("Notice before the first recording"),
-    "notice_waivable": gettext_lazy("The employee may agree to less notice (for information)"),
+    "notice_waivable": gettext_lazy("The employee may agree to less notice"),
     "acknowledgement_required": gettext_lazy("The employee must confirm the notice"),
     "posting_required": gettext_lazy(
         "The notice must hang at the workplace (proof of it is asked for above)"

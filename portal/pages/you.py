@@ -21,6 +21,7 @@ from consent.models import Agent, ConsentEvent, Purpose, Subject
 from consent.policy.asking import A_NO
 from consent.policy.reasons import explain
 from consent.policy.types import ConsentState
+from portal.pages.beginning import begins_in_words
 from portal.pages.capture import ON, capture_of
 from portal.pages.changes.values import place_name
 from portal.pages.dates import day_in_words
@@ -192,11 +193,13 @@ def purposes_of(subject: Subject) -> list[dict[str, Any]]:
     """
     standing = selectors.standing_consents(subject)
     quiet = selectors.not_asked_before(subject, at=timezone.now())
+    waiting = selectors.waiting(subject, at=timezone.now())
     found = []
     for purpose in Purpose.objects.filter(published_at__isnull=False):
         if selectors.current_notice(purpose) is None:
             continue
         event = standing.get(purpose.code)
+        choose_url = reverse("you-decide", args=[purpose.code])
         found.append(
             {
                 "name": purpose.title,
@@ -205,7 +208,9 @@ def purposes_of(subject: Subject) -> list[dict[str, Any]]:
                 "text": purpose.description,
                 "asks": _asks(event, quiet.get(purpose.code)),
                 "quiet": _quiet(quiet.get(purpose.code)),
-                "choose_url": reverse("you-decide", args=[purpose.code]),
+                "begins": begins_in_words(event, waiting.get(purpose.code)),
+                "begins_url": f"{choose_url}#beginning",
+                "choose_url": choose_url,
                 "receipt_url": reverse("you-receipt", args=[event.uuid]) if event else "",
             }
         )

@@ -26,7 +26,14 @@ from retention.services.admission import (
     say_refused,
     unaltered,
 )
-from retention.services.judgement import NEVER, Allowed, Standing, begins_within, objections
+from retention.services.judgement import (
+    NEVER,
+    Allowed,
+    Standing,
+    begins_within,
+    objections,
+    waiver_ended,
+)
 from retention.services.tightening import terms_now
 from retention.services.uploads import SETTLED_AFTER
 from retention.stores import Store, store_named
@@ -214,6 +221,7 @@ class _Decisions:
             departed=self._departed(),
             protected=any(self._is_protected(app) for app in manifest.apps()),
             repeated=self._repeated(manifest),
+            waiver_ended=waiver_ended(self.subject, policy, manifest),
             newer=self._newer(policy, manifest) if policy else (),
         )
 

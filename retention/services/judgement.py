@@ -25,7 +25,13 @@ INCIDENT: Final = "outside_every_lease"
 all. Whatever else was not allowed it may have heard of too late."""
 
 OWN_CHOICES: Final = frozenset(
-    {"consent_does_not_stand", "signal_not_consented", "paused", "struck"}
+    {
+        "consent_does_not_stand",
+        "signal_not_consented",
+        "paused",
+        "struck",
+        "notice_waiver_withdrawn",
+    }
 )
 """Reasons that are somebody's own choice: to everybody but the person they are one."""
 
@@ -51,6 +57,7 @@ class Standing:
     departed: bool
     protected: bool
     repeated: bool
+    waiver_ended: bool
     newer: tuple[Allowed, ...] = ()
 
 
@@ -158,6 +165,8 @@ def _consent_objections(standing: Standing, manifest: Manifest) -> list[str]:
         found.append("paused")
     if standing.struck:
         found.append("struck")
+    if standing.waiver_ended:
+        found.append("notice_waiver_withdrawn")
     return found
 
 
@@ -182,6 +191,7 @@ def standing_for(subject: Subject, policy: IssuedPolicy | None, manifest: Manife
         departed=consent.has_departed(subject),
         protected=any(consent.is_protected(app) for app in manifest.apps()),
         repeated=_repeated(subject, manifest),
+        waiver_ended=waiver_ended(subject, policy, manifest),
         newer=_newer(policy, manifest) if policy else (),
     )
 
@@ -201,6 +211,17 @@ def _newer(policy: IssuedPolicy, manifest: Manifest) -> tuple[Allowed, ...]:
 def begins_within(issued_at: datetime, manifest: Manifest) -> bool:
     """Say whether a policy came before the end of a capture; one without length is an instant."""
     return issued_at < manifest.captured_until or issued_at <= manifest.captured_from
+
+
+def waiver_ended(subject: Subject, policy: IssuedPolicy | None, manifest: Manifest) -> bool:
+    """Say whether the notice period ran on for the capture, though not yet by the policy."""
+    return policy is not None and consent.waiver_ended_between(
+        subject,
+        manifest.purpose,
+        issued_at=policy.issued_at,
+        since=manifest.captured_from,
+        until=manifest.captured_until,
+    )
 
 
 def _repeated(subject: Subject, manifest: Manifest) -> bool:

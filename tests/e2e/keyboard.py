@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.e2e.browsing import Person
 
+ANSWER = "/you/purposes/train-agents/"
+
 
 def press(person: Person, path: str, button: str, key: str = "Enter") -> None:
     """Tab to a button, see the focus on it, press it, and hold what follows against the checks."""
@@ -12,6 +14,16 @@ def press(person: Person, path: str, button: str, key: str = "Enter") -> None:
     with person.page.expect_navigation():
         person.page.keyboard.press(key)
     person.check()
+
+
+def agrees_to_begin_earlier(employee: Person) -> None:
+    press(employee, ANSWER, "#beginning form[action$='/earlier/'] button")
+    employee.page.get_by_text("You agreed on").wait_for()
+
+
+def waits_after_all(employee: Person) -> None:
+    press(employee, ANSWER, "#beginning form[action$='/earlier/stop/'] button", "Space")
+    employee.page.get_by_text("You need not do anything").wait_for()
 
 
 def takes_back_every_yes(employee: Person) -> None:

@@ -358,6 +358,31 @@ def test_the_keyboard_alone_withdraws_removes_stops_and_approves(
     assert installation.sql("SELECT 1 FROM consent_killswitch WHERE released_at IS NULL") == []
 
 
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
+def test_the_keyboard_alone_agrees_to_begin_earlier_and_takes_it_back(
+    installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
+) -> None:
+    """Whoever waits for a notice period: each page before, between and after."""
+    employee = json.loads(installation.python("-m", "tests.e2e.waiting"))
+    with browser() as chromium:
+        ari = Person(chromium, installation.url, viewport=viewport)
+        ari.page.emulate_media(color_scheme=scheme)
+        ari.sign_in(employee["email"], employee["password"])
+        ari.go("/you/")
+        ari.page.get_by_text("Nothing is recorded before").wait_for()
+        keyboard.agrees_to_begin_earlier(ari)
+        ari.go("/you/")
+        ari.page.get_by_text("You agreed that recording may begin before").wait_for()
+        keyboard.waits_after_all(ari)
+        ari.go("/you/history/")
+        ari.close()
+    said = (
+        "SELECT w.agreed FROM consent_noticewaiver w JOIN portal_user u USING (subject_id)"
+        f" WHERE u.email = '{employee['email']}' ORDER BY w.id"
+    )
+    assert installation.sql(said) == [("True",), ("False",)]
+
+
 def test_after_wrong_input_the_focus_is_on_what_is_wrong(
     installation: Installation, people: dict[str, Any]
 ) -> None:

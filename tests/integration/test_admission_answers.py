@@ -29,7 +29,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/how-a-batch-is-ju
 CONTENT = b"what was recorded"
 MINUTE = timedelta(minutes=1)
 CLICK = Signal.MOUSE_CLICK
-OWN_CHOICES = {"consent_does_not_stand", "signal_not_consented", "paused", "struck"}
+OWN_CHOICES = {
+    "consent_does_not_stand",
+    "signal_not_consented",
+    "paused",
+    "struck",
+    "notice_waiver_withdrawn",
+}
 
 
 @dataclass

@@ -68,6 +68,10 @@ BATCH_REASONS: Final = {
     "handed_in_before": "The same capture came in before, under another id.",
     "paused": "A pause overlaps the interval.",
     "struck": "A strike overlaps the interval: the person had it forgotten.",
+    "notice_waiver_withdrawn": (
+        "The person took back that they agreed to a shorter notice, after the policy and before"
+        " the end of the interval."
+    ),
     "outside_work_hours": "Part of the interval lies outside the working hours that held then.",
     "kill_switch": "A kill switch over the purpose, or over everything, overlaps the interval.",
 }

@@ -1,0 +1,57 @@
+"""Who agreed to a shorter notice period: a fold of what they said, the newest of each counts.
+
+What it is worth the core decides: nothing where one place does not let people agree to less.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+
+from consent.models import NoticeWaiver, Subject
+
+Waived = Mapping[tuple[int, int], date]
+"""Purpose and version of a notice -> the first day of the period that the agreement is about."""
+
+
+def waived_by(subjects: Collection[int], *, at: datetime | None = None) -> dict[int, Waived]:
+    """Return for each subject the notices of which they agreed to a shorter period.
+
+    What was taken back is left out. With `at` by what they had said at that instant, else by the
+    record as it stands.
+    """
+    found: dict[int, dict[tuple[int, int], date]] = {subject: {} for subject in subjects}
+    rows = NoticeWaiver.objects.filter(subject__in=subjects)
+    if at is not None:
+        rows = rows.filter(event_time__lte=at)
+    said = rows.order_by("pk").values_list(
+        "subject_id", "notice__purpose_id", "notice__version", "agreed", "told_on"
+    )
+    for subject, purpose, version, agreed, told_on in said:
+        if agreed:
+            found[subject][purpose, version] = told_on
+        else:
+            found[subject].pop((purpose, version), None)
+    return dict(found)
+
+
+def standing_waiver(subject: Subject, notice: int) -> NoticeWaiver | None:
+    """Return what the person agreed to about a notice; None where nothing of it stands."""
+    rows = NoticeWaiver.objects.filter(subject=subject, notice=notice)
+    newest = rows.order_by("-pk").first()
+    return newest if newest and newest.agreed else None
+
+
+def waiver_ended_between(
+    subject: Subject, purpose: str, *, issued_at: datetime, since: datetime, until: datetime
+) -> bool:
+    """Say whether the agreement was taken back after a policy was issued, and not given again
+    before the interval ended: what was recorded meanwhile the policy allows no more.
+    """
+    rows = NoticeWaiver.objects.filter(subject=subject, notice__purpose__code=purpose)
+    said = list(rows.order_by("pk").values_list("agreed", "event_time"))
+    for place, (agreed, at) in enumerate(said):
+        if agreed or at < issued_at or at > until:
+            continue
+        again = next((when for yes, when in said[place + 1 :] if yes), None)
+        if again is None or again > since:
+            return True
+    return False
