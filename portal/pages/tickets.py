@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,6 +33,7 @@ from portal.templatetags.words import PLATFORMS
 
 SETS: Final = 25
 TICKETS: Final = 100
+COPIES: Final = 50
 KEY_DIGITS: Final = 16
 """Of the key's digest: enough to tell machines apart, and short enough to compare."""
 
@@ -212,10 +212,20 @@ def _earlier(ticket: EnrolmentTicket, now: datetime) -> dict[str, Any]:
     }
 
 
-def _copies() -> QuerySet[TicketSet]:
-    """The sets with a ticket that two machines showed, until that ticket is ended."""
-    shown = EnrolmentTicket.objects.filter(shown_again_at__isnull=False, revoked_at=None)
-    return TicketSet.objects.filter(pk__in=shown.values("ticket_set")).order_by("-pk")
+def _copies() -> list[dict[str, str]]:
+    """Return the tickets that two machines showed, until they are ended, the newest first."""
+    shown = EnrolmentTicket.objects.filter(
+        ticket_set__isnull=False, shown_again_at__isnull=False, revoked_at=None
+    )
+    words = _("%(label)s, ticket %(number)s")
+    return [
+        {
+            "label": words % {"label": ticket_set.label, "number": number},
+            "url": f"{reverse('ticket-set', args=[ticket_set.uuid])}?after={number - 1}",
+        }
+        for ticket in shown.select_related("ticket_set").order_by("-shown_again_at")[:COPIES]
+        if (ticket_set := ticket.ticket_set) and (number := ticket.number)
+    ]
 
 
 def _rows(

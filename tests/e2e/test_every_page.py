@@ -185,6 +185,31 @@ def test_a_change_is_proposed_and_shown(
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
+def test_tickets_are_made_and_saved(
+    installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
+) -> None:
+    with browser() as chromium:
+        person = Person(chromium, installation.url, viewport=viewport)
+        person.page.emulate_media(color_scheme=scheme)
+        person.sign_in(people["officer"], people["password"])
+        person.go("/privacy/tickets/")
+        person.page.locator("#id_label").fill("Laptops")
+        person.page.locator("#id_site").fill("Berlin")
+        person.page.locator("#id_count").fill("12")
+        person.page.get_by_role("button", name="Make the tickets").click()
+        person.page.get_by_text("shown this once").wait_for()
+        person.check()
+        with person.page.expect_download() as saved:
+            person.page.get_by_role("button", name="Save the tickets alone").click()
+        person.page.get_by_role("link", name="See which were used").click()
+        person.page.get_by_role("button", name="End ticket 9", exact=True).click()
+        person.page.get_by_text("1 ended").wait_for()
+        person.check()
+        assert len(saved.value.path().read_text().split()) == 12
+        person.close()
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), LOOKS, ids=["light desktop", "dark phone"])
 def test_why_and_what_if_are_answered(
     installation: Installation, people: dict[str, Any], scheme: str, viewport: dict[str, int]
 ) -> None:

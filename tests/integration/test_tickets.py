@@ -159,7 +159,7 @@ def test_a_spent_ticket_that_another_machine_shows_raises_an_alarm_once(
     world: factories.World, employee: Client, database: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     at_site(world.subject)
-    _made, secret = ticket()
+    made, secret = ticket()
     first = enrol(secret)
 
     others = [enrol(secret) for _ in range(2)]
@@ -169,11 +169,15 @@ def test_a_spent_ticket_that_another_machine_shows_raises_an_alarm_once(
     told = database.sql("SELECT count(*) FROM audit_entry WHERE type = 'ticket.shown_again'")
     assert told == [(1,)]
     operator = browser_of("op@example.org", role="operator")
-    assert "Tickets that two machines showed" in operator.get("/privacy/tickets/").content.decode()
+    listed = operator.get("/privacy/tickets/").content.decode()
+    assert "Tickets that two machines showed" in listed
+    assert f'/privacy/tickets/{made.ticket_set.uuid}/?after=0">laptops, ticket 1</a>' in listed
     page = employee.get("/you/machines/approve/", {"code": first.said["code"]}).content.decode()
     assert "Another machine showed the same ticket" in page
     assert approve(employee, first).status_code == 302, "whose it is decides who has the code"
     assert document(poll(first.token))["allow"]
+    end(made)
+    assert "two machines showed" not in operator.get("/privacy/tickets/").content.decode()
 
 
 def test_of_machines_with_one_ticket_at_the_same_instant_exactly_one_gets_it(world: Any) -> None:
