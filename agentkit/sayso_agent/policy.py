@@ -51,6 +51,7 @@ class Policy:
     own_session: bool  # whether the person's own sessions may be captured: no other ever
     bystanders: Mapping[str, frozenset[str]]  # situation -> signals that are off in it
     schedule: tuple[Hours, ...] = ()
+    paused_since: int | None = None  # what was captured from then on must go; None if not said
     uploads: frozenset[str] = frozenset()  # origins besides the portal's where bytes may go
 
     @classmethod
@@ -88,6 +89,7 @@ class Policy:
             profiles=parts.read_profiles(payload),
             embargo=number(payload, "embargo_seconds"),
             schedule=parts.read_schedule(payload),
+            paused_since=number(payload, "paused_since") if "paused_since" in payload else None,
             own_session="own" in texts(payload, "sessions"),
             bystanders=parts.read_bystanders(payload),
             uploads=parts.read_uploads(payload),
@@ -104,13 +106,16 @@ class Policy:
 
         A picture or title stays only where all that could be seen on it is known and permitted.
         What is denied for this moment only, in a pause or outside of working hours, was captured
-        before it, and stays.
+        before it, and stays; not so what reaches into the pause.
         """
         apps = frozenset(visible)
         if signal in self.every_visible_for and app not in apps:
             return False
         stays = all(self._stays(purpose, one, signal) for one in apps | {app})
-        return stays and not self.strikes.cover(stamp)
+        return stays and not self.strikes.cover(stamp) and not self._in_the_pause(stamp)
+
+    def _in_the_pause(self, stamp: float) -> bool:
+        return self.paused and self.paused_since is not None and stamp >= self.paused_since
 
     def _stays(self, purpose: str, app: str, signal: str) -> bool:
         """Return whether nothing speaks against it but the moment.

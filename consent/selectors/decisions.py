@@ -50,6 +50,8 @@ class Standing:
     """Purpose code -> the person's newest decision."""
     acknowledged: AbstractSet[tuple[int, int]]
     paused: bool
+    paused_since: datetime | None = None
+    """When the pause began; also None where that is not asked for."""
     agent: str
     """The standing of the machine; without one, of some machine in good standing."""
     turns_at: datetime | None
@@ -139,6 +141,7 @@ def standings_for(
             acknowledged=acknowledged[subject.pk],
             waived=waived[subject.pk],
             paused=subject.pk in paused,
+            paused_since=paused.get(subject.pk),
             agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
             turns_at=turns.get(subject.pk),
             departs_at=subject.departed_at,

@@ -13,17 +13,17 @@ def is_paused(subject: Subject) -> bool:
     return bool(paused_now([subject.pk]))
 
 
-def paused_now(subjects: Collection[int]) -> set[int]:
-    """Return those of the subjects for whom a pause stands now."""
+def paused_now(subjects: Collection[int]) -> dict[int, datetime]:
+    """Return since when those of the subjects are paused for whom a pause stands now."""
     standing = Pause.objects.filter(subject__in=subjects, ended_at__isnull=True)
-    return set(standing.values_list("subject_id", flat=True))
+    return dict(standing.values_list("subject_id", "started_at"))
 
 
-def paused_at(subjects: Collection[int], at: datetime) -> set[int]:
-    """Return those of the subjects for whom a pause stood at an instant."""
+def paused_at(subjects: Collection[int], at: datetime) -> dict[int, datetime]:
+    """Return since when those of the subjects were paused for whom a pause stood at an instant."""
     stood = Pause.objects.filter(subject__in=subjects, started_at__lte=at)
     stood = stood.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
-    return set(stood.values_list("subject_id", flat=True))
+    return dict(stood.order_by("-started_at").values_list("subject_id", "started_at"))
 
 
 def paused_between(subject: Subject, since: datetime, until: datetime) -> bool:

@@ -99,6 +99,7 @@ class Terms:
     pieces: Mapping[str, Piece]
     cohort_policy: CohortPolicy | None
     paused: bool
+    paused_since: datetime | None
     schedule: list[dict[str, Any]]
     """The stretches of working hours, as the document says them."""
     next_change: datetime | None
@@ -179,7 +180,15 @@ def terms_for(standing: Standing, *, at: datetime) -> Terms:
         changes += _changes(one, apps, said, rules)
     schedule = schedule_of({one.code: one.hours for one in asked if one.hours})
     coming = min((change for change in changes if change > at), default=None)
-    return Terms(pieces, policy, standing.paused, schedule, coming, standing.stops.switches)
+    return Terms(
+        pieces=pieces,
+        cohort_policy=policy,
+        paused=standing.paused,
+        paused_since=standing.paused_since,
+        schedule=schedule,
+        next_change=coming,
+        switches=standing.stops.switches,
+    )
 
 
 def _piece(asked: Question, apps: _Apps, said: tuple[str, ...], rules: Rulebook) -> Piece:

@@ -207,6 +207,7 @@ def policy_document(
         "deny": terms.denied(),
         "never": terms.never(agent.platform),
         "paused": terms.paused,
+        **_paused_since(terms.paused_since),
         "strikes": _strikes(strikes),
         "schedule": terms.schedule,
         **_PROTECTIONS,
@@ -219,6 +220,14 @@ def policy_document(
         },
         **({"uploads": settings.UPLOAD_ORIGINS} if settings.UPLOAD_ORIGINS else {}),
     }
+
+
+def _paused_since(since: datetime | None) -> dict[str, int]:
+    """Return from when on the agent must drop what it holds: the last whole second before a pause.
+
+    Before it, since what ends with the very instant at which a pause begins is refused as well.
+    """
+    return {} if since is None else {"paused_since": ceil(since.timestamp()) - 1}
 
 
 def _strikes(intervals: Iterable[selectors.Interval]) -> list[dict[str, int]]:

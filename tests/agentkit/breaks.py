@@ -403,6 +403,11 @@ def purge() -> None:
     put(Spool, purge=nothing)
 
 
+@caught_by("paused_since", "arrived: what happened after the person had paused")
+def beyond_the_pause() -> None:
+    put(Policy, _in_the_pause=lambda *_: False)
+
+
 @caught_by("struck", "arrived: what was struck")
 def strikes() -> None:
     put(Strikes, cover=lambda *_: False)

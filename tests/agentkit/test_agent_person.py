@@ -100,6 +100,52 @@ def test_a_pause_takes_nothing_back_and_hands_nothing_in(agent: Agent, portal: F
     assert agent.upload().events == 1
 
 
+def test_what_reaches_into_a_pause_goes_and_what_was_before_comes_in_once_resumed(
+    agent: Agent, portal: FakePortal, clock: FakeClock
+) -> None:
+    """A pause in the browser, of which the agent hears late: one file reaches over its begin."""
+    portal.policy = {**portal.policy, "allow": [allow("tracker", "mouse_click", "key_content")]}
+    agent.poll()
+    agent.offer(click(x=1))
+    clock.pass_time(10)
+    agent.offer(click(x=2))
+    agent.capture.flush()
+    agent.offer(click(x=3))
+    agent.offer(typed("what was begun before and "))
+    clock.pass_time(2)
+    agent.offer(typed("goes on in it"))
+    allowed = portal.policy
+    portal.version += 1
+    since = int(clock.wall) - 5
+    portal.policy = {**allowed, **denied("paused", paused=True, paused_since=since)}
+
+    agent.poll()
+
+    assert [event["x"] for event in spooled(agent.home)] == [1]
+    assert portal.acknowledgements[-1]["purged"] is True
+    portal.version += 1
+    portal.policy = allowed
+    agent.poll()
+    assert agent.upload().events == 1
+    (manifest,) = portal.manifests.values()
+    assert datetime.fromisoformat(manifest["until"]).timestamp() <= since
+
+
+@pytest.mark.parametrize("said", [{"paused": False, "paused_since": 0}, {"paused": True}])
+def test_nothing_goes_for_a_pause_that_is_over_or_of_which_no_begin_is_said(
+    agent: Agent, portal: FakePortal, said: dict[str, object]
+) -> None:
+    agent.poll()
+    agent.offer(click())
+    agent.settle()
+    portal.version += 1
+    portal.policy = {**portal.policy, **said}
+
+    agent.poll()
+
+    assert len(spooled(agent.home)) == 1
+
+
 def test_the_end_of_working_hours_takes_nothing_back(agent: Agent, portal: FakePortal) -> None:
     agent.poll()
     agent.offer(click())

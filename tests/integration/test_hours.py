@@ -143,7 +143,7 @@ def test_a_machine_keeps_outside_of_hours_what_it_recorded_within(world: factori
 
     assert stays(NOON) == (True, True)
     assert stays(CLOSES) == (False, True)
-    services.pause_capture(subject=world.subject)
+    services.pause_capture(subject=world.subject, at=CLOSES)
     assert stays(CLOSES + SECOND) == (False, True)
     assert stays(NOON + timedelta(days=1)) == (False, True)
     services.withdraw_consent(subject=world.subject, purpose="train-agents")

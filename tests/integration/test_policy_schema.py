@@ -92,6 +92,7 @@ BREAKS: dict[str, Callable[[Document], Any]] = {
     "unmasked": lambda d: d["redaction"].update(without="allow"),
     "an embargo before time": lambda d: d.update(embargo_seconds=-1),
     "no bandwidth": lambda d: d["limits"].update(bytes_per_second=0),
+    "a pause since nobody knows when": lambda d: d.update(paused=True, paused_since="noon"),
     "a strike without an end": lambda d: d["strikes"][0].pop("until"),
     "a pattern as a mark": lambda d: d["never"]["matchers"].append(
         {"platform": "web", "kind": "regex", "value": ".*"}

@@ -1,5 +1,6 @@
 """What the person of the kit's portal decides, and the policy that stands by it."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,10 +34,12 @@ class Deciding:
             if not self.policy["paused"]:
                 self.pauses += 1
                 self.version += 1
-                self.policy = {**self.policy, "paused": True}
+                since = math.ceil(self.now()) - 1
+                self.policy = {**self.policy, "paused": True, "paused_since": since}
         return self.told_pauses[name]
 
     def resume(self) -> None:
         """What a click on Resume does."""
         self.version += 1
         self.policy = {**self.policy, "paused": False}
+        self.policy.pop("paused_since", None)

@@ -66,6 +66,21 @@ def _paused(stage: Stage) -> None:
     stage.event("a click after the person resumed", allowed=True)
 
 
+def _paused_since(stage: Stage) -> None:
+    """Have the policy say of what waits that some of it was captured after the person paused."""
+    stage.begin(allow=ALLOWED, embargo_seconds=HELD)
+    stage.event("what happened before the person paused", allowed=None)
+    # An agent's time may lag by the whole second in which its lease was issued.
+    second = int(stage.portal.now()) + 1
+    _sleep_until(stage, second + 1.1)
+    stage.event("what happened after the person had paused", allowed=False)
+    time.sleep(0.5)
+    stage.decree(paused=True, paused_since=second)
+    del stage.portal.policy["paused_since"]
+    stage.decree(paused=False, embargo_seconds=0)
+    stage.event("a click after the person resumed", allowed=True)
+
+
 def _struck(stage: Stage) -> None:
     """Strike the middle one of three events that would make one batch.
 
@@ -215,6 +230,8 @@ ENDINGS: Final[tuple[Told, ...]] = (
     ("outdated", "is dropped what waited longer than the policy lets it?", _outdated),
     ("at_rest", "does nothing that waits lie in clear in the state folder?", _at_rest),
     ("paused", "does a pause deny, and resuming allow again?", _paused),
+    ("paused_since", "does what was captured after the person paused go, and resuming allow again?",
+     _paused_since),
     ("status_401", "does capture stop when the token is unknown?", _standing(401, purges=False)),
     ("status_403", "does capture stop, and what waits go, when blocked?",
      _standing(403, purges=True)),
