@@ -1,12 +1,13 @@
-"""What can be broken in the reference agent, each with the scenario that must notice, and what
-that one must say. Applied in the agent's own process; see broken_agent.py.
+"""What can be broken in how the reference agent captures and hands in, each with the scenario that
+must notice, and what that one must say.
 """
 
 import json
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -14,228 +15,26 @@ import sayso_agent.agent
 import sayso_agent.bucket
 import sayso_agent.capture
 import sayso_agent.fields
-import sayso_agent.jws
-import sayso_agent.keyring
 import sayso_agent.matching
 import sayso_agent.parts
 import sayso_agent.policy
 import sayso_agent.upload
+from breaking import caught_by, nothing, put, read_as
 from sayso_agent.agent import Agent
-from sayso_agent.capture import Capture, Rules
+from sayso_agent.capture import Capture
 from sayso_agent.event import Event
-from sayso_agent.home import Home
-from sayso_agent.jws import KeySet
-from sayso_agent.lease import Instant, Lease
-from sayso_agent.manifest import Manifest
+from sayso_agent.lease import Instant
 from sayso_agent.marks import host_fit
-from sayso_agent.matching import App, NoApp, WindowFacts
-from sayso_agent.parts import Strikes
+from sayso_agent.matching import App, NoApp, WindowFacts, readable
+from sayso_agent.parts import Never, Strikes
 from sayso_agent.policy import Policy
-from sayso_agent.run import Backoff, Runner
-from sayso_agent.seen import KeptManifest, Seen
 from sayso_agent.segment import Segment
 from sayso_agent.spool import Spool, _Open
 from sayso_agent.transport import Transport, origin_of, parse_origin
 from sayso_agent.typed_text import Typed, TypedText
 from sayso_agent.upload import Bandwidth, Uploader
 
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """One thing broken, and by what it must be noticed."""
-
-    scenario: str
-    says: str  # part of what the scenario finds wrong
-    apply: Callable[[], None]
-
-
-BREAKS: dict[str, Break] = {}
 REDACTION = import_module("sayso_agent.redact")  # the package has a function of that name
-
-
-def caught_by(scenario: str, says: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Register a break under its function's name."""
-
-    def register(apply: Callable[[], None]) -> Callable[[], None]:
-        BREAKS[apply.__name__] = Break(scenario, says, apply)
-        return apply
-
-    return register
-
-
-def nothing(*_: object, **__: object) -> Any:
-    return 0
-
-
-def put(owner: Any, **members: Any) -> None:
-    """Replace members of a class or module."""
-    for name, member in members.items():
-        setattr(owner, name, member)
-
-
-class AnyText(str):
-    """A text that is the same as any other."""
-
-    __slots__ = ()
-
-    def __eq__(self, _other: object) -> bool:
-        return True
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    __hash__ = str.__hash__
-
-
-# --- leases and times --------------------------------------------------------------------------
-
-_begin = Lease.begin
-
-
-@caught_by("server_error", "arrived: a click after the lease")
-def lease() -> None:
-    put(Lease, begin=lambda policy, **more: replace(
-        _begin(policy, **more), until=policy.lease_until + 1000))  # fmt: skip
-
-
-@caught_by("aged", "is off by")
-def undated() -> None:
-    put(Lease, begin=lambda policy, *, asked, received, answered: _begin(
-        policy, asked=asked, received=received))  # fmt: skip
-
-
-@caught_by("announced", "arrived: a click whose lease ended before its bytes left")
-def wall_clock_only() -> None:
-    put(Lease, seconds_left=lambda self, at: self.until - at.wall)
-
-
-@caught_by("clock_back", "arrived: a click after the lease")
-def wall_clock_in_stamps_too() -> None:
-    wall_clock_only()
-    put(Lease, stamp=lambda self, at: round(self.portal_time(at), 3))
-
-
-@caught_by("clock_ahead", "arrived: a click after the lease")
-def monotonic_clock_only() -> None:
-    def seconds_left(self: Lease, at: Instant) -> float:
-        return self.began + (self.until - self.issued_at) - at.monotonic
-
-    put(Lease, seconds_left=seconds_left)
-
-
-@caught_by("started_again", "arrived: a click after the lease, as nothing new came")
-def kept_policy_renewed() -> None:
-    begun = Agent.__init__
-
-    def begin(self: Agent, *given: Any, **more: Any) -> None:
-        begun(self, *given, **more)
-        if kept := self.home.policy():
-            payload = json.loads(sayso_agent.jws.b64url_decode(kept["token"].split(".")[1]))
-            policy, now = Policy.parse(payload), self.clock.now()
-            term = policy.lease_until - policy.issued_at
-            anew = replace(policy, issued_at=int(now.wall), lease_until=int(now.wall) + term)
-            lease = Lease.begin(anew, asked=now.monotonic, received=now.monotonic)
-            self.capture.change(Rules(anew, lease), now)
-
-    put(Agent, __init__=begin)
-
-
-@caught_by("bad_lease_long", "arrived: what only that document allows")
-def long_lease() -> None:
-    put(sayso_agent.policy, LONGEST_LEASE=2**40)
-
-
-@caught_by("hours", "arrived: a click after working hours")
-def schedule() -> None:
-    put(Policy, in_hours=lambda *_: True)
-
-
-# --- documents and answers -----------------------------------------------------------------------
-
-
-@caught_by("old_version", "arrived: what only the older policy allows")
-def memory() -> None:
-    put(Home, seen=lambda _self: Seen(0, 0))
-
-
-@caught_by("bad_said_twice", "arrived: what only that document allows")
-def members_twice() -> None:
-    put(sayso_agent.jws, _once=dict)
-
-
-@caught_by("bad_type", "arrived: what only that document allows")
-def type_unread() -> None:
-    _any_header()
-
-
-@caught_by("bad_critical", "arrived: what only that document allows")
-def critical_unread() -> None:
-    _any_header()
-
-
-def _any_header() -> None:
-    def header_of(token: str, *, typ: str) -> Any:
-        return json.loads(sayso_agent.jws.b64url_decode(token.split(".", maxsplit=1)[0]))
-
-    put(sayso_agent.jws, header_of=header_of)
-
-
-@caught_by("bad_issuer", "arrived: what only that document allows")
-def issuer() -> None:
-    expected = sayso_agent.agent.Expected
-    put(sayso_agent.agent, Expected=lambda _issuer, *more: expected(AnyText(), *more))
-
-
-@caught_by("keys_older", "arrived: what only the thief's policy allows")
-def rollback() -> None:
-    put(Home, manifest=lambda _self: KeptManifest())
-
-
-@caught_by("keys_revoked", "arrived: what only the thief's policy allows")
-def revocation() -> None:
-    put(Manifest, keys_for=lambda self, kid, _wall: KeySet({kid: self.keys[kid].public}))
-
-
-@caught_by("keys_other_root", "arrived: what only the thief's policy allows")
-def root() -> None:
-    pinned = sayso_agent.keyring.Pinned
-    put(sayso_agent.keyring, Pinned=lambda _root, *more: pinned(AnyText(), *more))
-
-
-@caught_by("status_403", "arrived: what was waiting to be handed in")
-def standing() -> None:
-    put(Agent, stop=nothing)
-
-
-@caught_by("status_403", "arrived: what was waiting to be handed in")
-def standing_keeps() -> None:
-    put(Agent, stop=lambda self, error: self.deny(error.code))
-
-
-@caught_by("changed", "arrived: a click between the change and the policy")
-def change_unheard() -> None:
-    failed = Agent.failed
-
-    def unheard(self: Agent, error: Any) -> None:
-        if error.code != "policy_changed":
-            failed(self, error)
-
-    put(Agent, failed=unheard)
-
-
-@caught_by("polite", "wrong: it polls far more often")
-def hurry() -> None:
-    put(Runner, _interval=lambda _self: 0.05)
-
-
-@caught_by("polite", "wrong: /api/v1/policy is asked again")
-def retry_after_unread() -> None:
-    put(Backoff, failed=lambda _self, **_: 0.05)
-
-
-@caught_by("allowance", "missing: an allowed click")
-def deaf() -> None:
-    put(Agent, obey=nothing)
 
 
 # --- windows and people --------------------------------------------------------------------------
@@ -328,6 +127,18 @@ def sessions() -> None:
     put(Capture, _own_account=property(lambda _self: True, lambda _self, _said: None))
 
 
+@caught_by("no_session", "arrived: a click, and no session may be captured")
+def any_session() -> None:
+    read_as(own_session=True)
+
+
+@caught_by("matcher_unknown", "arrived: an app with a mark that nobody knows")
+def marks_as_far_as_known() -> None:
+    put(sayso_agent.parts,
+        App=lambda code, name, category, marks: App(
+            code, name, category, tuple(mark for mark in marks if readable([mark]))))  # fmt: skip
+
+
 @caught_by("private_unknown", "arrived: a click, and nobody says whether its window is private")
 def private() -> None:
     put(WindowFacts, might_be_private=lambda *_: False)
@@ -349,6 +160,11 @@ def iban() -> None:
 @caught_by("masking", "arrived: a phone number")
 def phone() -> None:
     put(REDACTION, _PHONE=re.compile("(?!)"))
+
+
+@caught_by("masking_unknown", "arrived: a text whose masking no agent has")
+def masked_as_well_as_it_can() -> None:
+    read_as(profiles={})
 
 
 @caught_by("typed", "arrived: a card number")
@@ -401,6 +217,21 @@ def _more_than_reduced(leaves: Callable[[str, str], bool]) -> None:
 @caught_by("withdrawn", "arrived: what waited when it was ended")
 def purge() -> None:
     put(Spool, purge=nothing)
+
+
+@caught_by("deny_beats_allow", "arrived: what waited when it was ended")
+def denials() -> None:
+    read_as(deny=())
+
+
+@caught_by("never_beats_allow", "arrived: what waited when it was ended")
+def never() -> None:
+    read_as(never=Never(frozenset(), frozenset(), ()))
+
+
+@caught_by("paused", "arrived: a click while the person pauses")
+def pauses() -> None:
+    read_as(paused=False)
 
 
 @caught_by("paused_since", "arrived: what happened after the person had paused")
@@ -460,6 +291,22 @@ def unacknowledged() -> None:
 @caught_by("allowance", "missing: a list of every window beside the title")
 def unlisted() -> None:
     put(sayso_agent.upload, _visible=lambda _segment: {})
+
+
+@caught_by("brought", "missing: a batch, at the host that the policy names")
+def nowhere_else() -> None:
+    read_as(uploads=frozenset())
+
+
+@caught_by("brought", "arrived: the agent's token, at another host")
+def token_for_everybody() -> None:
+    request = Transport.request
+
+    def careless(self: Transport, *asked: Any, headers: Any = None, **more: Any) -> Any:
+        token = {"Authorization": f"Bearer {os.environ['SAYSO_TOKEN']}"}
+        return request(self, *asked, headers={**(headers or {}), **token}, **more)
+
+    put(Transport, request=careless)
 
 
 @caught_by("elsewhere", "arrived: bytes, at a host that the policy does not name")

@@ -2,10 +2,11 @@
 
 import sys
 
-from breaks import BREAKS
+from breaking import all_breaks
 from sayso_agent.conformance import own
 
 if __name__ == "__main__":
+    breaks = all_breaks()
     for name in sys.argv[1:]:
-        BREAKS[name].apply()
+        breaks[name].apply()
     sys.exit(own.main())

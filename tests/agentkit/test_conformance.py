@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from agent_helpers import enrolled
-from breaks import BREAKS
+from breaking import all_breaks
 from sayso_agent.cli import main
 from sayso_agent.conformance import report
 from sayso_agent.conformance.command import OURS, chosen, play, run, split
@@ -21,6 +21,7 @@ from sayso_agent.errors import UsageError
 from tests.schema import policy_validator
 
 HERE = Path(__file__).parent
+BREAKS = all_breaks()
 NAIVE = [sys.executable, str(HERE / "naive_agent.py")]
 
 
@@ -57,7 +58,7 @@ def looked_at(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Resul
     """Every broken agent that a test is about, each in its one scenario, several at a time."""
     about = [item.callspec.params.get("what") for item in request.session.items
              if isinstance(item, pytest.Function) and hasattr(item, "callspec")]  # fmt: skip
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(12) as pool:  # most of the time they wait
         yield {what: pool.submit(_look_at, what) for what in BREAKS if what in about}
 
 
@@ -78,6 +79,12 @@ def test_each_break_is_caught_by_the_scenario_named_for_it(
     found = looked_at[what].result()
 
     assert any(BREAKS[what].says in wrong for wrong in found.wrong), (found.wrong, found.said)
+
+
+def test_each_scenario_has_been_seen_to_fail() -> None:
+    assert {scenario.name for scenario in SCENARIOS} - {
+        b.scenario for b in BREAKS.values()
+    } == set()
 
 
 def test_a_naive_agent_of_another_make_is_caught_almost_everywhere() -> None:
