@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent.digests import Fragment, assembled, canonical, plain
+from consent.policy.types import AppCategory, MatcherKind, Platform, Signal
 from tests import factories
 from tests.factories import OFFERED
 
@@ -68,6 +69,34 @@ ACTS = st.lists(
 )
 
 
+def is_told_what_is_decided(subject: Any, standing: Any, at: datetime) -> None:
+    """What its policy says is what is decided one by one."""
+    from consent import selectors
+
+    terms = selectors.terms_for(standing, at=at)
+    verdicts = selectors.verdicts_for(subject, at=at)
+    assert terms.allow == verdicts.allow()
+    assert json.loads(terms.allowed().text) == verdicts.allowed()
+    assert json.loads(terms.apps().text) == verdicts.apps()
+    never = json.loads(terms.never("linux").text)["matchers"]
+    assert never == verdicts.never_matchers("linux")
+    listed = set(terms.shared["purposes"]["train-agents"]["allowlist"])
+    denied = {
+        (entry["purpose"], app, signal, tuple(entry["reasons"]))
+        for entry in json.loads(terms.denied().text)
+        for app in entry["apps"]
+        for signal in entry["signals"]
+    }
+    assert denied == {
+        (pair.purpose, pair.app, pair.signal.value, pair.decision.codes)
+        for pair in verdicts.pairs
+        if pair.app in listed and not pair.decision.permitted
+    }
+    assert terms.paused is verdicts.paused
+    if verdicts.next_change:
+        assert terms.next_change is None or terms.next_change >= verdicts.next_change
+
+
 def test_many_at_once_are_told_what_each_would_be_told(world: factories.World) -> None:
     from consent import selectors
 
@@ -80,30 +109,40 @@ def test_many_at_once_are_told_what_each_would_be_told(world: factories.World) -
         at = datetime.now(UTC) + timedelta(days=days)
         together = selectors.standings_for(subjects, at=at, agents=[None] * len(subjects))
         for subject, standing in zip(subjects, together, strict=True):
-            terms = selectors.terms_for(standing, at=at)
-            verdicts = selectors.verdicts_for(subject, at=at)
-            assert terms.allow == verdicts.allow()
-            assert json.loads(terms.allowed().text) == verdicts.allowed()
-            assert json.loads(terms.apps().text) == verdicts.apps()
-            never = json.loads(terms.never("linux").text)["matchers"]
-            assert never == verdicts.never_matchers("linux")
-            listed = set(terms.shared["purposes"]["train-agents"]["allowlist"])
-            denied = {
-                (entry["purpose"], app, signal, tuple(entry["reasons"]))
-                for entry in json.loads(terms.denied().text)
-                for app in entry["apps"]
-                for signal in entry["signals"]
-            }
-            assert denied == {
-                (pair.purpose, pair.app, pair.signal.value, pair.decision.codes)
-                for pair in verdicts.pairs
-                if pair.app in listed and not pair.decision.permitted
-            }
-            assert terms.paused is verdicts.paused
-            if verdicts.next_change:
-                assert terms.next_change is None or terms.next_change >= verdicts.next_change
+            is_told_what_is_decided(subject, standing, at)
 
     alike()
+
+
+def test_where_others_words_show_their_law_tells_people_apart_too(world: factories.World) -> None:
+    """A notice that is old enough for the person is not for those whose words are seen."""
+    from consent import selectors, services
+
+    titles = Signal.WINDOW_TITLE
+    app = services.list_app(
+        code="chat", name="Chat", category=AppCategory.COMMUNICATION, data_of="colleagues",
+        counterparties=["AU-NSW"], matchers=[(Platform.WEB, MatcherKind.DOMAIN, "chat.example")],
+        actor=factories.OFFICER,
+    )  # fmt: skip
+    services.allow_in_purpose(
+        purpose=world.purpose, app=app, signals=[*OFFERED, titles], actor=factories.OFFICER
+    )
+    services.publish_notice(
+        purpose=world.purpose,
+        texts={"en": ("Anew", factories.sections())},
+        actor=factories.OFFICER,
+        at=datetime.now(UTC) - timedelta(days=5),
+    )
+    world.say_yes_again()
+    reasons = set()
+
+    for days in (0, 5, 8, 9, 10, 20):
+        at = datetime.now(UTC) + timedelta(days=days)
+        (standing,) = selectors.standings_for([world.subject], at=at, agents=[None])
+        is_told_what_is_decided(world.subject, standing, at)
+        reasons.add("notice_period_running" in selectors.terms_for(standing, at=at).denied().text)
+
+    assert reasons == {True, False}
 
 
 def test_policies_for_many_are_stored_and_entered_one_by_one(
