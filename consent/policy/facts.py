@@ -77,6 +77,8 @@ class Evidence:
     gate: str
     valid_from: date
     valid_until: date | None = None
+    not_applicable: bool = False
+    """It says why what the gate is for is not the case here, so nothing was done that must wait."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ Evidence speaks for one place. What was assessed in one country closes nothing i
 the person works there or somebody whose words are seen.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -13,6 +13,8 @@ from consent.policy.facts import Evidence, PersonFacts, day, day_at, is_later
 from consent.policy.rulebook import Rulebook
 
 Span = tuple[date, date | None]
+Closed = tuple[date, date]
+"""Since when a gate is closed, and the first day on which it lets capture through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +46,49 @@ def asked_gates(
     """
     if isinstance(person.gates, str):
         return
-    closings = _Closings(person.gates, person.today)
+    closings = _Closings(person.gates, person.at, bounds)
     for code in sorted(codes):
         for row in rulebook.lineage(code):
             for gate in row.own.gates & bounds.gates if row.code in bounds.codes else ():
-                closed_on = closings.of(gate, row.code, code)
-                begun = None if closed_on is None else day_at(closed_on, person.at)
-                opens = None if begun is None else gate_opens(gate, begun, bounds)
+                closed_on, opens = closings.of(gate, row.code, code) or (None, None)
                 yield Asked(gate, row.code, opens, closed_on)
 
 
 class _Closings:
     """Since when a gate is closed for a place: by its evidence, or wherever it is asked for."""
 
-    def __init__(self, gates: Mapping[str, date] | frozenset[Evidence], today: date) -> None:
+    def __init__(
+        self, gates: Mapping[str, date] | frozenset[Evidence], at: date, bounds: Bounds
+    ) -> None:
         self.everywhere = gates if isinstance(gates, Mapping) else {}
-        self.today = today
-        self.spans: dict[tuple[str, str], list[Span]] = {}
+        self.at = at
+        self.bounds = bounds
+        self.papers: dict[tuple[str, str], list[Evidence]] = {}
         for paper in () if isinstance(gates, Mapping) else gates:
-            key = paper.jurisdiction, paper.gate
-            self.spans.setdefault(key, []).append((paper.valid_from, paper.valid_until))
+            self.papers.setdefault((paper.jurisdiction, paper.gate), []).append(paper)
 
-    def of(self, gate: str, *places: str) -> date | None:
+    def of(self, gate: str, *places: str) -> Closed | None:
         if gate in self.everywhere:
-            return self.everywhere[gate]
-        spans = {span for place in places for span in self.spans.get((place, gate), ())}
-        return covered_since(spans, self.today)
+            since = self.everywhere[gate]
+            return since, gate_opens(gate, day_at(since, self.at), self.bounds)
+        papers = [paper for place in set(places) for paper in self.papers.get((place, gate), ())]
+        return closed_by(papers, gate, day(self.at), self.bounds)
+
+
+def closed_by(
+    papers: Collection[Evidence], gate: str, today: date, bounds: Bounds
+) -> Closed | None:
+    """Return since when papers close a gate, and the first day on which it lets capture through.
+
+    None where none of them counts today. A lead time runs after what was done: a paper that says
+    why the gate does not apply has none, nor do its days count as days since it was done.
+    """
+    found = []
+    for nothing_done in (False, True):
+        spans = {(p.valid_from, p.valid_until) for p in papers if p.not_applicable is nothing_done}
+        if since := covered_since(spans, today):
+            found.append((since, since if nothing_done else gate_opens(gate, since, bounds)))
+    return min(found, key=lambda closed: closed[1], default=None)
 
 
 def gate_opens(gate: str, closed_on: date, bounds: Bounds) -> date:

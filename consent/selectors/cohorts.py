@@ -345,6 +345,7 @@ def _evidence(row: GateEvidence) -> dict[str, Any]:
         "jurisdiction": row.jurisdiction,
         "from": _day(row.valid_from),
         "until": _day(row.valid_until),
+        **({"not_applicable": True} if row.not_applicable_reason else {}),
     }
 
 

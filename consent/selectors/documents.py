@@ -14,12 +14,13 @@ from django.db.models import OuterRef, Subquery
 
 from consent.models import Cohort, CohortPolicy, RecordedRegistry
 
-FORM: Final = 7
+FORM: Final = 8
 """How a document says things. One in another form says nothing to us, so it denies, until it is
 written anew: workers do that after a start with another form, as with other rules."""
+FORM_WAITING: Final = 7
+"""The form before this one: a gate that did not apply was waited for like any other."""
 FORM_BY_UTC: Final = 6
-"""The form before this one: its days began and ended in UTC, everywhere. Of the past it still
-tells."""
+"""The one before that: its days began and ended in UTC, everywhere. Of the past both still tell."""
 NOTHING_SHARED: Final[dict[str, Any]] = {"jurisdictions": [], "purposes": {}, "apps": {}}
 KEPT: Final = 1024
 """So many documents stay in memory: some kilobytes each."""
@@ -96,10 +97,13 @@ def said_by(policy: CohortPolicy | None) -> dict[str, Any]:
 def as_told_then(policy: CohortPolicy | None) -> CohortPolicy | None:
     """Return a revision of the past so that it says what it said when it was in force.
 
-    For questions about the past alone: one of the form before this one is read by the days of UTC,
-    as it was then. An older one, or one of a form to come, says nothing.
+    For questions about the past alone. One of an older form does not tell which gates do not apply,
+    so they are waited for, as they were then; one of the form before that is read by the days of
+    UTC. A still older one, or one of a form to come, says nothing.
     """
-    if policy is not None and policy.document.get("form") == FORM_BY_UTC:
+    if policy is not None and policy.document.get("form") == FORM_WAITING:
+        policy.document = {**policy.document, "form": FORM}
+    elif policy is not None and policy.document.get("form") == FORM_BY_UTC:
         purposes = policy.document["purposes"]
         policy.document = {
             **policy.document,

@@ -38,6 +38,7 @@ def evidence_of(purpose: Purposed) -> frozenset[Evidence]:
             gate=item["gate"],
             valid_from=since,
             valid_until=until,
+            not_applicable=item.get("not_applicable", False),
         )
         for item in purpose["gates"]
         for since, until in spans_of(item)

@@ -4,13 +4,15 @@ By the same reckoning as decisions: days, lead times, and the agreements whose o
 For whoever is in the place; an agreement for some sites closes the step for the people there alone.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from consent.models import GateEvidence
 from consent.policy.clocks import days_at
-from consent.policy.gates import Span, covered_since, gate_opens
+from consent.policy.facts import Evidence
+from consent.policy.gates import Closed, closed_by, covered_since
 from consent.policy.rulebook import Rulebook
 from consent.selectors.agreements import Agreements, People
 from consent.selectors.shared import spans_of
@@ -47,13 +49,14 @@ def step_at(
     beneath = [code for code in people_in if place in {row.code for row in rules.lineage(code)}]
     people = People.of({place, *beneath}, [s for row in known.rows for s in row.sites], rules)
     about = [one for one in evidence if (one.jurisdiction, one.gate) == (place, gate)]
-    spans = {one: _spans(one, people, known) for one in about}
+    papers = {one: _papers(one, people, known) for one in about}
+    every = [paper for own in papers.values() for paper in own]
     days = days_at([place], at)
-    begun = [covered_since({s for own in spans.values() for s in own}, day) for day in days]
-    closing = next((one for one in about if _covers(spans[one], days[-1])), None)
-    if closing is None or None in begun:
+    closed = [_closed(every, gate, place, day, rules) for day in days]
+    closing = next((one for one in about if _counts(papers[one], days[-1])), None)
+    opens = [found[1] for found in closed if found]
+    if closing is None or len(opens) < len(days):
         return Step(None, None, done=False, agreements=())
-    opens = [_opens(gate, place, since, day, rules) for since, day in zip(begun, days, strict=True)]
     return Step(
         closing,
         max(opens),
@@ -64,26 +67,36 @@ def step_at(
     )
 
 
-def _spans(one: GateEvidence, people: People, known: Agreements) -> Sequence[Span]:
-    """Return the days on which a document counts; that of agreements only while they bind."""
+def _papers(one: GateEvidence, people: People, known: Agreements) -> list[Evidence]:
+    """Return a document for each time that it counts; that of agreements only while they bind."""
     windows = known.windows(one.document_sha256, one.jurisdiction, people)
-    if windows == []:
-        return ()
-    item = {"from": one.valid_from.isoformat(), "until": _text(one.valid_until)}
-    if windows is None:
-        return tuple(spans_of(item))
-    within = [[_text(since), _text(until)] for since, until in windows]
-    return tuple(spans_of({**item, "within": within}))
+    item: dict[str, Any] = {"from": one.valid_from.isoformat(), "until": _text(one.valid_until)}
+    if windows is not None:
+        item |= {"within": [[_text(since), _text(until)] for since, until in windows]}
+    return [
+        Evidence(
+            jurisdiction=one.jurisdiction,
+            gate=one.gate,
+            valid_from=since,
+            valid_until=until,
+            not_applicable=bool(one.not_applicable_reason),
+        )
+        for since, until in spans_of(item)
+    ]
 
 
-def _covers(spans: Iterable[Span], day: date) -> bool:
-    return covered_since(spans, day) is not None
+def _counts(papers: Iterable[Evidence], day: date) -> bool:
+    return any(covered_since([(p.valid_from, p.valid_until)], day) for p in papers)
 
 
-def _opens(gate: str, place: str, since: date | None, day: date, rules: Rulebook) -> date:
-    bounds = rules.law([place], day).bounds
-    begun = since or day
-    return gate_opens(gate, begun, bounds) if bounds else begun
+def _closed(
+    papers: Collection[Evidence], gate: str, place: str, day: date, rules: Rulebook
+) -> Closed | None:
+    if bounds := rules.law([place], day).bounds:
+        return closed_by(papers, gate, day, bounds)
+    # Where no rule is in force nothing says how long to wait; nothing is recorded there anyway.
+    since = covered_since({(p.valid_from, p.valid_until) for p in papers}, day)
+    return (since, since) if since else None
 
 
 def _text(day: date | None) -> str | None:

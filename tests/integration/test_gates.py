@@ -222,6 +222,33 @@ def test_the_page_says_of_a_lead_time_that_it_still_runs(database: Any) -> None:
         assert step(world, "CA-QC", gate, at).done == ("gates_open" not in codes(world, at))
 
 
+def test_a_declaration_that_is_not_needed_is_not_waited_for(database: Any) -> None:
+    """Quebec's, of biometric data, where none is recorded: from the day on that says so."""
+    from consent import services
+    from consent.models import GateEvidence
+    from consent.rules import rulebook
+    from tests.integration.test_pages import signed_in
+
+    (gate, _), *_ = dict(rulebook().rows["CA-QC"].own.gate_lead_days).items()
+    world = factories.make_world("CA-QC")
+    world.say_yes()
+    old = GateEvidence.objects.get(gate=gate, jurisdiction="CA-QC")
+    services.reopen_gate(evidence=old, actor=factories.OFFICER)
+    assert "gates_open" in codes(world, datetime.now(UTC))
+    paper = {"purpose": world.purpose, "gates": [("CA-QC", gate)], "valid_until": None}
+    paper |= {"document_title": "Note", "document_sha256": "3" * 64, "actor": factories.OFFICER}
+
+    services.close_gate(valid_from=TODAY, not_applicable_reason="No biometric data.", **paper)
+
+    assert "gates_open" not in codes(world, datetime.now(UTC))
+    assert "gates_open" in codes(world, factories.midnight(TODAY, "CA-QC") - SECOND)
+    now = step(world, "CA-QC", gate, datetime.now(UTC))
+    assert (now.done, now.opens) == (True, TODAY)
+    shown = signed_in("auditor").get("/privacy/gates/").content.decode()
+    assert "Waiting time" not in shown
+    assert "No biometric data." in shown
+
+
 @pytest.mark.parametrize("ended", [True, False])
 def test_the_page_says_of_an_agreements_document_what_decisions_say(
     database: Any, ended: bool

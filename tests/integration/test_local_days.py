@@ -578,7 +578,13 @@ def test_of_the_past_the_form_before_is_read_by_days_of_utc() -> None:
     """As it was read then: in Tokyo the agreement ended nine hours late."""
     from consent.models import CohortPolicy
     from consent.selectors.decisions import decide, nobody_in
-    from consent.selectors.documents import FORM, FORM_BY_UTC, as_told_then, is_legible
+    from consent.selectors.documents import (
+        FORM,
+        FORM_BY_UTC,
+        FORM_WAITING,
+        as_told_then,
+        is_legible,
+    )
     from consent.selectors.stops import NO_STOPS
 
     ends = START + 10 * DAY
@@ -595,7 +601,7 @@ def test_of_the_past_the_form_before_is_read_by_days_of_utc() -> None:
         verdicts = decide(nobody_in(policy, departs_at=None, stops=NO_STOPS), at=at)
         return bool(verdicts.allow())
 
-    assert FORM == FORM_BY_UTC + 1
+    assert [FORM_BY_UTC, FORM_WAITING, FORM] == [6, 7, 8]
     assert [told(document, when) for when in (at - SECOND, at, utc - SECOND)] == [
         True, False, False,
     ]  # fmt: skip

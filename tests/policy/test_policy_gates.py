@@ -22,6 +22,8 @@ from tests.policy.policy_factories import TODAY, allowed, person
 RULEBOOK = load_rulebook()
 CODES = sorted(RULEBOOK.rows)
 SINCE = date(2026, 1, 1)
+LEADS = {gate: days for row in RULEBOOK.rows.values() for gate, days in row.own.gate_lead_days}
+"""The gates after which people wait."""
 
 
 def evidence(*codes: str, since: date = SINCE, until: date | None = None) -> frozenset[Evidence]:
@@ -109,6 +111,50 @@ def test_names_alone_go_on_meaning_every_place() -> None:
     assert gate_reason(gates={}) is not None
 
 
+DECLARED = "cai_biometric_declaration_if_biometric"
+
+
+def declared(since: date, until: date | None = None, **more: Any) -> Evidence:
+    return Evidence(
+        jurisdiction="CA-QC", gate=DECLARED, valid_from=since, valid_until=until, **more
+    )
+
+
+def in_quebec(*papers: Evidence, at: date = TODAY) -> Reason | None:
+    """Somebody in Quebec, where everything but the declaration is there."""
+    others = frozenset(paper for paper in lineage("CA-QC") if paper.gate != DECLARED)
+    place = {"jurisdictions": frozenset({"CA-QC"}), "counterparties": frozenset()}
+    return gate_reason(**place, signal=Signal.MOUSE_CLICK, gates=others | set(papers), at=at)
+
+
+def test_what_does_not_apply_is_not_waited_for() -> None:
+    """Quebec: 60 days after a declaration. Where no biometric data is there to declare, none."""
+    waiting = in_quebec(declared(TODAY))
+
+    assert waiting
+    assert dict(waiting.params)["allowed_from"] == TODAY + timedelta(days=LEADS[DECLARED])
+    assert in_quebec(declared(TODAY, not_applicable=True)) is None
+    assert in_quebec(declared(TODAY + timedelta(days=1), not_applicable=True)), "not before it says"
+
+
+def test_what_begins_to_apply_is_waited_for_in_full() -> None:
+    """The days on which there was nothing to declare are none since the declaration."""
+    lead, day = timedelta(days=LEADS[DECLARED]), timedelta(days=1)
+    papers = declared(SINCE, TODAY, not_applicable=True), declared(TODAY)
+
+    assert in_quebec(*papers, at=TODAY - day) is None
+    assert in_quebec(*papers)
+    assert in_quebec(*papers, at=TODAY + lead - day)
+    assert in_quebec(*papers, at=TODAY + lead) is None
+
+
+def test_a_declaration_made_in_time_follows_without_a_break() -> None:
+    ends = TODAY + timedelta(days=LEADS[DECLARED])
+    papers = declared(SINCE, ends, not_applicable=True), declared(TODAY)
+
+    assert all(in_quebec(*papers, at=TODAY + timedelta(days=n)) is None for n in range(70))
+
+
 def test_the_lead_time_runs_from_the_evidence_of_that_very_place() -> None:
     lead = RULEBOOK.rows["BE"].own.lead_days("cao39_consultation")
     fresh = evidence("BE", since=TODAY - timedelta(days=lead - 1))
@@ -156,17 +202,20 @@ papers_of_all = sorted(
     }
 )
 some_papers = st.builds(
-    lambda left_out, days: frozenset(
+    lambda left_out, days, inapplicable, since: frozenset(
         Evidence(
             jurisdiction=place,
             gate=gate,
-            valid_from=SINCE,
+            valid_from=since,
             valid_until=TODAY + timedelta(days=days) if place in left_out else None,
+            not_applicable=gate in inapplicable,
         )
         for place, gate in papers_of_all
     ),
     st.frozensets(st.sampled_from(CODES), max_size=4),
     st.integers(-2, 2),
+    st.frozensets(st.sampled_from(sorted(LEADS))),
+    st.sampled_from([SINCE, TODAY - timedelta(days=1)]),
 )
 
 
@@ -184,7 +233,7 @@ def plainly_open(codes: frozenset[str], papers: frozenset[Evidence], on: date) -
 
 
 def _counts(paper: Evidence, gate: str, where: set[str], bounds: Bounds, on: date) -> bool:
-    lead = timedelta(days=bounds.lead_days(gate))
+    lead = timedelta(days=0 if paper.not_applicable else bounds.lead_days(gate))
     in_force = paper.valid_until is None or on < paper.valid_until
     return (
         paper.gate == gate
