@@ -149,16 +149,16 @@ class BatchesView(APIView):
         manifest = services.Manifest(
             **{FIELDS.get(name, name): value for name, value in said.validated_data.items()}
         )
-        known = Admission.objects.filter(batch=manifest.batch).exists()
         try:
             admission = services.announce_batch(agent=agent, manifest=manifest)
+            is_new = admission.is_new
             if (refused := services.refusal_of(admission)) is not None:
                 raise refused
             admission, address = services.offer_address(agent=agent, admission=admission)
         except RetentionError as refusal:
             raise as_problem(refusal) from refusal
         answer = BatchOut(_standing(admission, address))
-        return Response(answer.data, status=200 if known else 201)
+        return Response(answer.data, status=201 if is_new else 200)
 
 
 class ReceivedView(APIView):

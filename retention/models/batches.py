@@ -26,6 +26,9 @@ class Admission(models.Model):
     announced_at = models.DateTimeField(db_default=Now(), editable=False)
     decided_at = models.DateTimeField(null=True)
 
+    is_new = False
+    """Whether the very call that returned this made it; no column, and never read back."""
+
     class Data:
         personal = {"manifest", "reasons"}
         pseudonymous = {"batch", "agent", "issued_policy", "manifest_sha256"}

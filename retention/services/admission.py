@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from audit import events, ledger
@@ -33,7 +33,6 @@ from retention.services.judgement import (
 from retention.services.tightening import Terms, ended_where_captured, terms_now
 
 
-@transaction.atomic
 def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
     """Judge a manifest; return the admission that awaits the bytes, or that stands already.
 
@@ -41,6 +40,15 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
     under the same id. A refusal is recorded and returned with its reasons; nothing is kept, and of
     an app that is never captured not even the manifest.
     """
+    try:
+        return _announced(agent, manifest)
+    except IntegrityError:
+        # Somebody else's batch of this id was committed after we had looked for one: look again.
+        return _announced(agent, manifest)
+
+
+@transaction.atomic
+def _announced(agent: Agent, manifest: Manifest) -> Admission:
     document = manifest.document()
     sha256 = digest(document)
     # Serialise per subject: a withdrawal and this judgement cannot both believe they came first.
@@ -59,6 +67,7 @@ def announce_batch(*, agent: Agent, manifest: Manifest) -> Admission:
         reasons=reasons,
         decided_at=timezone.now() if reasons else None,
     )
+    admission.is_new = True
     _say_announced(agent, admission, manifest)
     return admission
 
