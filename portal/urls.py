@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.agent_key import KeyView
 from portal.api.batches import BatchesView, ReceivedView, batch_schema, upload
+from portal.api.discovery import discovery
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.facts import FactsEndView, FactsSearchView, FactsView
@@ -162,6 +163,7 @@ urlpatterns = [
         SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]),
         name="api-schema",
     ),
+    path(".well-known/sayso-portal.json", discovery, name="discovery"),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
     path(".well-known/sayso-key-manifest.jwt", key_manifest, name="key-manifest"),
     path(".well-known/sayso-policy.schema.json", policy_schema, name="policy-schema"),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sayso_agent.doors import Doors, url_differs
 from sayso_agent.errors import EnrolmentError, UnexpectedAnswerError, UnreachableError
 from sayso_agent.home import Home
 from sayso_agent.identity import Identity
@@ -45,12 +46,14 @@ def enrol(
     origin = parse_origin(portal_url)
     portal = Portal(Transport(origin))
     try:
-        started = portal.device_code()
+        doors = portal.doors()
+        started = portal.device_code(doors.device_code)
         approval = _approval(started)
         show(approval)
-        access_token = _wait(portal, started, approval, sleep)
+        access_token = _wait(portal, doors, started, approval, sleep)
         key = new_key(kind)
-        answer = portal.register(access_token, _request(origin.url, name, access_token, key))
+        request = _request(origin.url, name, access_token, key)
+        answer = portal.register(doors.agents, access_token, request)
         identity = _identity(portal, name, answer)
     finally:
         portal.transport.close()
@@ -72,9 +75,10 @@ def enrol_by_ticket(
     ticket, _, root = ticket.partition(".")
     portal = Portal(Transport(origin))
     try:
+        doors = portal.doors()
         key = home.prepared_key(kind)
         request = _request(origin.url, name, ticket, key)
-        answer = portal.register(ticket, {**request, "serial": serial})
+        answer = portal.register(doors.agents, ticket, {**request, "serial": serial})
         identity = _identity(portal, name, answer)
         if root and identity.root != root:
             raise EnrolmentError(
@@ -111,6 +115,7 @@ def _approval(started: Mapping[str, Any]) -> Approval:
 
 def _wait(
     portal: Portal,
+    doors: Doors,
     started: Mapping[str, Any],
     approval: Approval,
     sleep: Callable[[float], None],
@@ -125,7 +130,7 @@ def _wait(
         sleep(pause)
         waited += pause
         try:
-            token, error = portal.access_token(device_code)
+            token, error = portal.access_token(doors.device_token, device_code)
         except UnreachableError as trouble:
             extra = backoff.failed(retry_after=trouble.retry_after)
             sleep(extra)
@@ -163,10 +168,7 @@ def _identity(portal: Portal, name: str, answer: Mapping[str, Any]) -> Identity:
     found = {key: str(value) for key, value in values.items()}
     for key in addresses:
         if not origin.covers(found[key]):
-            raise EnrolmentError(
-                "portal_url_differs",
-                f"the portal calls itself {printable(found['issuer'])}; enrol with that address",
-            )
+            raise url_differs(found["issuer"])
     token_url, key_url = (
         url if isinstance(url := answer.get(name), str) and origin.covers(url) else ""
         for name in ("token_url", "key_url")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sayso_agent.doors import DISCOVERY, Doors
 from sayso_agent.errors import (
     EnrolmentError,
     PolicyChangedError,
@@ -79,18 +80,27 @@ class Portal:
 
     # --- enrolment -----------------------------------------------------------------------------
 
-    def device_code(self) -> Mapping[str, Any]:
+    def doors(self) -> Doors:
+        """Ask how to enrol: nobody need be asked for an enrolment that could not end well."""
+        answer = self.transport.request("GET", self._url(DISCOVERY))
+        if answer.status in {404, 410}:
+            raise UnexpectedAnswerError("no_portal", "no Sayso portal answers at that address")
+        if answer.status != 200:
+            raise _trouble(answer, "the portal did not say how to enrol")
+        return Doors.parse(_object(answer), self.transport.origin.covers)
+
+    def device_code(self, url: str) -> Mapping[str, Any]:
         """Start the device flow (RFC 8628 section 3.1)."""
         form = {"client_id": CLIENT, "scope": "openid"}
-        answer = self._form("/identity/o/api/device/code", form)
+        answer = self._form(url, form)
         if answer.status != 200:
             raise _trouble(answer, "the portal did not start the enrolment")
         return _object(answer)
 
-    def access_token(self, device_code: str) -> tuple[str, str]:
+    def access_token(self, url: str, device_code: str) -> tuple[str, str]:
         """Ask once for the token: (token, "") or ("", error code of RFC 8628 section 3.5)."""
         form = {"grant_type": DEVICE_GRANT, "device_code": device_code, "client_id": CLIENT}
-        answer = self._form("/identity/o/api/token", form)
+        answer = self._form(url, form)
         if answer.status == 200:
             token = _object(answer).get("access_token")
             if isinstance(token, str) and token:
@@ -101,11 +111,11 @@ class Portal:
             return "", error if isinstance(error, str) else "invalid_request"
         raise _trouble(answer, "the portal did not answer the enrolment")
 
-    def register(self, access_token: str, agent: Mapping[str, Any]) -> Mapping[str, Any]:
+    def register(self, url: str, access_token: str, agent: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make this machine an agent; sent once only, as a second agent would be made."""
         answer = self.transport.request(
             "POST",
-            self._url("/api/v1/agents"),
+            url,
             headers=_json_headers(access_token),
             body=json.dumps(agent).encode(),
             once=True,
@@ -258,10 +268,10 @@ class Portal:
     def _auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    def _form(self, path: str, form: Mapping[str, str]) -> Answer:
+    def _form(self, url: str, form: Mapping[str, str]) -> Answer:
         return self.transport.request(
             "POST",
-            self._url(path),
+            url,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=urllib.parse.urlencode(form).encode(),
             once=True,

@@ -24,6 +24,7 @@ from consent.policy.types import Platform
 from portal.accounts import AGENT_CLIENT_ID
 from portal.api import proofs
 from portal.api.authentication import bearer_token
+from portal.api.discovery import addresses_of_agents
 from portal.api.errors import Problem, unknown_token
 from portal.api.rotation import throttle
 from portal.api.tokens import new_token, token_hash
@@ -110,15 +111,9 @@ def _given(root: str, ref: UUID, token: str, code: str = "") -> Response:
         "agent": ref,
         "token": token,
         "issuer": settings.PUBLIC_URL,
-        "policy_url": settings.PUBLIC_URL + reverse("api-policy"),
-        "ack_url": settings.PUBLIC_URL + reverse("api-policy-ack"),
-        "batches_url": settings.PUBLIC_URL + reverse("api-batches"),
-        "jwks_url": settings.PUBLIC_URL + reverse("policy-keys"),
-        "manifest_url": settings.PUBLIC_URL + reverse("key-manifest"),
         "root": root,
-        "token_url": settings.PUBLIC_URL + reverse("api-agents-token"),
+        **addresses_of_agents(),
         "rotate_after": settings.AGENT_TOKEN_SECONDS,
-        "key_url": settings.PUBLIC_URL + reverse("api-agents-key"),
         "change_key_after": settings.AGENT_KEY_SECONDS,
     }
     if code:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent import (
+    AgentError,
     EnrolmentError,
     StateError,
     UnexpectedAnswerError,
@@ -17,6 +18,7 @@ from sayso_agent import (
 )
 from sayso_agent.cli import main
 from sayso_agent.conformance.portal import FakePortal, problem, reply
+from sayso_agent.conformance.published import discovery
 from sayso_agent.enrol import Approval, enrol, enrol_by_ticket
 from sayso_agent.home import Home
 from sayso_agent.identity import Identity
@@ -25,6 +27,7 @@ from sayso_agent.keys import KINDS, public_bytes
 TOKEN = "/identity/o/api/token"
 DEVICE = "/identity/o/api/device/code"
 AGENTS = "/api/v1/agents"
+DISCOVERY = "/.well-known/sayso-portal.json"
 
 
 def go(portal: FakePortal, folder: Path) -> tuple[Identity, list[Approval], list[float]]:
@@ -140,6 +143,51 @@ def test_what_is_shown_cannot_steer_a_terminal(portal: FakePortal, tmp_path: Pat
 
     assert shown[0].code == "AB[2JCD"
     assert shown[0].address.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("differs", "code"),
+    [
+        ({"issuer": "https://portal.example"}, "portal_url_differs"),
+        ({"agents_url": "https://collector.example/agents"}, "portal_url_differs"),
+        ({"device_token_url": "https://collector.example/token"}, "portal_url_differs"),
+        ({"policy_formats": [2, 3]}, "policy_format_unknown"),
+        ({"policy_formats": [True]}, "policy_format_unknown"),
+        ({"policy_formats": None}, "discovery_malformed"),
+        ({"device_code_url": None}, "discovery_malformed"),
+    ],
+)
+@pytest.mark.parametrize("way", ["attended", "ticket"])
+def test_nobody_is_asked_for_what_could_not_end_well(
+    portal: FakePortal, tmp_path: Path, differs: dict[str, Any], code: str, way: str
+) -> None:
+    portal.always[DISCOVERY] = reply(200, {**discovery(portal.url), **differs})
+    start = {"attended": go, "ticket": by_ticket}[way]
+
+    with pytest.raises(AgentError) as refused:
+        start(portal, tmp_path / "home")
+
+    assert refused.value.code == code
+    assert portal.paths("POST") == []
+    assert not Home(tmp_path / "home").enrolled()
+
+
+def test_an_address_without_a_portal_is_called_so(portal: FakePortal, tmp_path: Path) -> None:
+    portal.always[DISCOVERY] = (404, {}, b"nothing here")
+
+    with pytest.raises(UnexpectedAnswerError) as refused:
+        go(portal, tmp_path / "home")
+
+    assert refused.value.code == "no_portal"
+
+
+def test_a_portal_of_later_forms_is_enrolled_with_where_it_speaks_ours(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    more = {**discovery(portal.url), "policy_formats": [2, 1], "unheard_of": {}}
+    portal.always[DISCOVERY] = reply(200, more)
+
+    assert go(portal, tmp_path / "home")[0].token == portal.token
 
 
 def test_addresses_on_another_host_are_refused(portal: FakePortal, tmp_path: Path) -> None:

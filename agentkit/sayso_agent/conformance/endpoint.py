@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sayso_agent.conformance.report import Result
+from sayso_agent.doors import DISCOVERY, Doors
 from sayso_agent.errors import AgentError
 from sayso_agent.jws import KeySet, header_of, verify
 from sayso_agent.manifest import TYPE as MANIFEST_TYPE
@@ -31,6 +32,11 @@ SCHEMAS: Final = {
     "/.well-known/sayso-batch.schema.json": SHIPPED / "batch.schema.json",
 }
 """Address -> the schema that this agent was made for."""
+ADDRESSES: Final = (
+    *("policy_url", "ack_url", "batches_url", "manifest_url", "jwks_url", "token_url", "key_url"),
+    *("pauses_url", "strikes_url", "policy_schema_url", "batch_schema_url"),
+)
+"""What discovery must name, beside the doors of enrolment."""
 NOT_ENROLLED: Final = "needs an enrolled agent: enrol this folder first, or name another by --home"
 NO_JSONSCHEMA: Final = "needs the package jsonschema: pip install sayso-agent[conformance]"
 
@@ -119,6 +125,23 @@ def _published(look: Look) -> Iterator[str]:
             yield f"status {answer.status} for {path}"
         elif json.loads(answer.body) != json.loads(ours.read_bytes()):
             yield f"{path} is not the schema that this agent was made for"
+
+
+def _discovery(look: Look) -> Iterator[str]:
+    answer = look.get(DISCOVERY, token="")
+    if answer.status != 200:
+        yield f"status {answer.status}"
+        return
+    said, origin = json.loads(answer.body), look.transport.origin
+    Doors.parse(said, origin.covers)
+    if said.get("issuer") != origin.url:
+        yield f"issuer {said.get('issuer')!r}"
+    for name in ADDRESSES:
+        if not isinstance(url := said.get(name), str) or not origin.covers(url):
+            yield f"no {name} on this portal"
+    wait = said.get("wait_seconds")
+    if isinstance(wait, bool) or not isinstance(wait, int) or wait < 0:
+        yield "no whole number of wait_seconds"
 
 
 def _refusal(token: str) -> Check:
@@ -212,6 +235,7 @@ def _waits(look: Look) -> Iterator[str]:
 
 
 CHECKS: Final[tuple[tuple[str, str, bool, Check], ...]] = (
+    ("discovery", "does it say where everything is, and what it speaks?", False, _discovery),
     ("manifest", "does its root vouch for keys, now?", False, _manifest),
     ("keys", "does the plain list name the same keys?", False, _keys),
     ("published", "are the schemas of its policies and batches published?", False, _published),

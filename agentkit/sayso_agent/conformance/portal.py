@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sayso_agent.conformance import published
 from sayso_agent.conformance.bucket import FakeBucket
 from sayso_agent.conformance.deciding import Deciding
 from sayso_agent.conformance.judging import objections
@@ -180,6 +181,8 @@ class FakePortal(Deciding):
                 return self._change_token(seen)
             case "POST", "/api/v1/agents/key":
                 return self._change_key(seen)
+            case "GET", "/.well-known/sayso-portal.json":
+                return reply(200, published.discovery(self.url))
             case "GET", "/.well-known/sayso-policy-keys.json":
                 return reply(200, self.jwks())
             case "GET", "/.well-known/sayso-key-manifest.jwt":
@@ -265,17 +268,8 @@ class FakePortal(Deciding):
 
     def addresses(self) -> dict[str, str]:
         """Return what enrolment tells an agent."""
-        return {
-            "issuer": self.url,
-            "policy_url": f"{self.url}/api/v1/policy",
-            "ack_url": f"{self.url}/api/v1/policy/ack",
-            "batches_url": f"{self.url}/api/v1/batches",
-            "jwks_url": f"{self.url}/.well-known/sayso-policy-keys.json",
-            "manifest_url": f"{self.url}/.well-known/sayso-key-manifest.jwt",
-            "token_url": f"{self.url}/api/v1/agents/token",
-            "key_url": f"{self.url}/api/v1/agents/key",
-            "root": thumbprint(self.root.public_key().public_bytes_raw()),
-        }
+        root = thumbprint(self.root.public_key().public_bytes_raw())
+        return {**published.addresses(self.url), "root": root}
 
     def _known(self, seen: Seen) -> bool:
         if self.next_token and seen.headers.get("authorization") == f"Bearer {self.next_token}":
