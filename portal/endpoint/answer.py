@@ -186,10 +186,6 @@ class Source(Protocol):
     """Where an answer gets what it needs. Each call may raise `Unavailable`."""
 
     @property
-    def interval(self) -> int:
-        """The seconds from one poll to the next."""
-
-    @property
     def offer(self) -> int:
         """The longest wait in seconds that is offered; 0 where waiting is not possible now."""
 
@@ -251,7 +247,7 @@ async def answer(
             if isinstance(known, Denied):  # not after it was somebody's, yet types cannot know
                 return _denied(source, known, if_none_match)
         if is_current(if_none_match, known, now()):
-            return unchanged(source.interval, source.offer, known.etag, waited)
+            return unchanged(source.offer, known.etag, waited)
         return await _policy(source, digest, known, if_none_match, waited, now())
     except Unavailable as away:
         return away.refusal
@@ -288,21 +284,20 @@ async def _policy(
         issued = await source.issue(digest, known, now)
         etag, body = issued.etag, issued.body
         if named and etag in _tags(named):
-            return unchanged(source.interval, source.offer, etag, waited)
-    return whole(source.interval, source.offer, etag, waited, body)
+            return unchanged(source.offer, etag, waited)
+    return whole(source.offer, etag, waited, body)
 
 
 def _denied(source: Source, denied: Denied, named: str | None) -> Answer:
-    interval, offer = source.interval, source.offer
     if denied.etag in _tags(named or ""):
-        return unchanged(interval, offer, denied.etag, 0)
-    return whole(interval, offer, denied.etag, 0, denied.body)
+        return unchanged(source.offer, denied.etag, 0)
+    return whole(source.offer, denied.etag, 0, denied.body)
 
 
-def whole(interval: int, offer: int, etag: str, waited: int, body: bytes) -> Answer:
+def whole(offer: int, etag: str, waited: int, body: bytes) -> Answer:
     """Return the answer that brings a signed policy."""
     headers = [
-        *_headers(interval, offer, etag, waited),
+        *_headers(offer, etag, waited),
         *GUARDS,
         (b"content-type", b"application/policy+jwt"),
         (b"content-length", b"%d" % len(body)),
@@ -339,9 +334,9 @@ def named_version(if_none_match: str | None) -> int:
     return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
 
 
-def unchanged(interval: int, offer: int, etag: str, waited: int) -> Answer:
+def unchanged(offer: int, etag: str, waited: int) -> Answer:
     """Return the answer that what is named is in force."""
-    return Answer(304, _headers(interval, offer, etag, waited))
+    return Answer(304, _headers(offer, etag, waited))
 
 
 def is_current(if_none_match: str | None, known: Known, now: float) -> bool:
@@ -366,17 +361,20 @@ def _too_many(pause: int) -> Refusal:
     )
 
 
-def _headers(interval: int, offer: int, etag: str, waited: int) -> Headers:
-    headers = [(b"etag", etag.encode("ascii")), *_general(interval, offer)]
+def _headers(offer: int, etag: str, waited: int) -> Headers:
+    headers = [(b"etag", etag.encode("ascii")), *_general(offer)]
     if waited:
         headers.append((b"preference-applied", b"wait=%d" % waited))
     return headers
 
 
 @lru_cache(maxsize=8)
-def _general(interval: int, offer: int) -> Headers:
-    """Return what every answer says: keep it to yourself, and when to ask again."""
-    pace = f"interval={interval}, jitter={JITTER}" + (f", wait={offer}" if offer else "")
+def _general(offer: int) -> Headers:
+    """Return what every answer says: keep it to yourself, and how to ask again.
+
+    Not how often: that is the organisation's to say, in what is signed (`poll_after`).
+    """
+    pace = f"jitter={JITTER}" + (f", wait={offer}" if offer else "")
     return [
         (b"cache-control", b"private, no-cache"),
         (b"vary", b"Authorization"),

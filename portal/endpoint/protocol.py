@@ -142,9 +142,9 @@ class _Ready:
             return
         self._of, self._offer = default_headers, shared.offer
         self.changed.clear()
-        said = unchanged(shared.interval, self._offer, "\0", 0)
+        said = unchanged(self._offer, "\0", 0)
         self.before, self.after = _rendered(said, default_headers).split(b"\0")
-        said = whole(shared.interval, self._offer, "\0", 0, b"")
+        said = whole(self._offer, "\0", 0, b"")
         head = _rendered(said, default_headers).removesuffix(NOTHING)
         self.whole_before, self.whole_after = head.split(b"\0")
 
@@ -269,9 +269,8 @@ class PolicyProtocol(BoundedHeads):
         """Write the answer that what the poll named is in force."""
         endpoint: Endpoint = self.app_state[STATE]
         if granted or not poll.keep_alive:
-            shared = endpoint.shared
             tag = named.decode("ascii")
-            self.say(poll, unchanged(shared.interval, shared.offer, tag, granted))
+            self.say(poll, unchanged(endpoint.shared.offer, tag, granted))
             return
         _READY.refresh(self.server_state.default_headers, endpoint)
         self._write(poll, _READY.before + named + _READY.after)
@@ -292,8 +291,7 @@ class PolicyProtocol(BoundedHeads):
         """Write the answer that brings a signed policy."""
         endpoint: Endpoint = self.app_state[STATE]
         if granted or not poll.keep_alive:
-            shared = endpoint.shared
-            self.say(poll, whole(shared.interval, shared.offer, etag, granted, body))
+            self.say(poll, whole(endpoint.shared.offer, etag, granted, body))
             return
         ready = _READY
         ready.refresh(self.server_state.default_headers, endpoint)

@@ -34,7 +34,6 @@ class Shared:
     def __init__(self) -> None:
         self.room = Room(settings.POLICY_WAITING_LIMIT)
         self.watch = Watch(self.room)
-        self.interval: int = settings.POLICY_POLL_SECONDS
         self.longest_wait: int = settings.POLICY_WAIT_SECONDS
         self.together = Together()
         # What Redis said of a holder, and under which nonces: good again while those two stand.
@@ -92,11 +91,6 @@ class FastSource:
         self._nonces: Nonces | None = None
         self._asked = 0.0
         self._body: bytes | None = None
-
-    @property
-    def interval(self) -> int:
-        """The seconds from one poll to the next."""
-        return self._shared.interval
 
     @property
     def offer(self) -> int:

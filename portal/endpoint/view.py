@@ -4,8 +4,6 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from django.conf import settings
-
 from portal.endpoint import marks, postgres
 from portal.endpoint.answer import Answer, Denied, Issued, Known, Refusal, Wake, answer
 from portal.endpoint.problems import delivered
@@ -17,9 +15,6 @@ class PostgresSource:
     """Knows nothing but what PostgreSQL says now; nobody can wait here."""
 
     offer = 0
-
-    def __init__(self) -> None:
-        self.interval: int = settings.POLICY_POLL_SECONDS
 
     def meter(self, digest: bytes) -> int:
         """Count a request against the agent's bucket in this process."""

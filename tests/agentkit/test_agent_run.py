@@ -552,7 +552,7 @@ def test_an_acknowledgement_waits_as_long_as_the_portal_asks(
 
 def test_a_portal_that_holds_polls_is_asked_to(portal: FakePortal, tmp_path: Path) -> None:
     """`wait` in Policy-Poll: the next poll asks to be held and waits longer for its answer."""
-    portal.extra_headers = {"Policy-Poll": "interval=30, jitter=0.2, wait=20"}
+    portal.extra_headers = {"Policy-Poll": "jitter=0.2, wait=20"}
     portal.etags = True
     serving = Serving(enrolled(portal, tmp_path / "home"), poll=None)
     with serving.running():

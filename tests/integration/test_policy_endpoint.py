@@ -479,7 +479,7 @@ def test_the_view_behind_django_says_it_too(world: factories.World, token: str) 
 
     assert (first.status_code, second.status_code, second.content) == (200, 304, b"")
     assert second["ETag"] == first["ETag"]
-    assert first["Policy-Poll"] == "interval=30, jitter=0.2"
+    assert first["Policy-Poll"] == "jitter=0.2"
     assert first["Cache-Control"] == "private, no-cache"
 
 

@@ -35,7 +35,6 @@ class Script:
     signed: bytes | None = None
     waits: Wake | None = AGAIN
     pause: int = 0
-    interval: int = 30
     offer: int = 30
     asked: list[Any] = field(default_factory=list)
 
@@ -86,7 +85,7 @@ def test_the_policy_that_is_named_and_in_force_is_a_304() -> None:
         "etag": TAG,
         "cache-control": "private, no-cache",
         "vary": "Authorization",
-        "policy-poll": "interval=30, jitter=0.2, wait=30",
+        "policy-poll": "jitter=0.2, wait=30",
     }
     assert source.asked == [("look", hashlib.sha256(TOKEN.encode()).digest())]
 
