@@ -352,6 +352,11 @@ def unknown_goes_on() -> None:
     put(sayso_agent.portal, _trouble=careless)
 
 
+@caught_by("status_426", "arrived: what happened after a 426")
+def refusals_unread() -> None:
+    put(sayso_agent.portal, UnexpectedAnswerError=UnreachableError)
+
+
 @caught_by("changed", "arrived: a click between the change and the policy")
 def change_unheard() -> None:
     failed = Agent.failed

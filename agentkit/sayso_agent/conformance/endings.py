@@ -52,6 +52,21 @@ def _standing(status: int, *, purges: bool) -> Play:
     return play
 
 
+def _too_old(stage: Stage) -> None:
+    """Refuse in ways that no table of answers has to name: what is no lease ends capture."""
+    stage.begin(allow=ALLOWED)
+    for status in (406, 426):
+        stage.portal.always[POLICY] = problem(status, "form_not_spoken")
+        stage.asked()
+        stage.event(f"what happened after a {status}", allowed=False)
+        time.sleep(0.3)
+        del stage.portal.always[POLICY]
+        if not stage.program.running():  # it may end itself
+            stage.restart()
+        stage.decree(embargo_seconds=0)
+        stage.event(f"a click under the policy after a {status}", allowed=True)
+
+
 def _embargo(stage: Stage) -> None:
     stage.begin(allow=ALLOWED, embargo_seconds=HELD)
     stage.event("what is under embargo", allowed=False)
@@ -237,4 +252,6 @@ ENDINGS: Final[tuple[Told, ...]] = (
      _standing(403, purges=True)),
     ("status_410", "does capture stop, and what waits go, when erased?",
      _standing(410, purges=True)),
+    ("status_426", "does capture stop at a 406 and a 426, until there is a policy again?",
+     _too_old),
 )  # fmt: skip
