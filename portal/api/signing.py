@@ -1,7 +1,8 @@
 """Policies as compact JWS (RFC 7515, EdDSA by RFC 8037), and the key set that verifies them."""
 
 import base64
-from typing import Any
+import logging
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -9,18 +10,26 @@ from consent.digests import canonical
 from portal.endpoint.answer import NO_KEY, Unavailable
 from portal.policykeys import ring
 
+logger = logging.getLogger(__name__)
 POLICY_TYPE = "policy+jwt"
+LARGEST: Final = 256 * 1024
+"""What an agent reads of a policy at most, as it is sent; a larger one it refuses, and stops."""
 
 
 def sign_policy(payload: bytes, by: ring.Signs) -> bytes:
     """Return a document's bytes as a signed policy; agents apply nothing that does not verify.
 
     They believe no policy that was issued before its key began, so none is given to it to sign.
+    One that is too large is sent all the same: to refuse it is to stop, which nothing else here
+    would bring about as soon.
     """
     head = _encode(canonical({"alg": "EdDSA", "kid": by.kid, "typ": POLICY_TYPE}))
     body = _encode(payload)
     signature = _encode(by.private.sign(f"{head}.{body}".encode("ascii")))
-    return f"{head}.{body}.{signature}".encode("ascii")
+    signed = f"{head}.{body}.{signature}".encode("ascii")
+    if len(signed) > LARGEST:
+        logger.error("policy_too_large bytes=%d", len(signed))
+    return signed
 
 
 def signing_key() -> ring.Signs:
