@@ -87,18 +87,26 @@ def fresh_clone(template: str, django_db_blocker: Any) -> Iterator[Clone]:
 
 
 def make_when_asked_for() -> None:
-    """Let Django make a clone when it first connects to it."""
-    from django.db.backends.postgresql.base import DatabaseWrapper
+    """Let a clone be made when anybody first connects to it, through Django or not."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
 
-    connect = DatabaseWrapper.get_new_connection
+    def made_first(kind: Any) -> Any:
+        connect = kind.connect.__func__
 
-    def get_new_connection(self: Any, conn_params: dict[str, Any]) -> Any:
-        for clone in _current:
-            if clone.is_meant_by(self.settings_dict["NAME"]):
-                clone.make()
-        return connect(self, conn_params)
+        def connect_to_what_is_there(cls: Any, /, conninfo: str = "", **given: Any) -> Any:
+            own = {name: given[name] for name in ("dbname",) if name in given}
+            wanted = conninfo_to_dict(conninfo, **own).get("dbname")
+            for clone in _current:
+                if clone.is_meant_by(wanted):
+                    clone.make()
+            return connect(cls, conninfo, **given)
 
-    DatabaseWrapper.get_new_connection = get_new_connection  # type: ignore[method-assign]
+        return classmethod(connect_to_what_is_there)
+
+    for kind in (psycopg.Connection, psycopg.AsyncConnection):
+        kind.connect = made_first(kind)  # type: ignore[method-assign]
+    psycopg.connect = psycopg.Connection.connect
 
 
 # --- worlds --------------------------------------------------------------------------------------
