@@ -12,6 +12,7 @@ from typing import Final
 from audit import protection
 from portal.derived import DERIVED
 from portal.fleet.single_use import SINGLE_USE
+from portal.protected import PROTECTED
 from portal.servers.locations import role_name
 
 
@@ -209,8 +210,7 @@ BEGIN
     RAISE EXCEPTION 'a proposal cannot be altered once it was made'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
-  IF TG_OP = 'UPDATE' AND OLD.state NOT IN ('open', 'approved')
-      AND NEW.state IS DISTINCT FROM OLD.state THEN
+  IF TG_OP = 'UPDATE' AND OLD.state NOT IN ('open', 'approved') THEN
     RAISE EXCEPTION 'a proposal that was decided stays so'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
@@ -227,10 +227,10 @@ BEGIN
     RAISE EXCEPTION 'the works council vetoed this change'
       USING ERRCODE = 'integrity_constraint_violation';
   END IF;
-  -- Who approved must be an officer still when it takes effect; afterwards it has.
+  -- Who approved must be an officer still when it takes effect.
   IF (SELECT count(DISTINCT v.voter) FROM consent_proposalvote v
       WHERE v.proposal_id = NEW.id AND v.vote = 'approve' AND v.unit = ''
-      AND (TG_OP = 'UPDATE' AND OLD.state = 'applied' OR consent_is_officer(v.voter)))
+      AND consent_is_officer(v.voter))
       < NEW.approvals_needed THEN
     RAISE EXCEPTION 'this change lacks an approval'
       USING ERRCODE = 'integrity_constraint_violation';
@@ -346,6 +346,7 @@ def statements() -> Iterator[str]:
     yield COUNCIL_SEATS
     yield DERIVED
     yield SINGLE_USE
+    yield PROTECTED
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

@@ -193,6 +193,7 @@ def _schema_digest() -> str:
             *ROOT.glob("*/migrations/*.py"),
             ROOT / "portal/guard.py",
             ROOT / "portal/derived.py",
+            ROOT / "portal/protected.py",
             ROOT / "audit/protection.py",
             ROOT / "requirements.lock",
         ]

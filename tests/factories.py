@@ -209,6 +209,21 @@ def take_role_away(ref: UUID) -> None:
     assert appointments.remove_role(user=user, role=Role.PRIVACY_OFFICER, actor=OFFICER)
 
 
+def let_go(app: App, category: str) -> None:
+    """Move an app out of a protected kind, as two officers and a council agree to it."""
+    author, member, *officers = (UUID(int=n) for n in (90, 91, 92, 93))
+    services.give_seat(person=member, unit="letting-go", valid_from=LONG_AGO, actor=OFFICER)
+    proposal = services.propose(
+        kind="app.change",
+        payload={"app": app.code, "fields": {"category": category}},
+        proposed_by=author,
+    )
+    services.vote(proposal=proposal.uuid, voter=member, vote="approve", unit="letting-go")
+    for officer in map(make_officer, officers):
+        proposal = services.vote(proposal=proposal.uuid, voter=officer, vote="approve")
+    assert proposal.state == "applied"
+
+
 def make_agent(
     subject: Subject,
     public_key: bytes | None = None,

@@ -98,7 +98,8 @@ def change_app(
 
     The service trusts its caller: this is how an app leaves a protected category, and how a mark
     that the catalogue knows as never captured comes to count as something else. A proposal reaches
-    it only after two approvers and the works council agreed (`leaves_protection` says when).
+    it only after two approvers and the works council agreed (`leaves_protection` says when); of the
+    category the database sees to that.
     Where it turns out to be of a protected kind, the erasure of what is held of it is owed at once;
     where it is of none any more, whoever said yes to it before is asked anew.
     Raises ChangeUnfit for an unknown field or a value that cannot be.

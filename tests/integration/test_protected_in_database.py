@@ -1,0 +1,215 @@
+"""An app leaves a protected kind as two officers and the councils agreed, or PostgreSQL refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from consent.policy.types import NEVER_CATEGORIES
+from tests import factories
+
+LET_GO = "UPDATE consent_app SET category = 'office' WHERE code = 'tracker'"
+AUTHOR, MEMBER, ONE, TWO = (UUID(int=n) for n in (90, 91, 92, 93))
+
+
+@pytest.fixture
+def world(database: Any) -> factories.World:
+    """The tracker turned out to be about health."""
+    from consent import services
+
+    world = factories.make_world()
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": "health"}, actor=factories.OFFICER
+    )
+    return world
+
+
+def raw(*statements: str) -> None:
+    """Run statements as the application in one transaction, with an entry for all it wrote."""
+    from django.db import connection, transaction
+
+    from audit import events, ledger
+    from consent.models import App, Proposal
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        ledger.append(
+            events.AppChanged(app="tracker", category="office", fields=("category",), digest="0"),
+            actor=factories.OFFICER,
+            covers=[*App.objects.all(), *Proposal.objects.all()],
+        )
+
+
+def category(database: Any) -> str:
+    return str(database.sql("SELECT category FROM consent_app WHERE code = 'tracker'")[0][0])
+
+
+def refused() -> Any:
+    from django.db import IntegrityError
+
+    return pytest.raises(IntegrityError, match="only two officers and the councils")
+
+
+def proposed(app: str = "tracker", kind: str = "office") -> Any:
+    from consent import services
+
+    services.give_seat(
+        person=MEMBER, unit="works", valid_from=factories.LONG_AGO, actor=factories.OFFICER
+    )
+    return services.propose(
+        kind="app.change",
+        payload={"app": app, "fields": {"category": kind}},
+        proposed_by=AUTHOR,
+    )
+
+
+def votes(proposal: Any, *, officers: int = 2, council: bool = True) -> Any:
+    from consent import services
+
+    if council:
+        services.vote(proposal=proposal.uuid, voter=MEMBER, vote="approve", unit="works")
+    for officer in (ONE, TWO)[:officers]:
+        factories.make_officer(officer)
+        services.vote(proposal=proposal.uuid, voter=officer, vote="approve")
+    proposal.refresh_from_db()
+    return proposal
+
+
+@pytest.mark.parametrize("kind", sorted(kind.value for kind in NEVER_CATEGORIES))
+def test_no_protected_kind_is_left_by_an_entry_in_the_ledger_alone(
+    database: Any, kind: str
+) -> None:
+    from consent import services
+
+    world = factories.make_world()
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": kind}, actor=factories.OFFICER
+    )
+
+    with refused():
+        raw(LET_GO)
+    with refused():
+        raw(LET_GO.replace("office", "unknown"))
+
+    assert category(database) == kind
+
+
+def test_what_all_agreed_to_lets_it_go(world: Any, database: Any) -> None:
+    assert votes(proposed()).state == "applied"
+    assert category(database) == "office"
+
+
+def test_to_another_protected_kind_and_of_ordinary_apps_nothing_is_asked(
+    world: Any, database: Any
+) -> None:
+    raw(LET_GO.replace("office", "banking"))
+    raw("UPDATE consent_app SET category = 'design' WHERE code = 'sheet'")
+    raw(LET_GO, LET_GO.replace("office", "hr"))  # there and back is nowhere
+
+    assert category(database) == "hr"
+
+
+@pytest.mark.parametrize(("officers", "council"), [(0, True), (1, True), (2, False)])
+def test_a_proposal_that_lacks_somebody_lets_nothing_go(
+    world: Any, database: Any, officers: int, council: bool
+) -> None:
+    assert votes(proposed(), officers=officers, council=council).state == "open"
+
+    with refused():
+        raw(LET_GO)
+
+    assert category(database) == "health"
+
+
+def test_what_was_agreed_to_once_is_agreed_to_once(world: Any, database: Any) -> None:
+    """Protected again since: neither does the old proposal count, nor is it written anew."""
+    from django.db import IntegrityError
+
+    from consent import services
+
+    votes(proposed())
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": "health"}, actor=factories.OFFICER
+    )
+
+    with refused():
+        raw(LET_GO)
+    for again in ("decided_at = decided_at", "decided_at = now()", "state = 'applied'"):
+        with pytest.raises(IntegrityError, match="stays so"):
+            raw(f"UPDATE consent_proposal SET {again}", LET_GO)
+
+    assert category(database) == "health"
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        "UPDATE consent_app SET category = 'design' WHERE code = 'tracker'",  # to another kind
+        "UPDATE consent_app SET category = 'office' WHERE code = 'sheet'",  # another one, too
+    ],
+)
+def test_what_was_agreed_to_lets_go_nothing_else(world: Any, database: Any, also: str) -> None:
+    """In the very transaction in which it takes effect, by whatever savepoints."""
+    from django.db import connection, transaction
+
+    from audit import events, ledger
+    from consent import services
+    from consent.models import App
+
+    services.change_app(
+        app=world.apps["sheet"], fields={"category": "union"}, actor=factories.OFFICER
+    )
+    proposal = votes(proposed(), officers=1)
+    factories.make_officer(TWO)
+
+    def last_vote(*statements: str) -> None:
+        with transaction.atomic():
+            services.vote(proposal=proposal.uuid, voter=TWO, vote="approve")
+            for statement in statements:
+                with transaction.atomic(), connection.cursor() as cursor:
+                    cursor.execute(statement)
+            ledger.append(
+                events.AppChanged(app="sheet", category="office", fields=("category",), digest="0"),
+                actor=factories.OFFICER,
+                covers=App.objects.all(),
+            )
+
+    with refused():
+        last_vote(also)
+    assert category(database) == "health"
+
+    last_vote()
+    assert category(database) == "office"
+
+
+def test_a_council_that_is_new_since_is_asked_as_well(world: Any, database: Any) -> None:
+    """The services fail such a proposal; whoever goes round them is refused."""
+    from consent import services
+
+    proposal = votes(proposed(), officers=1)
+    services.give_seat(
+        person=UUID(int=95), unit="another", valid_from=factories.LONG_AGO, actor=factories.OFFICER
+    )
+    assert votes(proposal).state == "failed"
+
+    applied = (
+        "UPDATE consent_proposal SET state = 'applied', applied_at = now(),"
+        f" decided_at = now(), decided_by = '{TWO}' WHERE state = 'open'"
+    )
+    second = votes(proposed(kind="design"), officers=2, council=True)
+    assert second.state == "open", "the other council has not said anything"
+    from django.db import IntegrityError
+
+    with pytest.raises(IntegrityError, match="agreement of a works council"):
+        raw(applied, LET_GO.replace("office", "design"))
+
+
+def test_an_app_keeps_its_code(world: Any, database: Any) -> None:
+    for role in ("app", "owner"):
+        with pytest.raises(psycopg.errors.IntegrityError, match="keeps its code"):
+            database.sql("UPDATE consent_app SET code = 'other' WHERE code = 'tracker'", role=role)
