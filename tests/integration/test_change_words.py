@@ -76,6 +76,49 @@ def test_a_proposal_about_a_setting_says_which_one_in_words(officer: Client, dat
     assert "<h3>As the program came with it</h3>" in page
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("lease_seconds", "1800", "stop later: it may go on recording for up to 30 minutes after"),
+        ("lease_seconds", "90", "stops earlier: 90 seconds after a stop at the latest"),
+        ("poll_seconds", "60", "may hear of a stop later: they ask again after 1 minute,"),
+        ("poll_seconds", "10", "hear of a stop earlier: they ask again after 10 seconds,"),
+        ("embargo_seconds", "3600", "longer to have the last minutes forgotten"),
+        ("spool_seconds", "604800", "may lie on machines for longer: 7 days"),
+        ("spool_seconds", "3600", "lies on machines less long: 1 hour, where it is"),
+    ],
+)
+def test_a_preview_says_what_a_setting_means_for_a_stop(
+    officer: Client, database: Any, key: str, value: str, words: str
+) -> None:
+    propose(officer, "setting.change", key=key, value=value)
+
+    page = shown(officer, f"/privacy/changes/{only(database)}/")
+
+    assert words in " ".join(page.split())
+    assert "Nobody gains or loses anything today." not in page
+
+
+def test_less_embargo_is_less_time_to_have_something_forgotten(
+    officer: Client, database: Any
+) -> None:
+    propose(officer, "setting.change", key="embargo_seconds", value="3600")
+    propose(officer, "setting.change", key="embargo_seconds", value="60")
+
+    page = shown(officer, f"/privacy/changes/{only(database)}/")
+
+    assert "1 minute, where it is 1 hour now" in " ".join(page.split())
+
+
+def test_every_setting_about_time_says_what_it_means_both_ways() -> None:
+    from consent.selectors.settings import KNOBS
+    from portal.pages.changes import settingwords
+
+    timed = {key for key in KNOBS if key.endswith("_seconds")}
+
+    assert set(settingwords.MORE) == set(settingwords.LESS) == timed
+
+
 def test_who_has_no_first_page_with_rooms_finds_the_others_here(officer: Client) -> None:
     page = shown(signed_in("auditor"), "/privacy/changes/")
 

@@ -17,7 +17,7 @@ from consent.models import Proposal
 from consent.selectors.proposals import seats_of as seats
 from consent.selectors.proposals import standing_revert
 from portal.models import Role, User
-from portal.pages.changes import rulechanges, words
+from portal.pages.changes import rulechanges, settingwords, words
 from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
 from portal.pages.crumbs import crumb
 from portal.pages.rooms import rooms_of
@@ -154,7 +154,7 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
         "state": _state(proposal),
         "by": name_of(proposal.proposed_by),
         "difference": rulechanges.difference(view["rules"]) or words.difference(view["diff"]),
-        "effect": words.effect(view["impact"]),
+        "effect": words.effect(view["impact"]) + settingwords.effect(proposal),
         "missing": words.missing(view["missing"]) if _waits(proposal) else [],
         "votes": [
             {
