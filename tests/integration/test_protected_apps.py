@@ -331,7 +331,7 @@ def test_against_a_model_of_one_app(world: factories.World, database: Any) -> No
         app = world.apps["tracker"]
         app.refresh_from_db()
         if app.never:
-            recategorise(app, "tracker")
+            factories.let_go(app, "tracker")
         unblock(app)
         world.say_yes()
         _work(retention)
