@@ -249,6 +249,45 @@ def test_a_declaration_that_is_not_needed_is_not_waited_for(database: Any) -> No
     assert "No biometric data." in shown
 
 
+def test_of_the_past_a_gate_that_did_not_apply_was_waited_for(database: Any) -> None:
+    """As the form before told it: an explanation says what was decided then."""
+    from consent.models import CohortPolicy
+    from consent.policy.types import Signal
+    from consent.rules import rulebook
+    from consent.selectors.documents import FORM_WAITING
+    from consent.selectors.explain import as_json, explain
+
+    (gate, _), *_ = dict(rulebook().rows["CA-QC"].own.gate_lead_days).items()
+    world = factories.make_world("CA-QC")
+    world.say_yes()
+    newest = world.subject.cohort.policies.latest("revision")
+    terms = newest.document["purposes"]["train-agents"]
+    for number, is_told in enumerate((True, False), start=1):
+        since = {"from": (TODAY - DAY).isoformat()}
+        since |= {"not_applicable": True} if is_told else {}
+        gates = [item | (since if item["gate"] == gate else {}) for item in terms["gates"]]
+        form = newest.document["form"] if is_told else FORM_WAITING
+        purposes = {"train-agents": terms | {"gates": gates}}
+        CohortPolicy.objects.create(
+            cohort=newest.cohort,
+            revision=newest.revision + number,
+            document=newest.document | {"form": form, "purposes": purposes},
+            sha256=f"{number:064}",
+            since=datetime.now(UTC),
+        )
+        found = as_json(
+            explain(
+                world.subject,
+                purpose=None,
+                app="tracker",
+                signal=Signal.SCROLL,
+                at=datetime.now(UTC),
+            )
+        )
+        open_then = "gates_open" in found["answers"][0]["reasons"]
+        assert (open_then, found["legible"]) == (not is_told, True)
+
+
 @pytest.mark.parametrize("ended", [True, False])
 def test_the_page_says_of_an_agreements_document_what_decisions_say(
     database: Any, ended: bool
