@@ -39,7 +39,7 @@ def removes_a_machine(employee: Person) -> None:
 
 def pulls_the_kill_switch(officer: Person) -> None:
     press(officer, "/stop/", "form[action='/stop/pull/'] button")
-    assert officer.page.get_by_text("Nobody has agreed to release it yet.").is_visible()
+    assert officer.page.get_by_text("No privacy officer has agreed to release it yet.").is_visible()
 
 
 def agrees_to_release(officer: Person, said: str) -> None:

@@ -55,6 +55,10 @@ def some_apps(draw: st.DrawFn) -> tuple[Any, ...]:
     )
 
 
+SINCE = st.sampled_from([-1, 0, 5, 13, 14, 15, 60, 364, 365, 366])
+"""Days since a yes or a notice; some laws wait for so many, and end a yes after so many."""
+
+
 @st.composite
 def on_days(draw: st.DrawFn, *, paused: bool) -> tuple[Any, ...]:
     """What is told of a person: for each day that it is, of which there may be two."""
@@ -63,6 +67,8 @@ def on_days(draw: st.DrawFn, *, paused: bool) -> tuple[Any, ...]:
             at=policy_factories.TODAY + timedelta(days=n),
             agreements=draw(papers(2)),
             paused=paused,
+            consent_given_on=policy_factories.TODAY - timedelta(days=draw(SINCE)),
+            notice_on=policy_factories.TODAY - timedelta(days=draw(SINCE)),
         )
         for n in range(draw(st.integers(1, 2)))
     )
@@ -97,7 +103,8 @@ def test_each_app_is_told_what_it_would_be_told_by_itself(data: st.DataObject) -
         hours=None,
     )
 
-    piece = terms._worked_out(asked, terms._shaped(apps), shipped(), changes=())
+    shaped = terms._shaped(apps)
+    piece = terms._worked_out(terms._settled(asked, shaped, shipped()), shaped, shipped())
 
     pairs = answered(asked, apps, shipped())
     assert piece.allow == allow_of(pairs).get("purpose", {})
