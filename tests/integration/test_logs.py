@@ -111,7 +111,7 @@ def test_our_processes_log_by_that_formatter_alone(database: Any, runs: str) -> 
         "uvicorn": (
             "import uvicorn\n"
             "from portal import web\n"
-            "uvicorn.run = lambda *a, **k: uvicorn.Config(*a, **{**k, 'fd': None})\n"
+            "uvicorn.Server.run = lambda self, sockets: setattr(self, 'started', True)\n"
             "web.serve(web.APPLICATION, fd=None)"
         ),
     }[runs]

@@ -43,9 +43,8 @@ def seen(client: Client, path: str) -> tuple[str, list[str]]:
     with CaptureQueriesContext(connection) as caught:
         answer = client.get(path)
     assert answer.status_code in {200, 503}
-    text = re.sub(
-        r'name="csrfmiddlewaretoken" value="[^"]+"|nonce="[^"]+"', "", answer.content.decode()
-    )
+    drawn = r'name="(?:csrfmiddlewaretoken|request)" value="[^"]+"|nonce="[^"]+"'
+    text = re.sub(drawn, "", answer.content.decode())
     # The time of a look differs from look to look.
     return re.sub(r"<time.*?</time>", "", text, flags=re.DOTALL), shape(caught)
 
