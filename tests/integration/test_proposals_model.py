@@ -103,6 +103,15 @@ def refusal_of(act: Callable[[], Any]) -> str:
 
 
 def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
+    tell_stories(database, roles_change=False)
+
+
+@pytest.mark.deep
+def test_it_does_while_roles_come_and_go(database: Any) -> None:
+    tell_stories(database, roles_change=True)
+
+
+def tell_stories(database: Any, *, roles_change: bool) -> None:
     from consent import services
     from consent.models import CouncilSeat, Proposal, Purpose
 
@@ -316,6 +325,7 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
                 if due and model.approved(self.officers):
                     self.make(model)
 
+        @precondition(lambda self: roles_change)
         @rule(who=st.sampled_from(OFFICERS))
         def a_role_comes_or_goes(self, who: UUID) -> None:
             if who in self.officers:
@@ -364,7 +374,7 @@ def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=22,
+            max_examples=36,
             stateful_step_count=18,
             deadline=None,
             derandomize=True,
