@@ -1,6 +1,6 @@
 """The form with which tickets are asked for: for which machines, how many, for how long."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 from django import forms
@@ -118,8 +118,7 @@ class TicketForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         found = groups.offered()
-        field = self.fields["cohort"]
-        assert isinstance(field, GroupField)  # noqa: S101  for the types
+        field = cast("GroupField", self.fields["cohort"])
         field.queryset = Cohort.objects.filter(pk__in=[cohort.pk for cohort in found])
 
     def clean(self) -> dict[str, Any]:

@@ -98,13 +98,12 @@ class Installation:
         self.process = None
         return status
 
-    def python(self, *args: str, input_text: str | None = None) -> str:
+    def python(self, *args: str) -> str:
         """Run our own interpreter inside the installation's environment; return its output."""
         done = subprocess.run(
             [sys.executable, *args],
             cwd=ROOT,
             env=self.env,
-            input=input_text,
             capture_output=True,
             text=True,
             check=False,
