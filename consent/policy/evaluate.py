@@ -22,7 +22,7 @@ from consent.policy.facts import (
 )
 from consent.policy.gates import asked_gates
 from consent.policy.reasons import ORDER, Reason, ReasonCode
-from consent.policy.rulebook import Law, Rulebook
+from consent.policy.rulebook import NOWHERE, Law, Rulebook
 from consent.policy.types import (
     CONTENT_SIGNALS,
     NEVER_CATEGORIES,
@@ -233,9 +233,11 @@ def _law(
     person: PersonFacts, places: frozenset[str], law: Law, rulebook: Rulebook
 ) -> Iterator[Reason]:
     """Object where the rules of the places ask for something that is not there."""
-    if law.gaps:
-        codes = tuple(dict.fromkeys(gap.code for gap in law.gaps if gap.code))
-        why = tuple((gap.code, gap.why) for gap in law.gaps)
+    # The places of other people are none of theirs: who works nowhere is under no law that permits.
+    nowhere = () if person.jurisdictions or NOWHERE in law.gaps else (NOWHERE,)
+    if gaps := (*nowhere, *law.gaps):
+        codes = tuple(dict.fromkeys(gap.code for gap in gaps if gap.code))
+        why = tuple((gap.code, gap.why) for gap in gaps)
         yield Reason(ReasonCode.UNKNOWN_JURISDICTION, jurisdictions=codes, params=(("why", why),))
     bounds = law.bounds
     if bounds is None:

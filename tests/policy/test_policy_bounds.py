@@ -239,6 +239,13 @@ def test_another_jurisdiction_never_permits_more(known: dict[str, object], code:
     assert not lost or "signal_prohibited" in after.codes
 
 
+@given(some_facts)
+def test_who_works_nowhere_is_denied_whoever_they_write_to(known: dict[str, object]) -> None:
+    nowhere = evaluate(allowed(**known | {"jurisdictions": frozenset()}), RULEBOOK)
+
+    assert "unknown_jurisdiction" in nowhere.codes
+
+
 @given(some_facts, st.sampled_from([*CODES, "XX"]))
 def test_another_counterparty_never_permits_more(known: dict[str, object], code: str) -> None:
     before = evaluate(allowed(**known), RULEBOOK)
