@@ -28,6 +28,22 @@ ROTATE: Final = "agent-rotation+jwt"
 CHANGE: Final = "agent-key+jwt"
 ALGORITHM: Final = {KeyKind.ED25519: "EdDSA", KeyKind.P256: "ES256"}
 """The kind of key says the algorithm; the header must repeat it and decides nothing."""
+_P: Final = 2**255 - 19
+_OF_ORDER_8: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+"""The y of a point of edwards25519 of order 8; the other one's is its negative."""
+SMALL: Final = frozenset({0, 1, _P - 1, _OF_ORDER_8, _P - _OF_ORDER_8})
+"""The y of each point of small order. To such a key anybody can make a signature, over anything."""
+
+FORM: Final = (
+    "Compact; its header has `alg` (`EdDSA` for ed25519, `ES256` for p-256) and `typ`, its claims "
+    "`aud` (the portal's `issuer`), `iat` (now, in Unix seconds), `jti` (at random) and `ath`: the "
+    "SHA-256 of the bearer token of this very request, as base64url without padding."
+)
+KEY_FORM: Final = (
+    "As base64url without padding: of ed25519 its 32 bytes, of p-256 the uncompressed point, "
+    "65 bytes that begin with 4."
+)
+"""What the published schema says of the two."""
 
 
 def checked_key(
@@ -79,6 +95,8 @@ def thumbprint(key: bytes) -> str:
 
 def _verify(kind: KeyKind, key: bytes, signature: bytes, signed: bytes) -> None:
     if kind == KeyKind.ED25519:
+        if int.from_bytes(key, "little") % 2**255 % _P in SMALL:
+            raise ValueError("a key of small order proves nothing")
         Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
         return
     if len(signature) != 64:  # RFC 7518 section 3.4: the two numbers, 32 bytes each
