@@ -2,7 +2,6 @@
 
 from django.urls import include, path
 from django.views.i18n import set_language
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.agent_key import KeyView
 from portal.api.batches import BatchesView, ReceivedView, batch_schema, upload
@@ -10,6 +9,7 @@ from portal.api.discovery import discovery
 from portal.api.enrolment import EnrolView
 from portal.api.explain import ExplainView
 from portal.api.facts import FactsEndView, FactsSearchView, FactsView
+from portal.api.openapi import SchemaView
 from portal.api.policy import (
     AcknowledgeView,
     PolicyView,
@@ -158,11 +158,7 @@ urlpatterns = [
     path("docs/", docs.page, name="docs-index"),
     path("docs/<path:name>", docs.page, name="docs-page"),
     path("api/v1/", include(api_urls)),
-    path(
-        "api/schema/",
-        SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]),
-        name="api-schema",
-    ),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path(".well-known/sayso-portal.json", discovery, name="discovery"),
     path(".well-known/sayso-policy-keys.json", policy_keys, name="policy-keys"),
     path(".well-known/sayso-key-manifest.jwt", key_manifest, name="key-manifest"),

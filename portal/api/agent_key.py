@@ -21,10 +21,11 @@ from portal.api.tokens import token_hash
 class KeyIn(serializers.Serializer[dict[str, Any]]):
     """The new key and two proofs, JWS of the type `agent-key+jwt` over the token and the new key.
 
-    What they are over (`ath`) is the SHA-256 of the token, a dot, and `public_key` as given here.
+    They are as the one of a new token is, but for what they are over: `ath` is the SHA-256 of the
+    token, a dot, and `public_key` as given here.
     """
 
-    public_key = serializers.CharField(max_length=100)
+    public_key = serializers.CharField(max_length=100, help_text=proofs.KEY_FORM)
     key_kind = serializers.ChoiceField(choices=Agent.KeyKind.values)
     proof = serializers.CharField(max_length=2000, help_text="By the key that the agent has.")
     new_proof = serializers.CharField(max_length=2000, help_text="By the new key.")
@@ -42,7 +43,11 @@ class KeyView(APIView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(request=KeyIn, responses={200: KeyOut})
+    @extend_schema(
+        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        request=KeyIn,
+        responses={200: KeyOut},
+    )
     def post(self, request: Request) -> Response:
         """Take the key. The next proof by it makes it the agent's own; asking again is harmless."""
         token = bearer_token(get_authorization_header(request)) or ""

@@ -37,12 +37,21 @@ from portal.policykeys import standing
 class EnrolIn(serializers.Serializer[dict[str, Any]]):
     """What a machine says about itself when it enrols."""
 
-    name = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80, help_text="What the person sees it listed as.")
     platform = serializers.ChoiceField(choices=[p.value for p in Platform if p is not Platform.WEB])
-    public_key = serializers.CharField(max_length=100)
+    public_key = serializers.CharField(max_length=100, help_text=proofs.KEY_FORM)
     key_kind = serializers.ChoiceField(choices=Agent.KeyKind.values, default=Agent.KeyKind.ED25519)
-    proof = serializers.CharField(max_length=2000)
-    serial = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    proof = serializers.CharField(
+        max_length=2000,
+        help_text="A JWS of the type `agent-proof+jwt` by the new key. " + proofs.FORM,
+    )
+    serial = serializers.CharField(
+        max_length=80,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Only for a ticket that is bound to one.",
+    )
 
 
 class EnrolOut(serializers.Serializer[dict[str, Any]]):
@@ -74,7 +83,11 @@ class EnrolView(APIView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(request=EnrolIn, responses={201: EnrolOut})
+    @extend_schema(
+        auth=[{"approval": []}],  # type: ignore[list-item]
+        request=EnrolIn,
+        responses={201: EnrolOut},
+    )
     def post(self, request: Request) -> Response:
         """Return the agent's reference and its poll token."""
         access_token = bearer_token(get_authorization_header(request))

@@ -7,9 +7,7 @@ person's own matter unless they share it.
 
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -45,24 +43,6 @@ class AgentOrStaff(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, so that a refusal is a 401 as RFC 9110 asks."""
         return "Bearer"
-
-
-class AgentOrStaffScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Both ways in, for the schema."""
-
-    target_class = AgentOrStaff
-    name = ["agentToken", "login"]
-
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
-        """Return a bearer token and the session's cookie."""
-        return [
-            {"type": "http", "scheme": "bearer"},
-            {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME},
-        ]
-
-    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        """Return that either is enough."""
-        return [{name: []} for name in self.name]
 
 
 class ExplainIn(serializers.Serializer[dict[str, Any]]):

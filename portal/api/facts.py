@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypeVar
 
-from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -63,25 +61,6 @@ class ServiceOrOfficer(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, so that a refusal is a 401 as RFC 9110 asks."""
         return "Bearer"
-
-
-class ServiceOrOfficerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Both ways in, for the schema."""
-
-    target_class = ServiceOrOfficer
-    match_subclasses = True
-    name = ["serviceToken", "login"]
-
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
-        """Return a bearer token and the session's cookie."""
-        return [
-            {"type": "http", "scheme": "bearer"},
-            {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME},
-        ]
-
-    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        """Return that either is enough."""
-        return [{name: []} for name in self.name]
 
 
 class PersonIn(serializers.Serializer[dict[str, Any]]):

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import get_authorization_header
 from rest_framework.request import Request
@@ -41,14 +41,30 @@ class PolicyView(APIView):
     permission_classes = []
 
     @extend_schema(
+        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        parameters=[
+            OpenApiParameter(
+                "If-None-Match",
+                str,
+                OpenApiParameter.HEADER,
+                description="The `ETag` of the policy that the agent has.",
+            ),
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description="`wait=30`: answer when something changes, or after so many seconds.",
+            ),
+        ],
         responses={
             (200, "application/policy+jwt"): OpenApiResponse(str, "A signed policy (JWS, EdDSA)."),
             304: OpenApiResponse(description="The policy named by If-None-Match is in force."),
             401: OpenApiResponse(description="No enrolled agent holds the token."),
             403: OpenApiResponse(description="The agent is revoked, or its person has left."),
+            409: OpenApiResponse(description="While waiting: stop, and ask for the policy again."),
             429: OpenApiResponse(description="Asked too often; see Retry-After."),
             503: OpenApiResponse(description="Nothing that allows can be said now."),
-        }
+        },
     )
     def get(self, request: Request) -> HttpResponse:
         """Return a signed policy, or 304."""

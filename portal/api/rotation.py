@@ -29,7 +29,7 @@ _buckets = Buckets(BURST)
 class RotateIn(serializers.Serializer[dict[str, Any]]):
     """The proof, a JWS of the type `agent-rotation+jwt` by the agent's key over the old token."""
 
-    proof = serializers.CharField(max_length=2000)
+    proof = serializers.CharField(max_length=2000, help_text=proofs.FORM)
 
 
 class RotateOut(serializers.Serializer[dict[str, Any]]):
@@ -47,7 +47,11 @@ class RotateView(APIView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(request=RotateIn, responses={201: RotateOut})
+    @extend_schema(
+        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        request=RotateIn,
+        responses={201: RotateOut},
+    )
     def post(self, request: Request) -> Response:
         """Return a new token. Asking again is harmless: it replaces one that was never used."""
         token = bearer_token(get_authorization_header(request)) or ""

@@ -117,7 +117,7 @@ class TicketSetEndView(APIView):
 
     authentication_classes = [ServiceOrKeeper]
 
-    @extend_schema(request=None, responses={200: EndedOut})
+    @extend_schema(operation_id="v1_tickets_end_open", request=None, responses={200: EndedOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """End the tickets that nobody used yet; a repeat finds none. Those used stay."""
         actor = keeper(request)
@@ -133,7 +133,7 @@ class TicketEndView(APIView):
 
     authentication_classes = [ServiceOrKeeper]
 
-    @extend_schema(request=None, responses={200: OneOut})
+    @extend_schema(operation_id="v1_tickets_end_one", request=None, responses={200: OneOut})
     def post(self, request: Request, uuid: UUID, number: int) -> Response:
         """End it, and the machine that waits because of it. A repeat returns what stands."""
         actor = keeper(request)

@@ -1,4 +1,4 @@
-"""A key whose signatures anybody can make is no key: it would prove nothing (RFC 8032, small order)."""
+"""A key to which anybody can make signatures is no key: it proves nothing (RFC 8032)."""
 
 from __future__ import annotations
 
