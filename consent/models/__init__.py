@@ -28,6 +28,7 @@ from consent.models.events import (
     Pause,
     ToldPause,
 )
+from consent.models.lookups import Among
 from consent.models.proposals import (
     CouncilSeat,
     KillRelease,
@@ -46,6 +47,7 @@ __all__ = [
     "Agent",
     "Agreement",
     "AllowlistEntry",
+    "Among",
     "App",
     "AppMatcher",
     "AppReport",

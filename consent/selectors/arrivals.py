@@ -7,6 +7,7 @@ Nor was who came earlier and was recorded only today: until then nobody knew tha
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from consent.models import CohortPolicy, SubjectFact
 from consent.policy.clocks import days_at
@@ -57,12 +58,12 @@ def arrivals(
         return {}
     stays: dict[int, dict[str, list[Stay]]] = {subject: {} for subject in asked}
     rows = SubjectFact.objects.filter(
-        subject__in=asked, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
+        subject__among=asked, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
     )
-    for fact in rows:
-        if stay := _stay(fact, places, recorded_by):
-            for row in people[fact.subject_id][1].lineage(fact.value):
-                stays[fact.subject_id].setdefault(row.code, []).append(stay)
+    for subject, place, *days in rows.values_list("subject_id", "value", *_DAYS):
+        if stay := _stay(*days, places=places, recorded_by=recorded_by):
+            for row in people[subject][1].lineage(place):
+                stays[subject].setdefault(row.code, []).append(stay)
     return {
         subject: max(told_since(stays[subject].get(code, ()), on) for code in codes)
         for subject, codes in asked.items()
@@ -105,20 +106,29 @@ def longest_notice(jurisdictions: Iterable[str], rules: Rulebook) -> int:
     return max((row.own.notice_days for row in rows), default=0)
 
 
-def _stay(fact: SubjectFact, places: Collection[str], recorded_by: datetime | None) -> Stay | None:
+_DAYS: Final = ("valid_from", "valid_until", "event_time", "recorded_at", "end_recorded_at")
+
+
+def _stay(
+    begun: date,
+    end: date | None,
+    event_time: datetime | None,
+    recorded_at: datetime,
+    end_known: datetime | None,
+    *,
+    places: Collection[str],
+    recorded_by: datetime | None,
+) -> Stay | None:
     """Return a fact's days; None where nobody knew of it by then.
 
     Whose end was recorded later than its day was known to go on until then.
     """
-    known, end_known = fact.event_time or fact.recorded_at, fact.end_recorded_at
+    known = event_time or recorded_at
     if recorded_by and known > recorded_by:
         return None
     if recorded_by and end_known and end_known > recorded_by:
         end = end_known = None
-    else:
-        end = fact.valid_until
     known_end = max(end, days_at(places, end_known)[-1]) if end and end_known else end
-    begun = fact.valid_from
     return Stay(Span(begun, end), Span(max(begun, days_at(places, known)[-1]), known_end))
 
 

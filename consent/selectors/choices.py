@@ -37,7 +37,7 @@ def standing_consents(subject: Subject) -> dict[str, ConsentEvent]:
 def standing_consents_of(subjects: Collection[int]) -> dict[int, dict[str, ConsentEvent]]:
     """Return for each subject purpose code -> the event that stands."""
     events = (
-        ConsentEvent.objects.filter(subject__in=subjects)
+        ConsentEvent.objects.filter(subject__among=subjects)
         .order_by("subject_id", "purpose_id", "-position")
         .distinct("subject_id", "purpose_id")
     )
@@ -56,7 +56,7 @@ def scopes_of(events: Iterable[ConsentEvent]) -> dict[int, set[tuple[str, Signal
     found: dict[int, set[tuple[str, Signal]]] = {event.pk: set() for event in events}
     if not found:
         return found
-    rows = ConsentScope.objects.filter(event__in=list(found)).values_list(
+    rows = ConsentScope.objects.filter(event__among=found).values_list(
         "event_id", "app__code", "signal"
     )
     for event_id, app, signal in rows:
@@ -69,7 +69,7 @@ def listings_of(events: Iterable[ConsentEvent]) -> dict[int, dict[tuple[str, Sig
     found: dict[int, dict[tuple[str, Signal], int | None]] = {event.pk: {} for event in events}
     if not found:
         return found
-    rows = ConsentScope.objects.filter(event__in=list(found)).values_list(
+    rows = ConsentScope.objects.filter(event__among=found).values_list(
         "event_id", "app__code", "signal", "listing_id"
     )
     for event_id, app, signal, listing in rows:

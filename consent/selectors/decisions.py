@@ -358,7 +358,7 @@ def _still_asked(
 def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]]:
     """Return for each subject the purposes and notice versions whose receipt they confirmed."""
     found: dict[int, set[tuple[int, int]]] = {subject: set() for subject in subjects}
-    rows = Acknowledgement.objects.filter(subject__in=subjects)
+    rows = Acknowledgement.objects.filter(subject__among=subjects)
     for subject, *notice in rows.values_list("subject_id", "notice__purpose_id", "notice__version"):
         found[subject].add((notice[0], notice[1]))
     return found

@@ -60,7 +60,7 @@ def current_cohort_policies(cohorts: Collection[int]) -> dict[int, CohortPolicy]
     """Return the newest revision of each cohort; one without any is not there, which denies."""
     # One look-up a cohort, however many revisions it has had.
     revisions = CohortPolicy.objects.filter(cohort=OuterRef("pk")).order_by("-revision")
-    newest = Cohort.objects.filter(pk__in=cohorts).values(
+    newest = Cohort.objects.filter(pk__among=cohorts).values(
         newest=Subquery(revisions.values("pk")[:1])
     )
     policies = CohortPolicy.objects.filter(pk__in=newest).defer("document")

@@ -71,7 +71,7 @@ def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, datetime
     """
     lately = (at - A_WHILE).date()
     recent = Q(valid_from__gt=lately) | Q(valid_until__gt=lately)
-    turning = SubjectFact.objects.filter(recent, subject__in=subjects)
+    turning = SubjectFact.objects.filter(recent, subject__among=subjects)
     coming = set(turning.values_list("subject_id", flat=True))
     found = {
         subject: [turn for day in _turns(held) for turn in _begins(held, day) if turn > at]
@@ -82,7 +82,7 @@ def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, datetime
 
 def _held_by(subjects: Collection[int]) -> dict[int, list[Held]]:
     found: dict[int, list[Held]] = {subject: [] for subject in subjects}
-    for fact in SubjectFact.objects.filter(subject__in=subjects):
+    for fact in SubjectFact.objects.filter(subject__among=subjects):
         held = Held(fact.kind, fact.value, fact.valid_from, fact.valid_until)
         found[fact.subject_id].append(held)
     return found

@@ -15,13 +15,13 @@ def is_paused(subject: Subject) -> bool:
 
 def paused_now(subjects: Collection[int]) -> dict[int, datetime]:
     """Return since when those of the subjects are paused for whom a pause stands now."""
-    standing = Pause.objects.filter(subject__in=subjects, ended_at__isnull=True)
+    standing = Pause.objects.filter(subject__among=subjects, ended_at__isnull=True)
     return dict(standing.values_list("subject_id", "started_at"))
 
 
 def paused_at(subjects: Collection[int], at: datetime) -> dict[int, datetime]:
     """Return since when those of the subjects were paused for whom a pause stood at an instant."""
-    stood = Pause.objects.filter(subject__in=subjects, started_at__lte=at)
+    stood = Pause.objects.filter(subject__among=subjects, started_at__lte=at)
     stood = stood.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=at))
     return dict(stood.order_by("-started_at").values_list("subject_id", "started_at"))
 

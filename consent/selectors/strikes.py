@@ -23,7 +23,7 @@ def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, li
     Of more than MOST_TOLD those that lie closest become one: machines then purge what lies between
     them too, so that no policy grows without end and nothing struck is left out.
     """
-    rows = Strike.objects.filter(subject__in=subjects, recorded_at__gt=at - TOLD_FOR)
+    rows = Strike.objects.filter(subject__among=subjects, recorded_at__gt=at - TOLD_FOR)
     found: dict[int, list[Interval]] = {subject: [] for subject in subjects}
     for subject, since, until in rows.values_list("subject_id", "struck_from", "struck_until"):
         found[subject].append((since, until))

@@ -45,6 +45,8 @@ _Shaped = tuple[AppFacts, int]
 """An app, and a number for what the core hears of it apart from its code."""
 _Signals = frozenset[Signal] | None
 _Alike = tuple[int, _Signals, _Signals, tuple[bool, ...]]
+_Persons = tuple[PersonFacts, ...]
+_AmongOthers = tuple[tuple[frozenset[str], _Persons], ...]
 _Denied = tuple[tuple[str, ...], tuple[str, ...]]
 """Reasons, and the signals denied for them."""
 _RECORDED: Final = frozenset(AppCategory) - NEVER_CATEGORIES - {AppCategory.UNKNOWN}
@@ -55,6 +57,7 @@ KEPT: Final = {
     "facts": 512,
     "purpose": 4096,
     "changes": 4096,
+    "asked": 1024,
     "apps": 64,
     "reach": 4096,
     "never": 64,
@@ -131,7 +134,7 @@ class Terms:
 
     def apps(self) -> Fragment:
         """Return the apps an agent must recognise, with their matchers."""
-        asked = asked_for(self.shared)
+        asked = _remembered(("asked", self._digest), lambda: asked_for(self.shared))
         return _remembered(
             ("apps", self._registry, asked),
             lambda: plain(recognised(self.shared["apps"], asked=asked)),
@@ -159,6 +162,10 @@ class Terms:
         """Return a setting of the organisation as the cohort's document has it."""
         said = self.shared.get("leases", {}).get(key)
         return setting(key) if said is None else int(said)
+
+    @property
+    def _digest(self) -> str:
+        return self.cohort_policy.sha256 if self.cohort_policy else ""
 
     @property
     def _registry(self) -> str:
@@ -192,11 +199,12 @@ def terms_for(standing: Standing, *, at: datetime) -> Terms:
 
 
 def _piece(asked: Question, apps: _Apps, said: tuple[str, ...], rules: Rulebook) -> Piece:
-    alike = _settled(asked, apps, rules)
-    told = alike.persons, alike.among_others
+    persons, among_others = told = _settled(asked, apps, rules)
     return _remembered(
         ("piece", *said, rules.digest, asked.code, told, asked.chosen, asked.lapsed),
-        lambda: _worked_out(alike, apps, rules),
+        lambda: _worked_out(
+            replace(asked, persons=persons, among_others=among_others), apps, rules
+        ),
     )
 
 
@@ -211,17 +219,17 @@ def _changes(
     )
 
 
-def _settled(asked: Question, apps: _Apps, rules: Rulebook) -> Question:
-    """Return the question without what tells people apart and changes no answer."""
+def _settled(asked: Question, apps: _Apps, rules: Rulebook) -> tuple[_Persons, _AmongOthers]:
+    """Return the facts of a question without what tells people apart and changes no answer."""
 
-    def alike(persons: tuple[PersonFacts, ...]) -> tuple[PersonFacts, ...]:
+    def alike(persons: _Persons) -> _Persons:
         return tuple(
             settled(one, {one.jurisdictions | others for others in apps.others}, rules)
             for one in persons
         )
 
     others = tuple((codes, alike(persons)) for codes, persons in asked.among_others)
-    return replace(asked, persons=alike(asked.persons), among_others=others)
+    return alike(asked.persons), others
 
 
 def _digest_of(policy: CohortPolicy, asked: Question) -> str:

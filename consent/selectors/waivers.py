@@ -19,7 +19,7 @@ def waived_by(subjects: Collection[int], *, at: datetime | None = None) -> dict[
     record as it stands.
     """
     found: dict[int, dict[tuple[int, int], date]] = {subject: {} for subject in subjects}
-    rows = NoticeWaiver.objects.filter(subject__in=subjects)
+    rows = NoticeWaiver.objects.filter(subject__among=subjects)
     if at is not None:
         rows = rows.filter(event_time__lte=at)
     said = rows.order_by("pk").values_list(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ from consent.digests import assembled, plain
 from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
 from consent.services.cohorts import place_if_turned
 from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
+from consent.services.storing import store
 
 _DEFAULT: Final = plain({"decision": "deny", "reasons": ["app_not_allowlisted"]})
 _PROTECTIONS: Final = {
@@ -48,19 +49,21 @@ class Lease:
 
 def issue_policy(*, agent: Agent, at: datetime | None = None, imported: bool = False) -> Lease:
     """Write and return the agent's next policy, from the facts as they stand right now."""
-    return issue_policies(agents=[agent], at=at, imported=imported)[agent.pk]
+    found = issue_policies(agents={agent.pk: agent.subject_id}, at=at, imported=imported)
+    return found[agent.pk]
 
 
 @transaction.atomic
 def issue_policies(
     *,
-    agents: Collection[Agent],
+    agents: Mapping[int, int],
     at: datetime | None = None,
     imported: bool = False,
     unless_busy: bool = False,
 ) -> dict[int, Lease]:
     """Write the next policy of each agent; return them by the agent's key.
 
+    `agents`: the key of each agent, and that of the person it belongs to.
     With `unless_busy` agents whose person is deciding something just now are left out, so that
     nobody waits for anybody.
     """
@@ -68,14 +71,14 @@ def issue_policies(
     # Whole seconds, as the document says them: what an agent stamps by `iat` lies inside the lease.
     at = now.replace(microsecond=0)
     if not imported:
-        people = {agent.subject_id for agent in agents}
+        people = set(agents.values())
         # Never late, even while no worker runs. Who cannot be moved at once is decided about
         # by the facts of today all the same: no poll waits for a change of rules, which would keep
         # it, and those that are issued with it, from hearing of a stop.
-        for subject in Subject.objects.filter(pk__in=people, turns_at__lte=now):
+        for subject in Subject.objects.filter(pk__among=people, turns_at__lte=now):
             place_if_turned(subject, at=now, wait=False)
     drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
-    IssuedPolicy.objects.bulk_create(draft.policy for draft in drafts)
+    store([draft.policy for draft in drafts])
     ledger.append_all(
         [
             ledger.Entry(
@@ -110,21 +113,21 @@ class _Draft:
 
 
 def _drafts(
-    agents: Collection[Agent], *, now: datetime, at: datetime, imported: bool, unless_busy: bool
+    agents: Mapping[int, int], *, now: datetime, at: datetime, imported: bool, unless_busy: bool
 ) -> list[_Draft]:
     """Lock what the policies follow from, decide, and return what is to be stored."""
-    people = sorted({agent.subject_id for agent in agents})
+    people = sorted(set(agents.values()))
     # Lock the personal half: a decision committing meanwhile must come wholly before or after.
     halves = (
         PersonalPolicy.objects.select_for_update(skip_locked=unless_busy)
-        .filter(subject__in=people)
+        .filter(subject__among=people)
         .order_by("subject_id")
     )
     revisions = dict(halves.values_list("subject_id", "revision"))
     locked = list(
         Agent.objects.select_for_update(of=("self",))
         .select_related("subject")
-        .filter(pk__in=[agent.pk for agent in agents], subject__in=revisions)
+        .filter(pk__among=agents, subject__among=revisions)
         .order_by("pk")
     )
     before = _newest([agent.pk for agent in locked])
@@ -168,7 +171,9 @@ def _drafts(
 def _newest(agents: Collection[int]) -> dict[int, tuple[int, dict[str, Any]]]:
     """Return the version and the table of each agent's newest policy; one look-up an agent."""
     policies = IssuedPolicy.objects.filter(agent=OuterRef("pk")).order_by("-version")
-    newest = Agent.objects.filter(pk__in=agents).values(newest=Subquery(policies.values("pk")[:1]))
+    newest = Agent.objects.filter(pk__among=agents).values(
+        newest=Subquery(policies.values("pk")[:1])
+    )
     rows = IssuedPolicy.objects.filter(pk__in=newest)
     return {
         agent: (version, allow)

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from functools import lru_cache
 from typing import Any, Final
 
 from django.utils import timezone
@@ -23,10 +24,8 @@ def sign_policy(payload: bytes, by: ring.Signs) -> bytes:
     One that is too large is sent all the same: to refuse it is to stop, which nothing else here
     would bring about as soon.
     """
-    head = _encode(canonical({"alg": "EdDSA", "kid": by.kid, "typ": POLICY_TYPE}))
-    body = _encode(payload)
-    signature = _encode(by.private.sign(f"{head}.{body}".encode("ascii")))
-    signed = f"{head}.{body}.{signature}".encode("ascii")
+    said = b"%b.%b" % (_head(by.kid), _encoded(payload))
+    signed = b"%b.%b" % (said, _encoded(by.private.sign(said)))
     if len(signed) > LARGEST:
         logger.error("policy_too_large bytes=%d", len(signed))
     return signed
@@ -49,7 +48,7 @@ def key_set() -> dict[str, Any]:
                 "kty": "OKP",
                 "crv": "Ed25519",
                 "kid": member.kid,
-                "x": _encode(member.public),
+                "x": _encoded(member.public).decode("ascii"),
                 "use": "sig",
                 "alg": "EdDSA",
             }
@@ -59,5 +58,10 @@ def key_set() -> dict[str, Any]:
     }
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+@lru_cache(maxsize=8)
+def _head(kid: str) -> bytes:
+    return _encoded(canonical({"alg": "EdDSA", "kid": kid, "typ": POLICY_TYPE}))
+
+
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")

@@ -138,13 +138,10 @@ def issue_many(knowns: Sequence[Known], now: float) -> dict[int, Made | Exceptio
             strict=True,
         )
     )
-    without = [known.agent for known in knowns if not known.is_in_force(now)]
-    agents = Agent.objects.only("subject_id").in_bulk(without)
+    without = {known.agent: known.subject for known in knowns if not known.is_in_force(now)}
     leases: dict[int, services.Lease] = {}
-    if len(agents) > 1:
-        leases = services.issue_policies(
-            agents=agents.values(), at=_begun(now, key), unless_busy=True
-        )
+    if len(without) > 1:
+        leases = services.issue_policies(agents=without, at=_begun(now, key), unless_busy=True)
     made: dict[int, Made | Exception] = {}
     for known in knowns:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -157,7 +158,7 @@ def test_policies_for_many_are_stored_and_entered_one_by_one(
         agents.append(factories.make_agent(world.subject))
     before = database.sql("SELECT count(*) FROM audit_entry")[0][0]
 
-    leases = services.issue_policies(agents=agents)
+    leases = services.issue_policies(agents=by_person(agents))
 
     assert leases.keys() == {agent.pk for agent in agents}
     assert database.sql("SELECT count(*) FROM audit_entry")[0][0] == before + len(agents)
@@ -166,6 +167,35 @@ def test_policies_for_many_are_stored_and_entered_one_by_one(
         assert lease.document["aud"] == str(agent.ref)
         assert lease.policy.allow == {"train-agents": {app: {signal: lease_days(lease, app)}}}
         assert canonical(lease.document) == lease.payload
+
+
+def test_what_is_stored_is_what_was_decided(world: factories.World) -> None:
+    """Every column: of one who said yes, and of those who never answered."""
+    from django.forms.models import model_to_dict
+
+    from consent import services
+    from consent.models import IssuedPolicy
+
+    services.pull_kill_switch(
+        purpose=world.purpose, by=uuid4(), role="operator", reason="suspected_breach"
+    )
+    agents = []
+    for _ in range(3):
+        world.subject = world.another_subject()
+        agents.append(factories.make_agent(world.subject))
+    world.say_yes()
+
+    leases = services.issue_policies(agents=by_person(agents))
+
+    made = [leases[agent.pk].policy for agent in agents]
+    assert [one.consent_position for one in made] == [0, 0, 1]
+    assert all(len(one.switches) == 1 for one in made)
+    for one in made:
+        assert model_to_dict(IssuedPolicy.objects.get(pk=one.pk)) == model_to_dict(one)
+
+
+def by_person(agents: list[Any]) -> dict[int, int]:
+    return {agent.pk: agent.subject_id for agent in agents}
 
 
 def lease_days(lease: Any, app: str) -> int:
@@ -199,7 +229,7 @@ def test_who_is_deciding_just_now_is_left_out_and_nobody_waits(world: factories.
     thread.start()
     assert deciding.wait(20)
     try:
-        leases = services.issue_policies(agents=agents, unless_busy=True)
+        leases = services.issue_policies(agents=by_person(agents), unless_busy=True)
     finally:
         go_on.set()
         thread.join()

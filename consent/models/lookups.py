@@ -1,0 +1,38 @@
+"""A look-up by many keys in one parameter: `field__among=keys`.
+
+`in` writes a placeholder for each key, so that every number of keys is another statement, which is
+built, split and planned anew. An array is one value, and the statement always the same.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigAutoField, ForeignKey, Lookup
+from django.db.models.sql.compiler import SQLCompiler
+
+if TYPE_CHECKING:
+    _Lookup = Lookup[Any]
+else:
+    _Lookup = Lookup
+
+
+class Among(_Lookup):
+    """Whether a key, whole and 64 bits wide, is one of a collection of such; none of none is."""
+
+    lookup_name = "among"
+
+    def get_prep_lookup(self) -> list[int]:
+        """Return the keys as one value."""
+        return list(self.rhs)
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition, and its parameters."""
+        key, params = self.process_lhs(compiler, connection)
+        return f"{key} = ANY(%s::bigint[])", (*params, self.rhs)
+
+
+KEYS: Final = (BigAutoField, ForeignKey)
+for kind in KEYS:
+    kind.register_lookup(Among)

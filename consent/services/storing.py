@@ -1,0 +1,49 @@
+"""Storing issued policies: one statement for however many, the same text each time."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.db import connection
+
+from consent.models import IssuedPolicy
+
+_STORE: Final = """
+INSERT INTO consent_issuedpolicy
+  (agent_id, version, cohort_policy_id, personal_revision, consent_position, switches, issued_at,
+   lease_until, allow, sha256)
+SELECT agent, version, shared, personal, position, %s::bigint[], issued, until, allow, sha256
+FROM jsonb_to_recordset(%s::jsonb) AS given (agent bigint, version bigint, shared bigint,
+  personal integer, position integer, issued timestamptz, until timestamptz, allow jsonb,
+  sha256 text)
+RETURNING agent_id, id
+"""
+# One value for all: to quote thousands of strings costs more than everything else here.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def store(policies: Sequence[IssuedPolicy]) -> None:
+    """Store policies, each of another agent, decided under the same switches; give them keys."""
+    if not policies:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STORE, [policies[0].switches, _ENCODER.encode([_values(one) for one in policies])]
+        )
+        keys = dict(cursor.fetchall())
+    for one in policies:
+        one.pk = keys[one.agent_id]
+
+
+def _values(policy: IssuedPolicy) -> dict[str, Any]:
+    return {
+        "agent": policy.agent_id,
+        "version": policy.version,
+        "shared": policy.cohort_policy_id,
+        "personal": policy.personal_revision,
+        "position": policy.consent_position,
+        "issued": policy.issued_at.isoformat(),
+        "until": policy.lease_until.isoformat(),
+        "allow": policy.allow,
+        "sha256": policy.sha256,
+    }

@@ -1,0 +1,17 @@
+"""A web process leaves alone what is there for good."""
+
+import gc
+
+from portal.web import YOUNG, settle_down
+
+
+def test_the_collector_looks_at_what_comes_and_seldom() -> None:
+    before = gc.get_threshold()
+    try:
+        settle_down()
+
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold() == (YOUNG, *before[1:])
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
