@@ -7,7 +7,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils import timezone
 
 from consent import hooks
 from consent.models import CouncilSeat, Proposal, ProposalVote
@@ -16,6 +15,8 @@ from consent.selectors.outcomes import NO_LONGER
 from consent.selectors.rules import rule_changes
 
 OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
+AGREED_STATES: Final = (Proposal.State.APPROVED, Proposal.State.APPLIED, Proposal.State.FAILED)
+"""In which every council that is asked has said yes."""
 Vote = ProposalVote.Vote
 
 
@@ -47,15 +48,17 @@ def missing_votes(proposal: Proposal, *, lock: bool = False) -> Missing:
     """Return who still must agree; silence is no agreement.
 
     Nor is an officer's word who is none any more before it took effect, nor a council's whose giver
-    holds no seat there any more when it is decided. With `lock` the officers stay such until the
-    transaction ends.
+    holds no seat there any more when it is decided: from then on no council is missing, whatever
+    becomes of its seats. With `lock` the officers stay such until the transaction ends.
     """
     agreed = [cast for cast in counted(proposal, lock=lock) if cast.vote == Vote.APPROVE]
     officers = {cast.voter for cast in agreed if not cast.unit}
     heard = {cast.unit for cast in agreed}
     return Missing(
         approvals=max(proposal.approvals_needed - len(officers), 0),
-        units=tuple(unit for unit in proposal.council_units if unit not in heard),
+        units=()
+        if proposal.state in AGREED_STATES
+        else tuple(unit for unit in proposal.council_units if unit not in heard),
     )
 
 
@@ -77,10 +80,13 @@ def counted(proposal: Proposal, *, lock: bool = False) -> list[ProposalVote]:
 
 
 def _seated(cast: ProposalVote, proposal: Proposal) -> bool:
-    """Say whether who spoke for a council held the seat until it was decided."""
-    until = proposal.decided_at or timezone.now()
+    """Say whether who spoke for a council holds the seat, or did until it was decided."""
     seats = CouncilSeat.objects.filter(person=cast.voter, unit=cast.unit)
-    return seats.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=until)).exists()
+    held = Q(ended_at__isnull=True)
+    if proposal.decided_at:
+        # Only to be shown. What is still to be decided asks no clock: two servers' may disagree.
+        held |= Q(ended_at__gt=proposal.decided_at)
+    return seats.filter(held).exists()
 
 
 def seats_of(person: UUID, *, on: date) -> list[str]:

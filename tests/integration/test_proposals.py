@@ -350,6 +350,35 @@ def test_a_yes_counts_no_more_once_its_seat_has_ended(
     assert ahead.state == "applied", "its council had agreed while it sat"
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_no_clock_says_whether_a_yes_counts(
+    world: Any, council: Any, database: Any, hours: int
+) -> None:
+    """The seats are ended by a server whose clock is another than that of whoever decides."""
+    from consent import selectors, services
+    from consent.models import CouncilSeat
+
+    ahead = propose("allowlist.change", ADD, effective_at=datetime.now(UTC) + timedelta(hours=2))
+    proposal = propose("purpose.change", {**LONGER, "retention_days": 80})
+    vote(ahead, MUNICH, unit="munich")
+    vote(ahead, BERLIN, unit="berlin")
+    assert vote(ahead, OTHER).state == "approved"
+    vote(proposal, MUNICH, unit="munich")
+    vote(proposal, OTHER)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
+        for standing in CouncilSeat.objects.filter(person=MUNICH):
+            services.end_seat(seat=standing, actor=factories.OFFICER)
+
+    assert vote(proposal, BERLIN, unit="berlin").state == "open"
+    assert selectors.proposal_view(proposal)["missing"].units == ("munich",)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=3)):
+        assert services.apply_due_proposals() == 1, "what was decided stays so"
+    ahead.refresh_from_db()
+    assert selectors.proposal_view(ahead)["missing"].units == ()
+    assert ahead.state == "applied"
+
+
 def test_a_wider_setting_asks_the_councils_and_a_narrower_one_nobody(
     world: Any, council: Any, database: Any
 ) -> None:
