@@ -9,6 +9,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -69,7 +70,17 @@ def put(path: str, token: str, length: int | str, *more: str) -> bytes:
 
 
 def files(store: Path) -> list[bytes]:
-    return [path.read_bytes() for path in store.rglob("*") if path.is_file()]
+    """What lies there; a file that goes while this looks is not there."""
+    found = []
+    for path in store.rglob("*"):
+        with suppress(FileNotFoundError, IsADirectoryError):
+            found.append(path.read_bytes())
+    return found
+
+
+def places(served: Served) -> Any:
+    """The uploads under way; a place is free a moment after its file is gone."""
+    return served.app._application._uploads._places
 
 
 # --- before anything is read ---------------------------------------------------------------------
@@ -183,7 +194,8 @@ def test_a_line_that_breaks_leaves_nothing(served: Served, machine: Machine, sto
     line.send(put(path, machine.token, len(CONTENT)), CONTENT[:1_500_000])
     wait_until(lambda: files(store))
     line.close()
-    wait_until(lambda: files(store) == [])
+    wait_until(lambda: not len(places(served)))
+    assert files(store) == []
 
     _, answer = asked(served, put(path, machine.token, len(CONTENT)), CONTENT)
 

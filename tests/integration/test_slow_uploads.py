@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from tests import factories
 from tests.conftest import ROOT
 from tests.integration.serving import WAYS, Line, Served, request, wait_until
 from tests.integration.test_admission_answers import Machine, enrolled
-from tests.integration.test_intake import announced, asked, files, put
+from tests.integration.test_intake import announced, asked, files, places, put
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 CONTENT = b"0123456789abcdef"
@@ -59,10 +60,6 @@ def begun(served: Served, path: str, token: str, length: int = len(CONTENT)) -> 
     return line
 
 
-def places(served: Served) -> Any:
-    return served.app._application._uploads._places
-
-
 def code(line: Line) -> tuple[int, str]:
     said = line.reply()
     return said.status, json.loads(said.body).get("code", "")
@@ -76,10 +73,11 @@ def test_one_agent_that_sends_slowly_keeps_nobody_else_waiting(
     paths += [announced(mine, CONTENT + bytes([n])) for n in range(MANY // 2)]
     lines = [begun(served, path, mine.token) for path in paths[: MANY // 2]]
     lines += [begun(served, path, mine.token, len(CONTENT) + 1) for path in paths[MANY // 2 :]]
+    wait_until(lambda: len(unanswered(lines)) <= 2)
 
     _, foreign = asked(served, put(announced(other, CONTENT), other.token, 16), CONTENT)
     nobodys = begun(served, paths[0], "sat_" + "x" * 43)
-    slow = [line for line in lines if not has_answer(line)]
+    slow = unanswered(lines)
 
     assert foreign.status == 201
     assert code(nobodys) == (401, "token_unknown")
@@ -92,15 +90,15 @@ def test_one_agent_that_sends_slowly_keeps_nobody_else_waiting(
     wait_until(lambda: files(store) == [CONTENT])
 
 
-def has_answer(line: Line) -> bool:
-    line.wire.settimeout(0.3)
-    try:
-        line._more()
-    except TimeoutError:
-        return False
-    finally:
-        line.wire.settimeout(20)
-    return True
+def unanswered(lines: list[Line]) -> list[Line]:
+    """Those on which nothing has come yet."""
+    for line in lines:
+        if not line._read:
+            line.wire.settimeout(0.01)
+            with suppress(TimeoutError):
+                line._more()
+            line.wire.settimeout(20)
+    return [line for line in lines if not line._read]
 
 
 def test_who_was_told_to_wait_hears_when_and_can_send_on_the_same_line(
