@@ -103,15 +103,6 @@ def refusal_of(act: Callable[[], Any]) -> str:
 
 
 def test_the_product_agrees_with_the_model_of_four_eyes(database: Any) -> None:
-    tell_stories(database, roles_change=False)
-
-
-@pytest.mark.deep
-def test_it_does_while_roles_come_and_go(database: Any) -> None:
-    tell_stories(database, roles_change=True)
-
-
-def tell_stories(database: Any, *, roles_change: bool) -> None:
     from consent import services
     from consent.models import CouncilSeat, Proposal, Purpose
 
@@ -325,7 +316,6 @@ def tell_stories(database: Any, *, roles_change: bool) -> None:
                 if due and model.approved(self.officers):
                     self.make(model)
 
-        @precondition(lambda self: roles_change)
         @rule(who=st.sampled_from(OFFICERS))
         def a_role_comes_or_goes(self, who: UUID) -> None:
             if who in self.officers:
@@ -336,8 +326,20 @@ def tell_stories(database: Any, *, roles_change: bool) -> None:
 
         @rule(person=st.sampled_from([MUNICH, BERLIN, BOTH]), unit=st.sampled_from(UNITS))
         def give_seat(self, person: UUID, unit: str) -> None:
-            seat(person, unit, since=date(2025, 1, 1))
+            act = partial(seat, person, unit, since=date(2025, 1, 1))
+            if (person, unit) not in self.seats and self.asks_the_councils(person):
+                assert refusal_of(act) == "seat_conflict"
+                return
+            act()
             self.seats.add((person, unit))
+
+        def asks_the_councils(self, person: UUID) -> bool:
+            """Whether a change that they proposed waits for the councils, or for its hour."""
+            return any(
+                model.author == person and not model.tightens
+                for _, model in self.proposals
+                if model.state in {"open", "approved"}
+            )
 
         @precondition(lambda self: self.seats)
         @rule(number=st.integers(0, 3))
@@ -371,21 +373,45 @@ def tell_stories(database: Any, *, roles_change: bool) -> None:
                 assert proposal.tightens is model.tightens
                 assert proposal.council_units == ([] if model.tightens else list(UNITS))
 
+    go_everywhere(Story())
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=36,
+            max_examples=24,
             stateful_step_count=18,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
-    # The stories went everywhere.
-    states = {state for (state,) in database.sql("SELECT DISTINCT state FROM consent_proposal")}
-    assert states >= {"applied", "rejected", "vetoed", "failed", "withdrawn"}
     assert database.sql(
         "SELECT count(*) FROM consent_proposal p WHERE state = 'applied' AND NOT tightens AND ("
         " SELECT count(DISTINCT unit) FROM consent_proposalvote v"
         " WHERE v.proposal_id = p.id AND vote = 'approve') < 3"
     ) == [(0,)]
+
+
+def go_everywhere(story: Any) -> None:
+    """Tell one story in which each end is met, so that none is left to chance.
+
+    Chance is not the same everywhere: hypothesis also draws numbers that it finds in whatever
+    modules are loaded, so that a file alone is told other stories than one among others.
+    """
+    try:
+        story.seats_are_given()
+        story.begin_with_two_proposals(author=OFFICERS[2], later=True)
+        story.everybody_agrees(number=0)
+        story.everybody_agrees(number=1)
+        story.time_goes_on_and_the_workers_come(hours=2)
+        story.propose(author=MUNICH, days=90, later=False)
+        story.end_seat(number=0)
+        story.give_seat(person=MUNICH, unit="berlin")
+        story.a_council_vetoes(number=2)
+        story.propose(author=OFFICERS[2], days=20, later=False)
+        story.vote(number=3, voter=OFFICERS[0], unit="", no=True)
+        story.withdraw(number=4, who=OFFICERS[0])
+        story.both_say_the_same()
+        ends = [model.state for _, model in story.proposals]
+    finally:
+        story.teardown()
+    assert ends == ["failed", "applied", "vetoed", "rejected", "withdrawn"]
