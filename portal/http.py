@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
@@ -84,6 +84,25 @@ class StaffPagesInOneLanguage:
 def is_of_staff(path: str) -> bool:
     """Say whether an address belongs to what is written in one language only."""
     return path.startswith(STAFF)
+
+
+class ButtonsAreNoPages:
+    """Say in words that the address of a button was opened as a page.
+
+    Whoever presses a button without being signed in is led back to its address once they are, and
+    would see the browser's own error there: as if it had been done, or as if all were broken.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not isinstance(response, HttpResponseNotAllowed) or request.path.startswith("/api/"):
+            return response
+        page = render(request, "405.html", status=response.status_code)
+        page["Allow"] = response["Allow"]
+        return page
 
 
 class AnswerWithoutDatabase(MiddlewareMixin):

@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.http.ButtonsAreNoPages",
     "portal.http.AnswerWithoutDatabase",
 ]
 ROOT_URLCONF = "portal.urls"

@@ -59,7 +59,7 @@ def _arrival(story: Story) -> Iterator[Step]:
         leased_at = story.machine.enrolled_at + seconds(20)
         yield Enrol(story.person, story.machine)
         yield Lease(leased_at, story.person)
-        yield Applied(leased_at + seconds(1), story.person, leased_at, purged=False)
+        yield Applied(leased_at + seconds(1), story.person, leased_at, purged=True)
 
 
 def _endings(story: Story) -> list[datetime]:

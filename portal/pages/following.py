@@ -23,6 +23,8 @@ class Following:
     """Whether nothing that it may still go by allows anything."""
     at: datetime | None = None
     purged: bool = False
+    ran_out: bool = False
+    """Whether what it follows allowed something and has ended: it never said that it stopped."""
     lease_until: datetime | None = None
 
     @property
@@ -51,7 +53,10 @@ def _of(agent: Agent, revision: int, now: datetime) -> Following:
     if first is not None and word is not None and word.version >= first[0]:
         said = agent.acknowledgements.filter(version__gte=first[0]).order_by("version")
         begun = said.values_list("applied_at", flat=True)[0]
-        return Following("follows", stopped, at=begun, purged=word.purged)
+        spoken = agent.policies.filter(version=word.version).exclude(allow={}).exists()
+        return Following(
+            "follows", stopped, at=begun, purged=word.purged, ran_out=stopped and spoken
+        )
     before = running.filter(personal_revision__lt=revision).order_by("-lease_until").first()
     if before is None:
         return Following("ended", stopped)

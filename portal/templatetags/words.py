@@ -63,7 +63,26 @@ SIGNALS: Final[dict[str, Words]] = {
     "screenshot": _("Screen pictures"),
     "screen_video": _("Screen video"),
     "comms_content": _("Message texts"),
+    "secure_input": _("Password fields and other protected fields"),
+    "webcam": _("Camera"),
+    "audio": _("Sound"),
+    "location": _("Location"),
+    "derived_emotion": _("Guesses about feelings"),
+    "derived_performance": _("Guesses about performance"),
+    "derived_biometric_id": _("Guesses about who somebody is"),
 }
+
+PROTECTED_KINDS: Final[dict[str, Words]] = {
+    "banking": _("Banking"),
+    "health": _("Health"),
+    "hr": _("Personnel matters (HR)"),
+    "legal_advice": _("Legal advice"),
+    "password_manager": _("Password manager"),
+    "personal": _("Private life"),
+    "union": _("Union or works council"),
+    "whistleblowing": _("Whistleblowing"),
+}
+"""What an app may be about that is never recorded, for whoever reports one."""
 
 # The tone picks colour and shape. To say no is as good an answer as to say yes: never a warning.
 STATES: Final[dict[str, tuple[str, Words]]] = {
@@ -147,6 +166,12 @@ def group_does(key: str) -> Words:
 def signal_name(key: str) -> Words:
     """Return the name of a signal."""
     return SIGNALS.get(key, plain(key))
+
+
+@register.filter
+def protected_name(key: str) -> Words:
+    """Return the name of a kind of app that is never recorded."""
+    return PROTECTED_KINDS.get(key, plain(key))
 
 
 @register.filter

@@ -6,8 +6,11 @@ import re
 import string
 
 import pytest
+from django.utils.translation import override
 
+from consent.policy.types import NEVER_CATEGORIES, NeverSignal
 from portal.management import translations
+from portal.templatetags.words import plain, protected_name, signal_name
 
 LANGUAGES = ("de", "fr")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
@@ -68,3 +71,13 @@ def test_the_compiled_translations_are_current(language: str) -> None:
 def test_no_placeholder_is_of_the_other_kind() -> None:
     for said in translations.said_to_employees():
         assert not [name for _, name, _, _ in string.Formatter().parse(said.one) if name]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_never_recorded_has_a_name_in_every_language(language: str) -> None:
+    """A key of the core, such as derived_emotion, is no word that an employee could choose."""
+    with override(language):
+        signals = {signal.value: str(signal_name(signal.value)) for signal in NeverSignal}
+        kinds = {kind.value: str(protected_name(kind.value)) for kind in NEVER_CATEGORIES}
+
+    assert [key for key, name in (signals | kinds).items() if name == plain(key)] == []

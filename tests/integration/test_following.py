@@ -120,3 +120,18 @@ def test_a_machine_that_is_cut_off_is_not_counted(world: factories.World, employ
     services.revoke_agent(subject=world.subject, ref=str(obeying(world).ref))
 
     assert " of 1 machine" in shown(employee)
+
+
+def test_a_machine_whose_lease_ran_out_never_said_that_it_stopped(
+    world: factories.World, employee: Client
+) -> None:
+    """It was switched off, say: what it said last is that it follows the choice, and no more."""
+    agent = factories.make_agent(world.subject)
+    obeys(agent, factories.make_policy(agent, ago=timedelta(minutes=20)))
+
+    page = shown(employee)
+
+    assert "1 of 1 machine follows your latest choice." in page
+    assert "It says that it follows it, since" in page
+    assert "It says that it has stopped" not in page
+    assert "None, so nothing can be recorded" in page

@@ -277,3 +277,41 @@ def test_the_help_text_of_a_password_field_is_shown_as_a_list(world: factories.W
 
     assert "12 characters" in page
     assert "&lt;li&gt;" not in page
+
+
+@pytest.mark.parametrize("path", ["/you/stop/", "/you/pause/", "/you/forget/"])
+def test_a_button_pressed_while_signed_out_is_said_to_be_undone(
+    world: factories.World, path: str
+) -> None:
+    """Signing in leads back to where the button leads: words must stand there."""
+    world.say_yes()
+    stranger = Client()
+
+    asked = stranger.post(path)
+    sign_in = stranger.get(asked["Location"])
+    person = signed_in(subject=world.subject)
+    back = person.get(path)
+
+    assert asked["Location"] == f"/accounts/login/?next={path}"
+    assert "You are not signed in, so nothing was changed." in sign_in.content.decode()
+    assert (back.status_code, back["Allow"]) == (405, "POST")
+    assert "it was not done: you were signed out then" in back.content.decode()
+    assert 'action="/you/stop/"' in back.content.decode(), "stopping is one click away"
+
+
+def test_who_opens_the_sign_in_page_by_themselves_is_told_of_no_change(world: Any) -> None:
+    for path in ("/accounts/login/", "/accounts/login/?next=/"):
+        assert "nothing was changed" not in Client().get(path).content.decode()
+
+
+def test_whoever_signs_in_too_often_reads_when_to_try_again(world: Any) -> None:
+    """In words and in our look, with the way to stop that needs no sign-in."""
+    browser = Client(headers={"Accept-Language": "de"})
+    said = {"login": "nobody@example.org", "password": "wrong"}
+
+    answers = [browser.post("/accounts/login/", said) for _ in range(40)]
+
+    page = answers[-1].content.decode()
+    assert answers[-1].status_code == 429
+    assert "Warten Sie einige Minuten" in page
+    assert "sayso" in page

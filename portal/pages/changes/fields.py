@@ -13,13 +13,16 @@ from consent.models import App, Purpose
 from consent.policy.types import NEVER_CATEGORIES, MatcherKind, Platform, Signal
 from consent.rules import shipped
 from portal.pages.placenames import places_to_choose
-from portal.templatetags.words import SIGNALS, plain
+from portal.templatetags.words import SIGNALS, protected_name
 
 DAY: Final = forms.DateInput(attrs={"type": "date"})
 LARGEST_DOCUMENT: Final = 50_000_000
 CHOOSE: Final = gettext_lazy("Choose …")
 """The first line of a choice: nothing is chosen for anybody."""
-PROTECTED: Final = [("", CHOOSE), *((c.value, plain(c.value)) for c in sorted(NEVER_CATEGORIES))]
+PROTECTED: Final = [
+    ("", CHOOSE),
+    *((kind.value, protected_name(kind.value)) for kind in sorted(NEVER_CATEGORIES)),
+]
 """The kinds of app that are never recorded, to choose from."""
 
 
