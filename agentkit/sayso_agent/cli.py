@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,17 +21,18 @@ from sayso_agent.folder import default_folder
 from sayso_agent.home import Home
 from sayso_agent.identity import Identity
 from sayso_agent.jws import KeySet, b64url_decode, verify
-from sayso_agent.keys import KINDS, kind_of, public_bytes
+from sayso_agent.keys import KINDS, kind_of
 from sayso_agent.lease import SystemClock
 from sayso_agent.machine import platform_name
 from sayso_agent.options import minutes, run_options
 from sayso_agent.output import give_up_output, say, say_json, tell
 from sayso_agent.person import do_forget, do_pause
-from sayso_agent.plain import clock_time, decisions, explanation, status_line, table
+from sayso_agent.plain import clock_time, decisions, explanation, table
 from sayso_agent.policy import Policy
 from sayso_agent.recorders import Told, guess, is_live, open_recorder
 from sayso_agent.recorders.ndjson import FACTS, window_facts
 from sayso_agent.run import Pace, Recording, Runner
+from sayso_agent.standing import do_status
 from sayso_agent.state import StateCommand
 from sayso_agent.trust import TYPE
 from sayso_agent.words import plain
@@ -41,7 +41,6 @@ EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
 9 batches were refused; 10 enrolment failed; 11 conformance: something failed; 12 the agent's files
 cannot be written"""
-UNWRITTEN: Final = "running, but what it does could not be written or read: is the disk full?"
 
 
 def do_enrol(args: argparse.Namespace) -> Exit:
@@ -70,7 +69,7 @@ def _enrol(home: Home, args: argparse.Namespace) -> Exit:
             say(f"and approve the code {approval.code}")
 
     name = args.name or f"agent on {platform_name()}"
-    if args.ticket:
+    if args.ticket is not None:
         return _enrol_by_ticket(home, args, name, show)
     identity = enrol(home, args.portal, name=name, show=show, kind=args.key)
     if args.json:
@@ -86,7 +85,9 @@ def _enrol_by_ticket(
 ) -> Exit:
     ticket = args.ticket
     if ticket == "-":  # an argument can be seen by everybody on the machine
-        ticket = sys.stdin.readline().strip()
+        ticket = sys.stdin.readline()
+    if not (ticket := ticket.strip()):  # as where a variable of a script is empty
+        raise UsageError("ticket_missing", "no ticket was given: `--ticket` needs one")
     identity, approval = enrol_by_ticket(
         home, args.portal, ticket=ticket, serial=args.serial, name=name, kind=args.key
     )
@@ -246,36 +247,6 @@ def do_change_key(args: argparse.Namespace) -> Exit:
         say_json({"event": "key_changed", "kind": kind})
     else:
         say("This machine has a new key. The old one is good for nothing any more.")
-    return Exit.OK
-
-
-def do_status(args: argparse.Namespace) -> Exit:
-    """Say what the agent does now."""
-    home = Home(args.home)
-    identity, status, running = home.identity(), home.status() or {}, home.is_running()
-    line = status.get("line", UNWRITTEN) if running else status_line([], {}, 0.0, "agent_stopped")
-    digest = sha256(public_bytes(home.key())).hexdigest()
-    if args.json:
-        found = {**status, "line": line, "running": running, "paused": home.paused()}
-        more = {
-            "agent": identity.agent,
-            "root": identity.root,
-            "key_sha256": digest,
-            "spooled": home.spool.count(),
-        }
-        say_json({**found, **more})
-        return Exit.OK
-    say(f"agent {identity.agent} of {identity.portal}")
-    say(f"root key {identity.root}")
-    say(f"own key {digest[:16]}, as the portal's list of tickets names it")
-    say(line)
-    if home.paused():
-        say("paused on this machine; resume in the browser")
-    if waiting := home.waiting():
-        say(f"waits for its person: {waiting['address']}")
-    say(f"{home.spool.count()} events wait to be handed in")
-    for reason, count in sorted(status.get("dropped", {}).items()):
-        say(f"not recorded {count}: {plain(reason)}")
     return Exit.OK
 
 

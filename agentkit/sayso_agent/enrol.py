@@ -17,6 +17,8 @@ from sayso_agent.transport import Backoff, Transport, parse_origin
 from sayso_agent.words import printable
 
 SLOWER: Final = 5.0
+FORGOTTEN: Final = "invalid_grant"
+"""What a portal says that knows the code no more, as ours does when its time is over."""
 _ENDINGS: Final = {
     "access_denied": "the request was declined in the browser",
     "expired_token": "nobody approved in time; start again",
@@ -138,6 +140,8 @@ def _wait(
             continue
         if token:
             return token
+        if error == FORGOTTEN:
+            error = "expired_token"
         if error == "slow_down":
             pause += SLOWER
         elif error != "authorization_pending":

@@ -124,8 +124,9 @@ class Portal:
             return _object(answer)
         if answer.status >= 500 or answer.status == 429:
             raise _trouble(answer, "the portal could not make the agent now")
-        problem = _problem(answer)
-        raise EnrolmentError(problem.code or "registration_refused", "the portal refused the agent")
+        code = _problem(answer).code or "registration_refused"
+        why = _UNWANTED.get(code, plain(code))
+        raise EnrolmentError(code, f"the portal refused the agent: {why}")
 
     def change_token(self, proof: str) -> tuple[str, int]:
         """Ask for a new token; return it, and the seconds after which to ask again.
@@ -280,6 +281,18 @@ class Portal:
     def _post(self, url: str, body: Mapping[str, Any]) -> Answer:
         data = json.dumps(body, separators=(",", ":")).encode()
         return self.transport.request("POST", url, headers=_json_headers(self.token), body=data)
+
+
+_UNWANTED: Final = {
+    "ticket_refused": "the ticket was used by another machine, has expired or was ended, or is for "
+    "another serial number; ask whoever gave it to you for another one",
+    "proof_invalid": "this machine's clock is wrong by more than five minutes, or the portal has "
+    "another address; set the clock, compare the address, and start again",
+    "token_unknown": "the approval is used up; start again",
+    "not_an_employee": "the login that approved it is nobody's whose work could be recorded; "
+    "start again and approve with your own",
+}
+"""Why a machine is not taken, and what to do, by the portal's code."""
 
 
 def _json_headers(token: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Enrolment by the device flow, and every way it can end."""
 
+import io
 import json
 import os
 import stat
@@ -84,6 +85,34 @@ def test_a_no_is_a_no(portal: FakePortal, tmp_path: Path, error: str) -> None:
     assert not Home(tmp_path / "home").enrolled()
 
 
+def test_a_code_that_the_portal_forgot_has_run_out(portal: FakePortal, tmp_path: Path) -> None:
+    """Ours keeps it no longer than it is good, and then says what it says of any unknown one."""
+    portal.pending = ["authorization_pending", "invalid_grant"]
+
+    with pytest.raises(EnrolmentError, match="nobody approved in time") as ended:
+        go(portal, tmp_path / "home")
+
+    assert ended.value.code == "expired_token"
+
+
+@pytest.mark.parametrize("ticket", ["", " ", "-"])
+def test_an_empty_ticket_is_no_wish_for_another_way_in(
+    portal: FakePortal,
+    tmp_path: Path,
+    ticket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As where a script's variable is not set: nobody stands there to type in a code."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    words = ["--portal", portal.url, "--ticket", ticket, "--json"]
+
+    assert main(["enrol", "--home", str(tmp_path / "home"), *words]) == 2
+
+    assert json.loads(capsys.readouterr().out)["code"] == "ticket_missing"
+    assert portal.requests == []
+
+
 def test_nobody_answering_ends_by_itself(portal: FakePortal, tmp_path: Path) -> None:
     portal.pending = ["slow_down"] * 50
 
@@ -94,7 +123,7 @@ def test_nobody_answering_ends_by_itself(portal: FakePortal, tmp_path: Path) -> 
 
 
 def test_an_error_we_do_not_know_ends_it(portal: FakePortal, tmp_path: Path) -> None:
-    portal.pending = ["invalid_grant"]
+    portal.pending = ["invalid_client"]
 
     with pytest.raises(EnrolmentError) as ended:
         go(portal, tmp_path / "home")
@@ -215,6 +244,18 @@ def test_a_refused_registration_says_why(portal: FakePortal, tmp_path: Path) -> 
         go(portal, tmp_path / "home")
 
     assert refused.value.code == "proof_invalid"
+    assert "clock" in str(refused.value)
+
+
+def test_a_refusal_nobody_knows_cannot_steer_a_terminal(portal: FakePortal, tmp_path: Path) -> None:
+    portal.misbehave[AGENTS] = [problem(422, "\x1b[2Jnew_reason" + "x" * 500)]
+
+    with pytest.raises(EnrolmentError) as refused:
+        go(portal, tmp_path / "home")
+
+    assert str(refused.value).isprintable()
+    assert "[2Jnew reason" in str(refused.value)
+    assert len(str(refused.value)) < 200
 
 
 def test_the_registration_is_not_repeated_by_itself(portal: FakePortal, tmp_path: Path) -> None:
