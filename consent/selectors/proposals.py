@@ -189,9 +189,18 @@ def in_effect(proposal: Proposal) -> bool:
 
 
 def standing_revert(proposal: Proposal) -> Proposal | None:
-    """Return the proposal that goes back on this one, made or still to be decided; else None."""
+    """Return the proposal that goes back on this one, made or still to be decided; else None.
+
+    Not one that was gone back on itself: then what it had taken back is in effect again.
+    """
     made = Q(applied_at__isnull=False) | Q(state__in=OPEN_STATES)
-    return proposal.reverted_by.filter(made).order_by("pk").first()
+    found = proposal.reverted_by.filter(made).order_by("pk")
+    return next((one for one in found if not _gone_back_on(one)), None)
+
+
+def _gone_back_on(proposal: Proposal) -> bool:
+    back = standing_revert(proposal)
+    return back is not None and in_effect(back)
 
 
 def diff(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[DiffRow]:

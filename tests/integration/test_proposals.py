@@ -974,6 +974,28 @@ def test_a_revert_that_was_turned_down_can_be_tried_again(world: Any, database: 
     assert current(database) == 60
 
 
+def test_what_is_in_effect_again_can_be_gone_back_on_again(world: Any, database: Any) -> None:
+    from consent import selectors, services
+
+    def back(of: Any) -> Any:
+        return services.revert_proposal(proposal=of.uuid, by=OTHER)
+
+    proposal = vote(propose("purpose.change", LONGER), OTHER)
+    first = back(proposal)
+    again = back(first)
+    assert back(proposal).pk == first.pk  # not decided yet, so the first one stands
+
+    vote(again, THIRD)
+    assert current(database) == LONGER["retention_days"]
+    assert selectors.proposal_view(proposal)["reverted_by"] is None
+    second = back(proposal)
+
+    assert second.pk not in {first.pk, again.pk}
+    assert (second.tightens, current(database)) == (True, 60)
+    assert back(proposal).pk == second.pk
+    assert selectors.proposal_view(proposal)["reverted_by"] == second.uuid
+
+
 # --- raw SQL, and many at once -----------------------------------------------------------------
 
 
