@@ -211,13 +211,19 @@ def take_role_away(ref: UUID) -> None:
 
 def let_go(app: App, category: str) -> None:
     """Move an app out of a protected kind, as two officers and a council agree to it."""
+    _all_agree("app.change", {"app": app.code, "fields": {"category": category}})
+
+
+def unblock(app: App) -> None:
+    """Settle the reports about an app, if any, as two officers and a council agree to it."""
+    if App.objects.filter(pk=app.pk, blocked_at__isnull=False).exists():
+        _all_agree("app.unblock", {"app": app.code})
+
+
+def _all_agree(kind: str, payload: dict[str, object]) -> None:
     author, member, *officers = (UUID(int=n) for n in (90, 91, 92, 93))
     services.give_seat(person=member, unit="letting-go", valid_from=LONG_AGO, actor=OFFICER)
-    proposal = services.propose(
-        kind="app.change",
-        payload={"app": app.code, "fields": {"category": category}},
-        proposed_by=author,
-    )
+    proposal = services.propose(kind=kind, payload=payload, proposed_by=author)
     services.vote(proposal=proposal.uuid, voter=member, vote="approve", unit="letting-go")
     for officer in map(make_officer, officers):
         proposal = services.vote(proposal=proposal.uuid, voter=officer, vote="approve")

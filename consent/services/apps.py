@@ -2,7 +2,8 @@
 
 What protects is kept by whoever calls: `list_app` and `allow_in_purpose` refuse what is never
 captured, `change_app` and `unblock_app` do not, since proposals that two approvers and the works
-council agreed to come through them (consent.services.proposals). Nothing else may call those two.
+council agreed to come through them (consent.services.proposals). Nothing else may call those two:
+the database lets neither a protected kind go nor a block, but with such a proposal.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -194,9 +195,10 @@ def report_app(
 
 @transaction.atomic
 def unblock_app(*, app: App, actor: Actor, at: datetime | None = None) -> App:
-    """Settle every report about an app: they were mistaken. The caller sees to who agreed to that.
+    """Settle every report about an app: they were mistaken, as two officers and the councils agree.
 
-    A protected category stays protected. An app that is not blocked stays as it is.
+    Proposals lead here once they do; the database refuses it to anybody else. A protected category
+    stays protected. An app that is not blocked stays as it is.
     """
     app = App.objects.select_for_update().get(pk=app.pk)
     if app.blocked_at is None:

@@ -208,10 +208,11 @@ class Officer(Writer):
         from consent import services
         from consent.models import App
         from consent.policy.types import AppCategory
+        from tests import factories
 
         app, officer = App.objects.get(code=PAIRS[1][0]), Actor.staff(OFFICERS[0])
         if OPEN in self.off:
-            services.unblock_app(app=app, actor=officer)
+            factories.unblock(app)
             return None
         return services.report_app(
             app=app, suspected=AppCategory.HEALTH, reporter=OFFICERS[0], actor=officer

@@ -347,7 +347,7 @@ def test_unblocking_settles_every_report(database: Any) -> None:
     for _ in range(3):
         report(app)
 
-    services.unblock_app(app=app, actor=factories.OFFICER)
+    factories.unblock(app)
     services.unblock_app(app=app, actor=factories.OFFICER)
 
     assert codes(world.subject, "tracker") == ()
@@ -358,14 +358,12 @@ def test_unblocking_settles_every_report(database: Any) -> None:
 
 
 def test_unblocking_opens_no_protected_kind(database: Any) -> None:
-    from consent import services
-
     world = factories.make_world()
     world.say_yes()
     app = change(world.apps["tracker"], category="hr")
     report(app)
 
-    services.unblock_app(app=app, actor=factories.OFFICER)
+    factories.unblock(app)
 
     assert codes(world.subject, "tracker") == ("never_category",)
 

@@ -211,7 +211,9 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
 
             Nobody agreed to it, which the database would refuse.
             """
-            database.sql("ALTER TABLE consent_app DISABLE TRIGGER consent_app_let_go")
+            guards = ("consent_app_let_go", "consent_app_unblocked")
+            for guard in guards:
+                database.sql(f"ALTER TABLE consent_app DISABLE TRIGGER {guard}")
             with services.refresh_once():
                 for app in App.objects.all():
                     services.unblock_app(app=app, actor=factories.OFFICER)
@@ -219,7 +221,8 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
                     marks = [["web", "domain", host]] if app.code in world.apps else []
                     fields = {"category": "office", "matchers": marks}
                     services.change_app(app=app, fields=fields, actor=factories.OFFICER)
-            database.sql("ALTER TABLE consent_app ENABLE TRIGGER consent_app_let_go")
+            for guard in guards:
+                database.sql(f"ALTER TABLE consent_app ENABLE TRIGGER {guard}")
 
     run_state_machine_as_test(
         Registry,

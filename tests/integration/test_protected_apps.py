@@ -42,12 +42,6 @@ def recategorise(app: Any, category: str = "health") -> None:
     services.change_app(app=app, fields={"category": category}, actor=factories.OFFICER)
 
 
-def unblock(app: Any) -> None:
-    from consent import services
-
-    services.unblock_app(app=app, actor=factories.OFFICER)
-
-
 CLOSINGS = pytest.mark.parametrize("close", [report, recategorise])
 
 
@@ -193,7 +187,7 @@ def test_a_mistaken_report_that_is_settled_lets_later_batches_in(world: factorie
     report(world.apps["tracker"])
     assert announce(world).state == "refused"
 
-    unblock(world.apps["tracker"])
+    factories.unblock(world.apps["tracker"])
 
     assert announce(world).state == "awaiting_bytes"
 
@@ -332,7 +326,7 @@ def test_against_a_model_of_one_app(world: factories.World, database: Any) -> No
         app.refresh_from_db()
         if app.never:
             factories.let_go(app, "tracker")
-        unblock(app)
+        factories.unblock(app)
         world.say_yes()
         _work(retention)
         held = Batch.objects.filter(app=app, state="kept").count()
@@ -348,7 +342,7 @@ def test_against_a_model_of_one_app(world: factories.World, database: Any) -> No
                 report(app)
                 reported = True
             elif step == "unblock":
-                unblock(app)
+                factories.unblock(app)
                 reported = False
             elif step == "protect":
                 recategorise(app)

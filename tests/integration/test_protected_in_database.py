@@ -1,4 +1,7 @@
-"""An app leaves a protected kind as two officers and the councils agreed, or PostgreSQL refuses."""
+"""Apps leave a protected kind, or a report, as two officers and the councils agreed, or not at all.
+
+PostgreSQL itself refuses it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import time_machine
 
 from consent.policy.types import NEVER_CATEGORIES
 from tests import factories
@@ -211,6 +215,136 @@ def test_a_council_that_is_new_since_is_asked_as_well(
         raw(APPLY, LET_GO)
 
     assert category(database) == ("health" if is_new else "office")
+
+
+# --- apps that somebody reported --------------------------------------------------------------
+
+UNBLOCK = "UPDATE consent_app SET blocked_at = NULL WHERE code = 'sheet'"
+
+
+def report_sheet(world: Any, reporter: int = 96) -> None:
+    from consent import services
+    from consent.policy.types import AppCategory
+
+    services.report_app(
+        app=world.apps["sheet"],
+        suspected=AppCategory.HEALTH,
+        reporter=UUID(int=reporter),
+        actor=factories.OFFICER,
+    )
+
+
+def unblocking(**more: Any) -> Any:
+    from consent import services
+
+    services.give_seat(
+        person=MEMBER, unit="works", valid_from=factories.LONG_AGO, actor=factories.OFFICER
+    )
+    return services.propose(
+        kind="app.unblock", payload={"app": "sheet"}, proposed_by=AUTHOR, **more
+    )
+
+
+def is_blocked(database: Any) -> bool:
+    found = database.sql("SELECT blocked_at IS NOT NULL FROM consent_app WHERE code = 'sheet'")
+    return bool(found[0][0])
+
+
+def not_unblocked() -> Any:
+    from django.db import IntegrityError
+
+    return pytest.raises(IntegrityError, match="unblock app sheet")
+
+
+def test_no_block_is_lifted_by_the_service_or_an_entry_alone(world: Any, database: Any) -> None:
+    from consent import services
+
+    report_sheet(world)
+
+    with not_unblocked():
+        raw(UNBLOCK)
+    with not_unblocked():
+        services.unblock_app(app=world.apps["sheet"], actor=factories.OFFICER)
+
+    assert is_blocked(database)
+    assert database.sql("SELECT settled_at FROM consent_appreport") == [(None,)]
+
+
+def test_what_all_agreed_to_unblocks_it_once(world: Any, database: Any) -> None:
+    report_sheet(world)
+    assert votes(unblocking()).state == "applied"
+    assert not is_blocked(database)
+
+    report_sheet(world)
+    with not_unblocked():
+        raw(UNBLOCK)
+
+    assert is_blocked(database)
+
+
+@pytest.mark.parametrize(("officers", "council"), [(0, True), (1, True), (2, False)])
+def test_a_proposal_that_lacks_somebody_unblocks_nothing(
+    world: Any, database: Any, officers: int, council: bool
+) -> None:
+    report_sheet(world)
+    assert votes(unblocking(), officers=officers, council=council).state == "open"
+
+    with not_unblocked():
+        raw(UNBLOCK)
+
+    assert is_blocked(database)
+
+
+def test_to_unblock_one_app_is_to_unblock_no_other(world: Any, database: Any) -> None:
+    from django.db import IntegrityError, transaction
+
+    from consent import services
+    from consent.models import App
+    from consent.policy.types import AppCategory
+
+    report_sheet(world)
+    services.report_app(
+        app=world.apps["tracker"],
+        suspected=AppCategory.UNION,
+        reporter=UUID(int=97),
+        actor=factories.OFFICER,
+    )
+    proposal = votes(unblocking(), officers=1)
+    factories.make_officer(TWO)
+
+    @transaction.atomic
+    def unblock_both() -> None:
+        services.vote(proposal=proposal.uuid, voter=TWO, vote="approve")
+        services.unblock_app(app=App.objects.get(code="tracker"), actor=factories.OFFICER)
+
+    with pytest.raises(IntegrityError, match="unblock app tracker"):
+        unblock_both()
+
+    assert is_blocked(database)
+    assert votes(proposal).state == "applied"
+    assert not is_blocked(database)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_report_that_came_in_between_is_not_settled(
+    world: Any, database: Any, *, again: bool
+) -> None:
+    """They agreed that what was reported was mistaken, and nothing about what came later."""
+    from consent import services
+
+    report_sheet(world)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    proposal = votes(unblocking(effective_at=later))
+    assert proposal.state == "approved"
+    if again:
+        report_sheet(world, reporter=98)
+
+    with time_machine.travel(later, tick=False):
+        services.apply_due_proposals()
+
+    proposal.refresh_from_db()
+    assert proposal.state == ("failed" if again else "applied")
+    assert is_blocked(database) is again
 
 
 def test_an_app_keeps_its_code(world: Any, database: Any) -> None:

@@ -247,12 +247,11 @@ def protect_and_release(world: factories.World, *, reported: bool = False) -> No
 def test_an_app_that_was_protected_for_a_while_is_asked_anew(
     world: factories.World, database: Any, *, reported: bool
 ) -> None:
-    from consent import services
 
     protect_and_release(world, reported=reported)
     if reported:
         assert codes(world) == ["never_category"]
-        services.unblock_app(app=world.apps["tracker"], actor=factories.OFFICER)
+        factories.unblock(world.apps["tracker"])
 
     assert codes(world) == codes(world, SCROLL) == [ANEW]
     listed = "SELECT count(*) FROM consent_allowlistentry WHERE delisted_at IS NULL"
@@ -280,7 +279,7 @@ def test_a_report_that_was_mistaken_asks_nobody_anew(world: factories.World) -> 
         reporter=uuid4(),
         actor=factories.OFFICER,
     )
-    services.unblock_app(app=world.apps["tracker"], actor=factories.OFFICER)
+    factories.unblock(world.apps["tracker"])
 
     assert codes(world) == []
 

@@ -276,10 +276,11 @@ def _matchers(app: App) -> Matchers:
 
 def _blocked(code: str) -> Standing:
     app = app_of(code)
-    reports = app.reports.filter(settled_at__isnull=True)
+    suspected = app.reports.filter(settled_at__isnull=True).values_list("suspected", flat=True)
     return {
         "blocked": app.blocked_at is not None,
-        "suspected": sorted(set(reports.values_list("suspected", flat=True))),
+        "reports": len(suspected),  # those who agree to settle them agree to no later one
+        "suspected": sorted(set(suspected)),
     }
 
 
