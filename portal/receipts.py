@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from consent import selectors
 from consent.models import ConsentEvent
 from consent.policy.types import ConsentState
 from consent.selectors.history import shared_then
@@ -90,6 +91,15 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
                     "jurisdiction": places,
                     # Beside the standard's fields: which rules applied when this was decided.
                     "rule_pack": {"version": event.pack_version, "sha256": event.pack_digest},
+                    # And what the person agreed to about the notice period, and where that ended.
+                    "shorter_notice": [
+                        {
+                            "agreed": said.agreed,
+                            "period_from": said.told_on.isoformat(),
+                            "event_time": said.event_time.isoformat(),
+                        }
+                        for said in selectors.waivers_under(event)
+                    ],
                     "recipient_third_parties": [],
                     "withdrawal_method": _address("you-home"),
                     "privacy_rights": [
@@ -127,7 +137,7 @@ def as_json(event: ConsentEvent) -> dict[str, Any]:
 
 
 def as_jsonld(event: ConsentEvent) -> dict[str, Any]:
-    """Return the receipt as JSON-LD with terms of DPV 2.3 alone."""
+    """Return the receipt as JSON-LD with terms of DPV 2.3 alone: it has none for shorter notice."""
     terms = terms_of(event)
     return {
         "@context": CONTEXT,

@@ -65,7 +65,7 @@ from consent.selectors.strikes import (
 from consent.selectors.terms import Terms, terms_for
 from consent.selectors.verdicts import PairDecision, Verdicts
 from consent.selectors.waiting import Waiting, waiting
-from consent.selectors.waivers import standing_waiver, waiver_ended_between
+from consent.selectors.waivers import standing_waiver, waiver_ended_between, waivers_under
 
 __all__ = [
     "Attention",
@@ -138,6 +138,7 @@ __all__ = [
     "verdicts_for",
     "waiting",
     "waiver_ended_between",
+    "waivers_under",
     "within_hours",
     "working_hours",
 ]

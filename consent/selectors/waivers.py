@@ -6,7 +6,8 @@ What it is worth the core decides: nothing where one place does not let people a
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 
-from consent.models import NoticeWaiver, Subject
+from consent.models import ConsentEvent, NoticeWaiver, Subject
+from consent.policy.types import ConsentState
 
 Waived = Mapping[tuple[int, int], date]
 """Purpose and version of a notice -> the first day of the period that the agreement is about."""
@@ -38,6 +39,30 @@ def standing_waiver(subject: Subject, notice: int) -> NoticeWaiver | None:
     rows = NoticeWaiver.objects.filter(subject=subject, notice=notice)
     newest = rows.order_by("-pk").first()
     return newest if newest and newest.agreed else None
+
+
+def waivers_under(event: ConsentEvent) -> list[NoticeWaiver]:
+    """Return what a person agreed to about the notice of a yes, and where that ended, in order.
+
+    What stood when they said yes (who only chooses otherwise need not agree anew), and what was
+    said until their next decision; nothing of any other answer than a yes.
+    """
+    if event.state != ConsentState.GIVEN:
+        return []
+    later = ConsentEvent.objects.filter(
+        subject=event.subject_id, purpose=event.purpose_id, position__gt=event.position
+    )
+    rows = NoticeWaiver.objects.filter(subject=event.subject_id, notice=event.notice_id)
+    if following := later.order_by("position").first():
+        # What ends an agreement is written in the transaction of the decision that ends it.
+        rows = rows.filter(recorded_at__lte=following.recorded_at)
+    found: list[NoticeWaiver] = []
+    for row in rows.order_by("pk"):
+        if row.recorded_at <= event.recorded_at:
+            found = [row] if row.agreed else []
+        else:
+            found.append(row)
+    return found
 
 
 def waiver_ended_between(

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from audit import events, ledger
 from audit import selectors as ledger_reading
 from audit.ledger import Actor
+from consent import selectors
 from consent.models import ConsentEvent, Subject
 from consent.policy.types import SIGNAL_GROUPS, ConsentState
 from portal.pages.changes.values import place_name
@@ -55,6 +56,7 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 "scopes": scopes_in_words(event),
                 "how_long": text.sections["retention"],
                 "recipients": text.sections["recipients"],
+                "shorter_notice": selectors.waivers_under(event),
                 "valid_until": event.valid_until,
                 "entry": _entry_words(entry),
                 "proof_url": reverse("you-proof", args=[event.uuid]) if entry else "",

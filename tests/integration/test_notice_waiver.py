@@ -513,6 +513,51 @@ def _local(at: datetime) -> Any:
 # --- the pages -----------------------------------------------------------------------------------
 
 
+# --- receipts ------------------------------------------------------------------------------------
+
+
+def receipts(world: factories.World) -> list[list[bool]]:
+    """What each receipt says was agreed to, and ended, the oldest decision first."""
+    from consent.models import ConsentEvent
+    from portal.receipts import as_json
+
+    events = ConsentEvent.objects.filter(subject=world.subject).order_by("position")
+    purposes = [as_json(event)["pii_processing"]["purposes"][0] for event in events]
+    return [[said["agreed"] for said in purpose["shorter_notice"]] for purpose in purposes]
+
+
+def test_a_receipt_says_what_was_agreed_to_under_its_yes(world: factories.World) -> None:
+    from consent import services
+
+    assert receipts(world) == [[]]
+    agree(world)
+    assert receipts(world) == [[True]]
+    world.say_yes(("tracker", Signal.SCROLL))  # chosen otherwise: it stands on
+    assert receipts(world) == [[True], [True]]
+    take_back(world)
+    assert receipts(world) == [[True], [True, False]]
+    agree(world)
+    services.withdraw_consent(subject=world.subject, purpose="train-agents")
+    assert receipts(world) == [[True], [True, False, True, False], []]
+    world.say_yes()
+    assert receipts(world)[2:] == [[], []]
+
+
+def test_the_page_of_a_receipt_says_so_only_where_it_is_so(
+    world: factories.World, person: Client
+) -> None:
+    from consent.models import ConsentEvent
+
+    address = f"/you/receipts/{ConsentEvent.objects.get(subject=world.subject).uuid}/"
+    assert "Shorter notice" not in person.get(address).content.decode()
+    agree(world)
+
+    page = person.get(address).content.decode()
+    assert "Shorter notice" in page
+    assert "You agreed to it" in page
+    assert "Your agreement ended" not in page
+
+
 @pytest.fixture
 def person(world: factories.World) -> Client:
     return signed_in(subject=world.subject)
