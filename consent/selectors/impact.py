@@ -8,6 +8,7 @@ the same ones, so no two can differ by a few people either (ADR 19).
 Work grows with what cohorts share, not with the people nor even the cohorts.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -33,6 +34,9 @@ from consent.selectors.outcomes import (
     ages_of,
 )
 from consent.suppression import gathered
+
+Places = tuple[str, ...]
+"""All places of somebody together; they may live elsewhere than they work."""
 
 ANY_LOSE: Final[Key] = (LOSE, "", "")
 ANY_GAIN: Final[Key] = (GAIN, "", "")
@@ -68,12 +72,15 @@ class Line:
 class Blocked:
     """What the change would allow, were it not for something else that stands in some places."""
 
-    jurisdictions: tuple[str, ...]
+    jurisdictions: Places
+    """None for those of whom no place is known."""
     purpose: str
     signals: tuple[str, ...]
     """None where it is the purpose itself, or its longer term."""
     reason: str
     agreement: str | None
+    few: bool = False
+    """In places of too few people to be named; then none is."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,9 @@ def compare(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> Impact:
 
     Of several pairs, each of another instant: what lies between those of any.
     """
-    found = _Found()
+    pairs = tuple(pairs)
+    documents = {cohort: one for before, _ in pairs for cohort, one in before.documents.items()}
+    found = _Found({cohort: tuple(one["jurisdictions"]) for cohort, one in documents.items()})
     for before, after in pairs:
         _look(before, after, found)
     return found.impact()
@@ -165,6 +174,8 @@ def _changed(before: Snapshot, after: Snapshot) -> Iterator[tuple[int, str]]:
 class _Found:
     """What was found so far, over all places."""
 
+    places: Mapping[int, Places]
+    """Cohort -> where its people are."""
     cohorts: dict[Key, set[int]] = field(default_factory=dict)
     """Figure -> the cohorts whose people it counts."""
     blocked: dict[Obstacle, set[str]] = field(default_factory=dict)
@@ -181,24 +192,33 @@ class _Found:
 
     def impact(self) -> Impact:
         """Count the people and sum up."""
-        blocks = gathered(population(), smallest=settings.SMALLEST_GROUP)
+        people = population()
+        blocks = gathered(people, smallest=settings.SMALLEST_GROUP)
         numbers = {key: blocks.count(cohorts) for key, cohorts in self.cohorts.items()}
         named = {key[1:] for key in numbers if key[1]}
         lines = sorted(named, key=lambda line: (line[0], _ORDER[line[1]]))
         return Impact(
             lines=tuple(_line(numbers, purpose, signal) for purpose, signal in lines),
-            blocked=tuple(
-                Blocked(places, purpose, _in_order(signals), reason, agreement)
-                for (places, purpose, reason, agreement), signals in sorted(
-                    self.blocked.items(), key=str
-                )
-            ),
+            blocked=tuple(self._blocked(people)),
             lose=numbers.get(ANY_LOSE, 0),
             gain=numbers.get(ANY_GAIN, 0),
             widens=self.widens,
             hours=numbers.get(OTHER_HOURS, 0),
             anew=numbers.get(ASKED_ANEW, 0),
         )
+
+    def _blocked(self, people: Mapping[int | None, int]) -> Iterator[Blocked]:
+        """Yield what stands in the way, and where; places of few people together, by no name."""
+        there: Counter[Places] = Counter()
+        for cohort, places in self.places.items():
+            there[places] += people.get(cohort, 0)
+        told: dict[tuple[bool, Obstacle], set[str]] = {}
+        for (places, purpose, reason, agreement), signals in self.blocked.items():
+            few = there[places] < settings.SMALLEST_GROUP
+            where = () if few else places
+            told.setdefault((few, (where, purpose, reason, agreement)), set()).update(signals)
+        for (few, (places, purpose, reason, agreement)), signals in sorted(told.items(), key=str):
+            yield Blocked(places, purpose, _in_order(signals), reason, agreement, few)
 
 
 def population() -> dict[int | None, int]:

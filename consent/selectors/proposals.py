@@ -159,7 +159,7 @@ def impact_lines(impact: Impact) -> list[str]:
 
 
 def _blocked_in_words(row: Blocked) -> str:
-    where = "+".join(row.jurisdictions) or "no place"
+    where = "few people" if row.few else "+".join(row.jurisdictions) or "no place"
     by = f"by {f'agreement {row.agreement}' if row.agreement else row.reason}"
     if row.reason == NO_LONGER:
         return f"{where}: kept no longer, {by}"

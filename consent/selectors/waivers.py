@@ -45,17 +45,20 @@ def waivers_under(event: ConsentEvent) -> list[NoticeWaiver]:
     """Return what a person agreed to about the notice of a yes, and where that ended, in order.
 
     What stood when they said yes (who only chooses otherwise need not agree anew), and what was
-    said until their next decision; nothing of any other answer than a yes.
+    said until their next one; nothing of any other answer than a yes.
     """
     if event.state != ConsentState.GIVEN:
         return []
     later = ConsentEvent.objects.filter(
-        subject=event.subject_id, purpose=event.purpose_id, position__gt=event.position
+        subject=event.subject_id,
+        purpose=event.purpose_id,
+        position__gt=event.position,
+        state=ConsentState.GIVEN,
     )
     rows = NoticeWaiver.objects.filter(subject=event.subject_id, notice=event.notice_id)
+    # Without a yes there is nothing to agree to: what lies between is how the one of before ended.
     if following := later.order_by("position").first():
-        # What ends an agreement is written in the transaction of the decision that ends it.
-        rows = rows.filter(recorded_at__lte=following.recorded_at)
+        rows = rows.filter(recorded_at__lt=following.recorded_at)
     found: list[NoticeWaiver] = []
     for row in rows.order_by("pk"):
         if row.recorded_at <= event.recorded_at:

@@ -249,23 +249,28 @@ def test_places_where_the_same_stands_in_the_way_are_told_in_one_sentence(
     impact = Impact(
         lines=(),
         blocked=(
+            blocked(few=True, signals=()),
             blocked("DE"),
             blocked("DE", "FR"),
             blocked("PL", reason="gates_open", agreement=None),
             blocked("FI", reason="gates_open", agreement=None),
             blocked("FI", reason=NO_LONGER, signals=()),
             blocked("NL", signals=()),
+            blocked(reason="unknown_jurisdiction", agreement=None),
         ),
         lose=0,
         gain=0,
         widens=False,
     )
     denied = f"{world.purpose.title}, Scrolling: still denied."
+    few = "places of fewer than 10 people"
+    unknown = "The rules of a place that applies are not known, or out of date"
     agreement, step = "Agreement 7 does not allow it.", "Something that must be done first has"
 
     assert effect(impact) == [
         f"{denied} {agreement} There: Germany (DE); Germany (DE) with France (FR).",
         f"{denied} {step} not been done. There: Poland (PL); Finland (FI).",
         f"{world.purpose.title} is kept no longer, by agreement 7. There: Finland (FI).",
-        f"{world.purpose.title}: still denied. {agreement} There: Netherlands (NL).",
+        f"{world.purpose.title}: still denied. {agreement} There: Netherlands (NL); {few}.",
+        f"{denied} {unknown}. There: people of whom no place is known.",
     ]

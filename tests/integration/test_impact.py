@@ -568,6 +568,44 @@ def test_what_an_agreement_blocks_is_named_with_its_place(world: Any, database: 
     assert line.asked == 13, "twelve of Ireland and the world's own; nobody of Germany"
 
 
+def test_no_place_of_few_people_is_named(world: Any, database: Any) -> None:
+    """Ten in Poland are named; nine in France, who lives elsewhere, and who works nowhere are not.
+
+    Nor is what stands in the way of them left out.
+    """
+    from consent import services
+    from consent.models import Subject
+    from consent.selectors.proposals import impact_lines
+
+    def people(count: int, **facts: str) -> list[Subject]:
+        return [
+            services.record_subject(
+                language="en", facts=facts, since=factories.LONG_AGO, source="test",
+                actor=factories.OFFICER,
+            )
+            for _ in range(count)
+        ]  # fmt: skip
+
+    people(10, work_location="PL")
+    people(9, work_location="FR")
+    people(1, work_location="PL", residence="DE")
+    nowhere = {"unit": "research"}
+    people(9, **nowhere)
+
+    def places() -> set[tuple[tuple[str, ...], bool]]:
+        found = services.impact_of(
+            "allowlist.change", {**REMOVE, "add": ["dom_text"], "remove": []}
+        )
+        told = "\n".join(impact_lines(found))
+        assert "FR" not in told
+        assert "DE" not in told
+        return {(row.jurisdictions, row.few) for row in found.blocked}
+
+    assert places() == {(("PL",), False), ((), True)}
+    people(1, **nowhere)
+    assert places() == {(("PL",), False), ((), True), ((), False)}
+
+
 def test_an_impact_survives_being_frozen(world: Any, database: Any) -> None:
     from consent import selectors, services
     from consent.models import Proposal

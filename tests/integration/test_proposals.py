@@ -612,10 +612,11 @@ def test_nobody_can_publish_beyond_an_agreement(
     ],
 )
 def test_an_agreement_of_one_country_blocks_there_alone(
-    world: Any, database: Any, caps: dict[str, Any], kind: str, payload: Any, line: str
+    world: Any, settings: Any, caps: dict[str, Any], kind: str, payload: Any, line: str
 ) -> None:
     from consent import selectors
 
+    settings.SMALLEST_GROUP = 1
     world.another_subject("FR")
     agree("BV-7", **caps)
 

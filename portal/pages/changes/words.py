@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -134,8 +135,8 @@ def effect(impact: Impact | None) -> list[str]:
 def _blocked(found: Iterable[Blocked]) -> Iterator[str]:
     """Yield what a change does not do, and why; one sentence for all places where it is alike."""
     alike: dict[Blocked, list[str]] = {}
-    for one in found:
-        alike.setdefault(replace(one, jurisdictions=()), []).append(_together_in(one))
+    for one in sorted(found, key=lambda one: one.few):
+        alike.setdefault(replace(one, jurisdictions=(), few=False), []).append(_together_in(one))
     for one, places in alike.items():
         yield _not_done(one) + " " + _("There: %(places)s.") % {"places": "; ".join(places)}
 
@@ -155,6 +156,10 @@ def _not_done(one: Blocked) -> str:
 
 def _together_in(one: Blocked) -> str:
     """Return the place, or all that concern the same people: somebody may live elsewhere."""
+    if one.few:
+        return _("places of fewer than %(count)d people") % {"count": settings.SMALLEST_GROUP}
+    if not one.jurisdictions:
+        return _("people of whom no place is known")
     first, *others = map(place_name, one.jurisdictions)
     if not others:
         return first
