@@ -21,6 +21,7 @@ from consent.selectors.outcomes import Snapshot, take_snapshot
 from consent.services.changes import Change, read_change
 from consent.services.changes.kind import Standing
 from consent.services.cohorts import refresh_once
+from consent.services.room import LARGEST, beyond_room
 
 REFUSED_BY_DATABASE = (IntegrityError, DataError, UnfitEventError)
 """What tells that a change cannot be made as it is written, by whom ever it is tried."""
@@ -56,6 +57,11 @@ def rehearse(change: Change, *, author: UUID) -> Rehearsal:
     after, later = _done_and_undone(change, author, instants)
     if digest(before) == digest(after):
         raise ChangeUnfit("payload: nothing would change")
+    if not change.tightens() and (longest := beyond_room(earlier, later)):
+        raise ChangeUnfit(
+            f"payload: a policy would have {longest} bytes, and machines read {LARGEST}; have some "
+            "purpose ask for fewer apps first"
+        )
     first = instants[-1].date()
     ahead = first.isoformat() if first > instants[0].date() else None
     found = compare(zip(earlier, later, strict=True))

@@ -3,18 +3,17 @@
 import base64
 import logging
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 
 from consent.digests import canonical
+from consent.services.room import LARGEST
 from portal.endpoint.answer import NO_KEY, Unavailable
 from portal.policykeys import ring
 
 logger = logging.getLogger(__name__)
 POLICY_TYPE = "policy+jwt"
-LARGEST: Final = 256 * 1024
-"""What an agent reads of a policy at most, as it is sent; a larger one it refuses, and stops."""
 
 
 def sign_policy(payload: bytes, by: ring.Signs) -> bytes:

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sayso_agent.jws import MAX_TOKEN
 
-from portal.api.signing import LARGEST, sign_policy
+from consent.services.room import LARGEST
+from portal.api.signing import sign_policy
 from portal.policykeys.ring import Signs
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
