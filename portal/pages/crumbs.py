@@ -13,6 +13,10 @@ def crumb(name: str) -> dict[str, str]:
         "agreements": (_("Agreements"), "agreements"),
         "tickets": (_("Tickets"), "tickets"),
         "council": (_("Works council"), "council-home"),
+        "ledger": (_("Ledger"), "audit-entries"),
+        "history": (_("Your history"), "you-history"),
+        "data": (_("Your data"), "you-data"),
+        "machines": (_("Your machines"), "you-machines"),
     }
     label, url = labels[name]
     return {"label": label, "url": reverse(url)}

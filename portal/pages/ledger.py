@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import events, export, ledger, others, selectors, tree
 from portal.models import Role
+from portal.pages.crumbs import crumb
 from portal.pages.dates import refuse_odd_days
 from portal.pages.ledgerwords import ACTORS, Telling, actor_words
 from portal.people import actor_of, for_area, roles_of
@@ -122,7 +123,7 @@ def entry(request: HttpRequest, number: int) -> HttpResponse:
     return render(
         request,
         "audit/entry.html",
-        {"entry": told, "proof": _proof(number), "list_url": reverse("audit-entries")},
+        {"entry": told, "proof": _proof(number), "crumbs": [crumb("ledger")]},
     )
 
 
@@ -168,20 +169,18 @@ def entry_proof(request: HttpRequest, number: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def export_ledger(request: HttpRequest) -> HttpResponse:
     """Explain the export, or hand it out together with the program that checks it."""
+    page = {
+        "crumbs": [crumb("ledger")],
+        "ledger": _state(),
+        "vkey": selectors.tree_state().vkey,
+    }
     if request.method != "POST":
-        return render(
-            request, "audit/export.html", {"ledger": _state(), "vkey": selectors.tree_state().vkey}
-        )
+        return render(request, "audit/export.html", page)
     stream = io.BytesIO()
     try:
         made = export.write_bundle(stream)
     except export.NothingSignedError:
-        return render(
-            request,
-            "audit/export.html",
-            {"ledger": _state(), "nothing_signed": True},
-            status=409,
-        )
+        return render(request, "audit/export.html", {**page, "nothing_signed": True}, status=409)
     with transaction.atomic():
         ledger.append(
             events.LedgerExported(size=made.size, digest=made.root.hex()), actor=actor_of(request)
@@ -245,8 +244,6 @@ def _state() -> dict[str, Any]:
         "checkpoint_size": state.size,
         "checkpoint_at": state.signed_at,
         "pending": state.pending,
-        "verified_at": None,
-        "verified": False,
     }
 
 

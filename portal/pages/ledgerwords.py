@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from consent.models import App, Purpose
 from consent.rules import rulebook
+from portal.pages.changes.kinds import title_of
 from portal.pages.changes.values import place_name
 from portal.pages.rulewords import gate_title
 from portal.templatetags.words import plain, signal_name
@@ -44,6 +45,7 @@ class Telling:
             "jurisdiction": place_name,
             "jurisdictions": place_name,
             "gate": lambda code: gate_title(code, rulebook()),
+            "kind": title_of,
             "reason": plain,
             "cause": plain,
             "category": plain,

@@ -193,7 +193,7 @@ def test_tickets_are_made_and_saved(
         person.page.emulate_media(color_scheme=scheme)
         person.sign_in(people["officer"], people["password"])
         person.go("/privacy/tickets/")
-        person.page.locator("#id_label").fill("Laptops")
+        person.page.locator("#id_label").fill("Donaudampfschifffahrtselektrizitätenwerk Laptops")
         person.page.locator("#id_site").fill("Berlin")
         person.page.locator("#id_count").fill("12")
         person.page.get_by_role("button", name="Make the tickets").click()

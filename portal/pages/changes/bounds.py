@@ -66,7 +66,12 @@ class RecordAgreement(_Dated):
     field_order = ["code", "name", "parties"]
 
     code = forms.RegexField(
-        label=gettext_lazy("Number"), regex=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=60
+        label=gettext_lazy("Number"),
+        regex=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
+        max_length=60,
+        error_messages={
+            "invalid": gettext_lazy("Letters, digits, dots, colons and hyphens only; no blanks.")
+        },
     )
     name = forms.CharField(label=gettext_lazy("Title"), max_length=200)
     parties = forms.CharField(label=gettext_lazy("Parties"), max_length=200)
@@ -111,6 +116,7 @@ class RecordAgreement(_Dated):
         label=gettext_lazy("Replaces"),
         queryset=Agreement.objects.filter(replaced_by__isnull=True),
         to_field_name="code",
+        empty_label=gettext_lazy("none"),
         required=False,
     )
     completes = forms.BooleanField(

@@ -135,6 +135,7 @@ def language(**kwargs: Any) -> forms.RegexField:
         regex=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
         max_length=12,
         initial="en",
+        error_messages={"invalid": gettext_lazy("Write a code such as en, de or pt-BR.")},
         **kwargs,
     )
 
