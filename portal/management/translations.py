@@ -61,6 +61,7 @@ PARTS: Final = {
     "portal/pages/people.py": {"DoubtForm", "of_oneself", "_doubt", "_told"},
     "portal/pages/registry.py": {"ReportForm", "report"},
     "portal/pages/changes/fields.py": {"CHOOSE", "apps"},
+    "portal/pages/receipts.py": {"_entry_words"},
     "portal/pages/rulewords.py": {"WORDS", "EVIDENCE", "LABELS", "value_words", "_days", "_months"},
     "portal/personfacts.py": {"KINDS"},
 }

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,6 +22,7 @@ from consent.policy.types import SIGNAL_GROUPS, ConsentState, Signal, SignalGrou
 from consent.rules import rulebook
 from consent.services import Pair
 from portal.pages.beginning import beginning_of
+from portal.pages.noticetext import purpose_in_words, text_of
 from portal.pages.words import refused, to_you
 from portal.people import subject_of
 
@@ -41,6 +42,11 @@ MINE_TO_CHANGE = {
     "notice_period_running",
     "consent_not_yet_given",
 }
+
+NOTHING_TO_CHOOSE = gettext_noop(
+    "Nothing of this can be recorded of you at present, so there is nothing to say yes to. "
+    "The reasons stand below. You can still answer No or Not now."
+)
 
 
 @login_required
@@ -101,13 +107,6 @@ def notice_page(request: HttpRequest, uuid: str) -> HttpResponse:
     )
 
 
-def text_of(notice: Notice, language: str | None) -> NoticeText:
-    """Return the notice in the person's language, else in English, else in any it has."""
-    texts = {text.language: text for text in notice.texts.all()}
-    short = (language or "en").partition("-")[0]
-    return texts.get(short) or texts.get("en") or next(iter(texts.values()))
-
-
 def _answer(request: HttpRequest, subject: Subject, goal: Purpose, notice: Notice) -> Any:
     if request.POST.get("notice_version") != str(notice.version):
         raise exceptions.NoticeOutdated
@@ -154,13 +153,15 @@ def _context(
 ) -> dict[str, Any]:
     text = text_of(notice, get_language())
     event = selectors.newest_event(subject, goal)
+    groups = _groups(subject, goal, chosen)
     return {
-        "purpose": {"name": goal.title},
+        "purpose": {"name": purpose_in_words(goal, notice)[0]},
         "state": event.state if event else ConsentState.UNKNOWN.value,
         "answer_url": request.path,
         "notice": _notice(notice, text),
         "pressure_contact": settings.PRIVACY_CONTACT,
-        "groups": _groups(subject, goal, chosen),
+        "groups": groups,
+        "cannot": "" if any(group["apps"] for group in groups) else _(NOTHING_TO_CHOOSE),
         "acknowledge": _acknowledge(subject, goal, notice),
         "beginning": beginning_of(subject, goal, notice),
     }

@@ -37,6 +37,7 @@ from portal.explaining import explain_to_others, is_never
 from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.groundwords import grounds_in_words, moment
+from portal.pages.noticetext import purpose_name
 from portal.pages.reasonwords import places, reasons_in_words
 from portal.pages.shares import ShareForm, looks_of, shared_with_staff, shares_of
 from portal.pages.words import to_you
@@ -64,7 +65,8 @@ class QuestionForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        asked = Purpose.objects.filter(published_at__isnull=False).values_list("code", "title")
+        published = Purpose.objects.filter(published_at__isnull=False)
+        asked = [(purpose.code, purpose_name(purpose)) for purpose in published]
         everyday = [(signal.value, signal_name(signal.value)) for signal in Signal]
         never = [(signal.value, signal_name(signal.value)) for signal in NeverSignal]
         choices: dict[str, list[Any]] = {

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from consent.models import ConsentEvent, NoticeWaiver, Pause, Strike, Subject
 from consent.policy.types import ConsentState
+from portal.pages.noticetext import purpose_in_words
 from portal.pages.shares import looks_of
 from portal.people import subject_of
 from portal.templatetags.words import state_name
@@ -69,15 +70,17 @@ def page_of(subject: Subject, *, before: datetime) -> tuple[list[Event], datetim
 def decisions_of(subject: Subject, *, before: datetime, most: int) -> list[Event]:
     """Return the newest decisions before an instant, newest first."""
     rows = ConsentEvent.objects.filter(subject=subject, event_time__lt=before)
-    rows = rows.select_related("purpose", "notice").order_by("-event_time", "-position")
+    rows = rows.select_related("purpose", "notice").prefetch_related("notice__texts")
+    rows = rows.order_by("-event_time", "-position")
     return [_decision(row) for row in rows[:most]]
 
 
 def _decision(event: ConsentEvent) -> Event:
     receipt = reverse("you-receipt", args=[event.uuid])
+    name, _what_for = purpose_in_words(event.purpose, event.notice)
     return {
         "at": event.event_time,
-        "text": f"{event.purpose.title}: {state_name(event.state)}",
+        "text": f"{name}: {state_name(event.state)}",
         "by": _("The organisation") if event.state == ConsentState.REVOKED else _("You"),
         "notice": _("Notice, version %(version)d") % {"version": event.notice.version},
         "notice_url": reverse("you-notice", args=[event.notice.uuid]),
@@ -88,12 +91,14 @@ def _decision(event: ConsentEvent) -> Event:
 def _waivers(subject: Subject, before: datetime) -> Iterator[Event]:
     """Yield where the person agreed to a shorter notice, and where that ended, be it with a yes."""
     rows = NoticeWaiver.objects.filter(subject=subject, event_time__lt=before)
-    rows = rows.select_related("notice__purpose").order_by("-event_time", "-pk")
+    rows = rows.select_related("notice__purpose").prefetch_related("notice__texts")
+    rows = rows.order_by("-event_time", "-pk")
     for row in rows[:FETCHED]:
         said = AGREED if row.agreed else AGREED_NO_MORE
+        name, _what_for = purpose_in_words(row.notice.purpose, row.notice)
         yield {
             "at": row.event_time,
-            "text": f"{row.notice.purpose.title}: {said}",
+            "text": f"{name}: {said}",
             "by": _("You") if row.agreed else "",
             "notice": _("Notice, version %(version)d") % {"version": row.notice.version},
             "notice_url": reverse("you-notice", args=[row.notice.uuid]),

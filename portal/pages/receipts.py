@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from audit import events, ledger
@@ -18,7 +19,8 @@ from consent import selectors
 from consent.models import ConsentEvent, Subject
 from consent.policy.types import SIGNAL_GROUPS, ConsentState
 from portal.pages.changes.values import place_name
-from portal.pages.decide import text_of
+from portal.pages.crumbs import crumb
+from portal.pages.noticetext import text_of
 from portal.pages.rulewords import value_words
 from portal.pages.you import certificates_of
 from portal.people import subject_of
@@ -38,6 +40,7 @@ def receipt(request: HttpRequest, uuid: UUID) -> HttpResponse:
         request,
         "you/receipt.html",
         {
+            "crumbs": [crumb("history")],
             "receipt": {
                 "id": event.uuid,
                 "state": event.state,
@@ -111,6 +114,7 @@ def certificate(request: HttpRequest, uuid: UUID) -> HttpResponse:
         request,
         "you/certificate.html",
         {
+            "crumbs": [crumb("data")],
             "certificate": found,
             "statement": json.dumps(found.statement, indent=1, ensure_ascii=False),
         },
@@ -143,8 +147,9 @@ def _own_event(request: HttpRequest, uuid: UUID) -> ConsentEvent:
 def _entry_words(entry: Any) -> str:
     if entry is None:
         return ""
-    place = f"leaf {entry.index}" if entry.index is not None else "waiting for its signature"
-    return f"{entry.id} ({place})"
+    if entry.index is None:
+        return _("%(entry)d, waiting for its signature") % {"entry": entry.id}
+    return _("%(entry)d, place %(index)d in the tree") % {"entry": entry.id, "index": entry.index}
 
 
 def _download(content: str, content_type: str, name: str) -> HttpResponse:

@@ -27,6 +27,7 @@ from portal.pages.changes.values import place_name
 from portal.pages.dates import day_in_words
 from portal.pages.following import Following, following, heard_of
 from portal.pages.history import EVER, decisions_of
+from portal.pages.noticetext import purpose_in_words, purpose_name
 from portal.pages.reasonwords import rule_label
 from portal.pages.words import refused, to_you
 from portal.people import subject_of
@@ -196,16 +197,18 @@ def purposes_of(subject: Subject) -> list[dict[str, Any]]:
     waiting = selectors.waiting(subject, at=timezone.now())
     found = []
     for purpose in Purpose.objects.filter(published_at__isnull=False):
-        if selectors.current_notice(purpose) is None:
+        notice = selectors.current_notice(purpose)
+        if notice is None:
             continue
+        name, what_for = purpose_in_words(purpose, notice)
         event = standing.get(purpose.code)
         choose_url = reverse("you-decide", args=[purpose.code])
         found.append(
             {
-                "name": purpose.title,
+                "name": name,
                 "state": event.state if event else ConsentState.UNKNOWN.value,
                 "since": event.event_time if event else None,
-                "text": purpose.description,
+                "text": what_for,
                 "asks": _asks(event, quiet.get(purpose.code)),
                 "quiet": _quiet(quiet.get(purpose.code)),
                 "begins": begins_in_words(event, waiting.get(purpose.code)),
@@ -312,16 +315,17 @@ def _machine(agent: Agent, follows: Following | None) -> dict[str, Any]:
 def _held_groups(subject: Subject) -> list[dict[str, Any]]:
     rows = (
         Batch.objects.filter(subject=subject, state=Batch.State.KEPT)
-        .values("app__name", "purpose__title")
+        .values("app__name", "purpose")
         .annotate(
             n=Count("uuid"), size=Sum("bytes"), oldest=Min("captured_from"), due=Max("due_at")
         )
         .order_by("app__name")
     )
+    names = {purpose.pk: purpose_name(purpose) for purpose in Purpose.objects.all()}
     return [
         {
             "app": row["app__name"],
-            "purpose": row["purpose__title"],
+            "purpose": names[row["purpose"]],
             "batches": row["n"],
             "size": row["size"],
             "oldest": row["oldest"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client, override_settings
@@ -67,3 +68,19 @@ def test_without_an_address_the_privacy_team_is_named(person: Client) -> None:
 @override_settings(PRIVACY_CONTACT="privacy@firm.example")
 def test_an_address_of_mail_can_be_followed(person: Client) -> None:
     assert 'href="mailto:privacy@firm.example"' in person.get(PAGE).content.decode()
+
+
+def test_where_nothing_can_be_chosen_the_page_says_so_and_a_no_stays_open(
+    world: factories.World, person: Client
+) -> None:
+    """A yes that could only be refused is not offered; the reasons stand where switches were."""
+    services.pull_kill_switch(purpose=None, by=UUID(int=9), role="operator", reason="incident")
+
+    page = " ".join(person.get(PAGE).content.decode().split())
+    said = {"answer": "no", "notice_version": world.notice.version}
+
+    assert "so there is nothing to say yes to" in page
+    assert 'value="yes" disabled' in page
+    assert 'value="no">' in page
+    assert 'class="switch"' not in page
+    assert person.post(PAGE, said).status_code == 302

@@ -315,3 +315,33 @@ def test_whoever_signs_in_too_often_reads_when_to_try_again(world: Any) -> None:
     assert answers[-1].status_code == 429
     assert "Warten Sie einige Minuten" in page
     assert "sayso" in page
+
+
+def test_a_page_of_the_documentation_says_what_it_is_before_it_lists_the_others(world: Any) -> None:
+    """On a phone the list of all pages stands behind a button, which needs no script."""
+    page = Client().get("/docs/glossary").content.decode()
+
+    assert page.count("<h1>Glossary</h1>") == 1
+    assert page.index("<h1>") < page.index('id="pages" popover')
+    assert 'popovertarget="pages"' in page
+
+
+def test_the_bundle_of_the_ledger_is_refused_in_words_while_nothing_is_signed(world: Any) -> None:
+    auditor = signed_in("auditor")
+
+    refused = auditor.post("/audit/export/")
+
+    assert refused.status_code == 409
+    assert "Nothing is signed yet" in refused.content.decode()
+    assert "Nothing is signed yet" not in auditor.get("/audit/export/").content.decode()
+
+
+def test_copies_and_entries_lead_back_to_their_list(world: factories.World) -> None:
+    world.say_yes()
+    own, auditor = signed_in(subject=world.subject), signed_in("auditor")
+    history = own.get("/you/history/").content.decode()
+    (receipt,) = re.findall(r'href="(/you/receipts/[^"]*)"', history)
+
+    assert 'class="crumbs"' in (page := own.get(receipt).content.decode())
+    assert 'href="/you/history/">Your history</a>' in page
+    assert 'href="/audit/">Ledger</a></li>' in auditor.get("/audit/entries/1/").content.decode()

@@ -93,3 +93,26 @@ def test_parts_of_a_country_keep_the_name_of_the_rules(database: Any) -> None:
         assert place_name("US-CA") == "California (US-CA)"
         assert place_name("US") == "Vereinigte Staaten (US)"
         assert place_name("XX") == "XX"
+
+
+def test_a_purpose_is_called_as_its_notice_calls_it_in_their_language(
+    world: factories.World,
+) -> None:
+    """The organisation names a purpose in one language; nobody need read that one to find it."""
+    from consent import services
+
+    german = ("Lernen aus Klicks", {**factories.sections(), "summary": "Worum es in Kürze geht."})
+    texts = {"en": ("About clicks", factories.sections()), "de": german}
+    services.publish_notice(purpose=world.purpose, texts=texts, actor=factories.OFFICER)
+    world.say_yes_again()
+    me = signed_in(subject=world.subject)
+    title = world.purpose.title
+
+    for path in ("/you/", "/you/history/", "/you/explain/", "/you/purposes/train-agents/"):
+        in_german = me.get(path, headers=GERMAN).content.decode()
+        in_french = me.get(path, headers=FRENCH).content.decode()
+        assert "Lernen aus Klicks" in in_german, path
+        assert title not in in_german, path
+        assert title in in_french, f"{path}: there is no French notice"
+        assert title in me.get(path).content.decode(), path
+    assert "Worum es in Kürze geht." in me.get("/you/", headers=GERMAN).content.decode()
