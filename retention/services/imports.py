@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from consent import selectors as consent
@@ -65,6 +65,16 @@ def import_batches(
     stand. Raises ManifestDiffers for another manifest under a known id, BytesDoNotMatch, and
     StoreFailed where it took too long: nothing is let in then.
     """
+    try:
+        return _imported(agent, batches, at)
+    except IntegrityError:
+        # One of them was announced after we had looked for it: look again.
+        return _imported(agent, batches, at)
+
+
+def _imported(
+    agent: Agent, batches: Sequence[tuple[Manifest, bytes]], at: datetime
+) -> list[Admission]:
     known = Admission.objects.in_bulk([manifest.batch for manifest, _ in batches])
     for manifest, _ in batches:
         if standing := known.get(manifest.batch):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 
 from tests import factories
 from tests.integration.polling import wait_until
@@ -146,3 +149,67 @@ def test_of_many_at_once_one_makes_it_and_the_others_find_it(
 
     assert sorted(answers) == [200, 200, 200, 201]
     assert announced(database) == [(machine.agent.pk, 1)]
+
+
+def imported(machine: Machine, *manifests: Any, content: bytes = CONTENT) -> Any:
+    """Import, as another process would; returns the states, or the code of the refusal."""
+    from django.db import connection
+
+    from retention import services
+    from retention.exceptions import RetentionError
+
+    try:
+        found = services.import_batches(
+            agent=machine.agent,
+            batches=[(said, content) for said in manifests],
+            at=datetime.now(UTC),
+        )
+    except RetentionError as refusal:
+        return refusal.code
+    finally:
+        connection.close()
+    return {str(one.batch): str(one.state) for one in found}
+
+
+def test_an_import_that_meets_another_machines_id_is_told_so(
+    database: Any, machine: Machine, other: Machine, store: Path
+) -> None:
+    from retention.services import settle_uploads
+
+    said, content = manifest(machine), b"something else"
+    policy = factories.make_policy(other.agent)
+    theirs = factories.manifest_for(policy, content, batch=said.batch)
+
+    answer = while_announced(machine, said, lambda: imported(other, theirs, content=content))
+
+    assert answer == "manifest_differs"
+    assert announced(database) == [(machine.agent.pk, 1)]
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2), tick=True):
+        settle_uploads()  # what the import had written lies under nobody's manifest
+    assert [path for path in store.rglob("*") if path.is_file()] == []
+    assert database.sql("SELECT state FROM retention_admission") == [("awaiting_bytes",)]
+
+
+def test_an_import_that_meets_its_own_announcement_takes_in_the_rest(
+    database: Any, machine: Machine, store: Path
+) -> None:
+    said = manifest(machine)
+    rest = manifest(machine)
+
+    answer = while_announced(machine, said, lambda: imported(machine, said, rest))
+
+    assert answer[str(said.batch)] == "awaiting_bytes"
+    assert answer[str(rest.batch)] in {"admitted", "refused"}
+    assert sorted(announced(database)) == [(machine.agent.pk, 1)] * 2  # and one let in
+
+
+def test_an_import_stands_where_the_announcement_came_to_nothing(
+    database: Any, machine: Machine, other: Machine, store: Path
+) -> None:
+    said = manifest(machine)
+    theirs = manifest(other, batch=said.batch)
+
+    answer = while_announced(machine, said, lambda: imported(other, theirs), rolled_back=True)
+
+    assert answer == {str(said.batch): "refused"}
+    assert announced(database) == [(other.agent.pk, 1)]

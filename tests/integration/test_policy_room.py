@@ -13,7 +13,7 @@ from sayso_agent.jws import MAX_TOKEN
 
 from consent import services
 from consent.exceptions import ChangeUnfit
-from consent.policy.types import Signal
+from consent.policy.types import AppCategory, MatcherKind, Platform, Signal
 from consent.selectors.outcomes import take_snapshot
 from consent.services import room
 from portal.api.signing import sign_policy
@@ -36,9 +36,9 @@ def world(database: Any, monkeypatch: pytest.MonkeyPatch) -> factories.World:
     services.list_app(
         code="drawing",
         name="Drawing",
-        category=factories.AppCategory.DESIGN,
+        category=AppCategory.DESIGN,
         data_of="own",
-        matchers=[(factories.Platform.WEB, factories.MatcherKind.DOMAIN, "drawing.example")],
+        matchers=[(Platform.WEB, MatcherKind.DOMAIN, "drawing.example")],
         actor=factories.OFFICER,
     )
     return made
