@@ -126,6 +126,20 @@ def test_what_is_refused_keeps_what_was_typed(world: Any, database: Any) -> None
     assert database.sql("SELECT count(*) FROM consent_proposal") == [(0,)]
 
 
+def test_what_the_services_refuse_is_said_at_its_field(world: Any) -> None:
+    author = signed_in("privacy_officer")
+    taken = {"name": "My app", "category": "office", "data_of": "own", "others": "unknown"}
+
+    answer = propose(author, "app.list", code="tracker", matchers="web domain x.example", **taken)
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {"code": ["Is taken by another app."]}
+    assert 'href="#id_code"' in answer.content.decode()
+
+    answer = propose(author, "purpose.change", purpose="train-agents", retention_days="60")
+    (said,) = answer.context["form"].errors["__all__"]
+    assert said.startswith("Nothing would change. Correct what is named")
+
+
 def test_a_notice_may_have_paragraphs(world: Any, database: Any) -> None:
     """A browser sends a line break as two characters, of which the core takes one."""
     words = {"section_retention": "Ninety days.\r\n\r\nNot one more."}

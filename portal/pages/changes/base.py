@@ -1,10 +1,18 @@
 """What every form for a change has: a title, a sentence, and the payload it stands for."""
 
-from typing import Any, ClassVar
+import re
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
+
+from consent.exceptions import ChangeUnfit, ConsentError
+
+PARTS: Final = re.compile(r"\w+")
+"""The parts of a key such as `fields.matchers`."""
+WHOLE: Final = "payload"
 
 Words = str | Promise
 
@@ -55,6 +63,17 @@ class ChangeForm(forms.Form):
             and not field.queryset.exists()
             for field in self.fields.values()
         )
+
+    def add_refusal(self, refusal: ConsentError) -> None:
+        """Say why the change cannot be: at the field that it is about, where this form has it."""
+        if not isinstance(refusal, ChangeUnfit):
+            self.add_error(None, f"{refusal.detail} {refusal.next_step}")
+            return
+        key, _colon, why = refusal.detail.partition(": ")
+        name = next((part for part in PARTS.findall(key) if part in self.fields), None)
+        said = why if name or key == WHOLE else refusal.detail
+        sentence = f"{capfirst(said).rstrip('.')}."
+        self.add_error(name, sentence if name else f"{sentence} {refusal.next_step}")
 
     def payload(self) -> dict[str, Any]:
         """Return what is proposed, as JSON; only after `is_valid()`."""

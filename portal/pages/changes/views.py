@@ -67,7 +67,7 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
                 effective_at=form.cleaned_data["effective_at"],
             )
         except ConsentError as refusal:
-            form.add_error(None, f"{refusal.detail} {refusal.next_step}")
+            form.add_refusal(refusal)
         else:
             _say_proposed(request, proposal)
             return redirect("change", uuid=proposal.uuid)
