@@ -20,6 +20,7 @@ from django.utils.translation import override, trim_whitespace
 
 from consent import exceptions
 from consent.notices import REQUIRED_SECTIONS
+from consent.rules import shipped
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATES: Final = (
@@ -109,6 +110,7 @@ def said_to_employees() -> set[Said]:
             if _named(node) & parts:
                 found.update(_in_code(node))
     found |= {Said(heading) for _code, heading in REQUIRED_SECTIONS}
+    found |= {Said(gate.title) for gate in shipped().gates.values()}
     for refusal in REFUSALS:
         found |= {Said(refusal().detail), Said(refusal.next_step)}
     return found

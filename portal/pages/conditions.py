@@ -22,8 +22,8 @@ from portal.models import Role
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
 from portal.pages.groundwords import hands_in_words
+from portal.pages.rulewords import gate_title
 from portal.people import for_area, roles_of
-from portal.templatetags.words import plain
 
 COUNSEL: Final = "counsel_signoff"
 
@@ -116,7 +116,7 @@ def _row(
         kind, query = "gate.reopen", {"evidence": str(closing.pk)}
     return {
         "place": place,
-        "name": text.title if text else plain(gate),
+        "name": gate_title(gate, law),
         "wants": text.evidence if text else "",
         "closed": step.done,
         "waits_until": step.opens if closing and not step.done else None,

@@ -251,8 +251,11 @@ def entry_words(key: str, entry: str, rulebook: Rulebook) -> str:
 
 
 def gate_title(gate: str, rulebook: Rulebook) -> str:
-    """Return what a gate asks for; a gate without words is shown by its code."""
-    return rulebook.gates[gate].title if gate in rulebook.gates else plain(gate)
+    """Return what a gate asks for; a gate without words is shown by its code.
+
+    Those that the program came with have words in each of its languages.
+    """
+    return _(rulebook.gates[gate].title) if gate in rulebook.gates else plain(gate)
 
 
 def value_words(key: str, value: Any) -> str:

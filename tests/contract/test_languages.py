@@ -38,6 +38,23 @@ def test_what_employees_read_is_found() -> None:
     assert translations.Said("Report and block") in found
     assert translations.Said("Propose an app") not in found
     assert translations.Said("The notice changed while you were reading.") in found
+    assert translations.Said("Data protection impact assessment") in found
+
+
+def test_a_gate_is_named_in_the_readers_language() -> None:
+    from consent.rules import shipped
+    from portal.pages.rulewords import gate_title
+
+    said = {}
+    for language in ("en", *LANGUAGES):
+        with override(language):
+            said[language] = gate_title("separate_consent_if_sensitive_or_export", shipped())
+
+    assert said == {
+        "en": "Separate consent",
+        "de": "Gesonderte Einwilligung",
+        "fr": "Consentement séparé",
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
