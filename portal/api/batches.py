@@ -1,9 +1,10 @@
 """POST /api/v1/batches and the upload that follows: manifest first, then the bytes, streamed."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
@@ -45,6 +46,9 @@ STATUS_OF = {
     "store_failed": 503,
 }
 _announced, _reported = Buckets(pace.BURST), Buckets(pace.BURST)
+TEXTS: Final = {"batch", "purpose", "app", "sha256", "redactor", "from", "until"}
+NUMBERS: Final = {"policy_version", "bytes"}
+UUID_FORM: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 FIELDS = {"from": "captured_from", "until": "captured_until"}
 
 
@@ -105,6 +109,16 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
         """Add `from`, which Python keeps to itself."""
         return {**super().get_fields(), "from": Moment()}
 
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Refuse what the framework would read and the published form does not allow.
+
+        Otherwise an agent that follows another reading works here and nowhere else.
+        """
+        if isinstance(data, dict) and (loose := loosely_said(data)):
+            raise serializers.ValidationError(loose)
+        read: dict[str, Any] = super().to_internal_value(data)
+        return read
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse an interval that runs backwards, and windows seen on what is not there."""
         since: datetime = attrs["from"]
@@ -113,6 +127,24 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
         if not set(attrs.get("visible", {})) <= set(attrs["signals"]):
             raise serializers.ValidationError({"visible": "names a signal that signals does not"})
         return attrs
+
+
+def loosely_said(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the members that are a number in a text, a text that is none, or no plain UUID."""
+    found = {}
+    for name in TEXTS & manifest.keys():
+        said = manifest[name]
+        if not isinstance(said, str) or said != said.strip():
+            found[name] = "Must be a text, with nothing around it."
+    for name in NUMBERS & manifest.keys():
+        if isinstance(manifest[name], str):
+            found[name] = "Must be a number."
+    counts = manifest.get("signals")
+    if isinstance(counts, dict) and any(isinstance(count, str) for count in counts.values()):
+        found["signals"] = "Must be numbers."
+    if "batch" in manifest and "batch" not in found and not UUID_FORM.fullmatch(manifest["batch"]):
+        found["batch"] = "Must be a UUID, as RFC 9562 writes it."
+    return found
 
 
 class BatchOut(serializers.Serializer[dict[str, Any]]):

@@ -1,0 +1,92 @@
+"""No manifest is read that the published form does not allow."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+from portal.api.batches import ManifestIn
+from tests.schema import batch_validator
+
+PLAIN: dict[str, Any] = {
+    "batch": "0b0e4f0e-7c1d-4f0e-9a55-3f0a3c1d2e4f",
+    "policy_version": 1795324000000,
+    "purpose": "train-agents",
+    "app": "tracker",
+    "signals": {"mouse_click": 3, "scroll": 1},
+    "from": "2026-11-26T10:00:00.000Z",
+    "until": "2026-11-26T10:00:01.000Z",
+    "bytes": 37,
+    "sha256": "ab" * 32,
+    "redactor": "own/1.0",
+}
+
+
+def allowed(manifest: object) -> bool:
+    """By the published form, the formats of texts included."""
+    schema = batch_validator().schema
+    return bool(Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(manifest))
+
+
+def read(manifest: Any) -> bool:
+    return bool(ManifestIn(data=manifest).is_valid())
+
+
+def looser(value: Any) -> st.SearchStrategy[Any]:
+    """The same thing said in other ways, and other things."""
+    text = str(value)
+    said = [text, text.upper(), f" {text}", f"{text}\n", "{" + text + "}", f"urn:uuid:{text}", ""]
+    others = [*said, [value], {"x": value}, None, True, 5, 5.0, 0, -1, 1.5, text.replace("-", "")]
+    return st.sampled_from([value, *others])
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> dict[str, Any]:
+    found = dict(PLAIN)
+    for name in draw(st.sets(st.sampled_from(sorted(PLAIN)), min_size=1, max_size=3)):
+        found[name] = draw(looser(PLAIN[name]))
+    if draw(st.booleans()):
+        counts = st.sampled_from([1, 2.0, "3", 0, -1, True, None, 10_000_001, "1.0", 1.5])
+        found["signals"] = {"mouse_click": draw(counts)}
+    if draw(st.integers(0, 9)) == 0:
+        del found[draw(st.sampled_from(sorted(PLAIN)))]
+    return found
+
+
+def test_a_plain_manifest_is_both_allowed_and_read() -> None:
+    assert allowed(PLAIN)
+    assert read(PLAIN)
+    assert read({**PLAIN, "batch": str(uuid4()).upper(), "unknown": "to come"})
+
+
+@given(manifest=manifests())
+def test_what_is_read_is_allowed(manifest: dict[str, Any]) -> None:
+    if read(manifest):
+        assert allowed(manifest), manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("batch", 5),
+        ("batch", "{0b0e4f0e-7c1d-4f0e-9a55-3f0a3c1d2e4f}"),
+        ("batch", "urn:uuid:0b0e4f0e-7c1d-4f0e-9a55-3f0a3c1d2e4f"),
+        ("batch", "0b0e4f0e7c1d4f0e9a553f0a3c1d2e4f"),
+        ("bytes", "37"),
+        ("policy_version", "1"),
+        ("signals", {"mouse_click": "3"}),
+        ("app", " tracker"),
+        ("purpose", "train-agents\n"),
+        ("redactor", 5),
+    ],
+)
+def test_what_only_the_framework_would_read_is_named(name: str, said: object) -> None:
+    told = ManifestIn(data={**PLAIN, name: said})
+
+    assert not told.is_valid()
+    assert set(told.errors) == {name}
