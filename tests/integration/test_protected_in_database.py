@@ -347,6 +347,30 @@ def test_a_report_that_came_in_between_is_not_settled(
     assert is_blocked(database) is again
 
 
+@pytest.mark.parametrize("what", ["unblock", "let go"])
+def test_what_is_only_proposed_in_the_same_transaction_frees_nothing(
+    world: Any, database: Any, what: str
+) -> None:
+    from django.db import transaction
+
+    report_sheet(world)
+
+    @transaction.atomic
+    def propose_and_do() -> None:
+        if what == "unblock":
+            unblocking()
+            raw(UNBLOCK)
+        else:
+            proposed()
+            raw(LET_GO)
+
+    with not_unblocked() if what == "unblock" else refused():
+        propose_and_do()
+
+    assert is_blocked(database)
+    assert category(database) == "health"
+
+
 def test_an_app_keeps_its_code(world: Any, database: Any) -> None:
     for role in ("app", "owner"):
         with pytest.raises(psycopg.errors.IntegrityError, match="keeps its code"):
