@@ -288,7 +288,7 @@ _UNWANTED: Final = {
     "another serial number; ask whoever gave it to you for another one",
     "proof_invalid": "this machine's clock is wrong by more than five minutes, or the portal has "
     "another address; set the clock, compare the address, and start again",
-    "token_unknown": "the approval is used up; start again",
+    "token_unknown": "the approval is used up, or this is no ticket; start again",
     "not_an_employee": "the login that approved it is nobody's whose work could be recorded; "
     "start again and approve with your own",
 }
