@@ -62,6 +62,19 @@ CUT_OFF = """() => {
   }).slice(0, 3).map(seen => `${seen.tagName}: ${seen.textContent.trim().slice(0, 60)}`);
 }"""
 """What reaches past the right edge, but for what scrolls by itself or is only read aloud."""
+BROKEN_WORDS = """() => {
+  const lines = seen => {
+    const range = document.createRange();
+    range.selectNodeContents(seen);
+    return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+  };
+  return [...document.querySelectorAll('body :not(script, style, option, code, textarea)')]
+    .filter(seen => /^\\S{2,12}$/.test(seen.textContent.trim()) && !seen.children.length
+      && seen.checkVisibility() && !seen.closest('svg, .visually-hidden, .hash, pre')
+      && lines(seen) > 1)
+    .slice(0, 3).map(seen => `${seen.tagName}: ${seen.textContent.trim()}`);
+}"""
+"""Short words that stand on several lines: what they stand in is squeezed."""
 
 
 class Person:
@@ -101,6 +114,8 @@ class Person:
         assert overflow <= 0, f"{self.page.url} is {overflow} px too wide"
         cut = self.page.evaluate(CUT_OFF)
         assert cut == [], f"{self.page.url}: cut off at the edge: {cut}"
+        broken = self.page.evaluate(BROKEN_WORDS)
+        assert broken == [], f"{self.page.url}: broken into letters: {broken}"
 
     def tab_to(self, wanted: str, most: int = 150) -> None:
         """Press Tab until what has the focus matches a selector; the focus must be seen."""
