@@ -31,14 +31,16 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     found.sort(key=lambda app: app.name.casefold())
     officer = Role.PRIVACY_OFFICER in roles_of(request)
     listed = set(App.objects.values_list("code", flat=True))
+    first = _first(request.GET.get("first", ""))
+    shown = found[first : first + SHOWN]
     context = {
         "title": _("Catalogue of known apps"),
         "lead": _("What ships with this version. To stand here lists nothing and allows nothing."),
         "crumbs": [crumb("apps")],
         "filter_form": form,
         "caption": _("Known apps"),
-        "note": _("%(shown)d of %(all)d")
-        % {"shown": min(len(found), SHOWN), "all": len(known_apps())},
+        "note": _("%(shown)d of %(all)d") % {"shown": len(shown), "all": len(found)},
+        "pager": _pager(request, first, len(found)),
         "empty": _("No app matches."),
         "columns": [
             {"label": _("App")},
@@ -46,9 +48,25 @@ def catalogue(request: HttpRequest) -> HttpResponse:
             {"label": _("Shows data of")},
             {"label": _("State")},
         ],
-        "rows": [_row(app, listed, officer=officer) for app in found[:SHOWN]],
+        "rows": [_row(app, listed, officer=officer) for app in shown],
     }
     return render(request, "pages/table.html", context)
+
+
+def _first(given: str) -> int:
+    """Read which app a page begins with; what is no number begins with the first."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+
+
+def _pager(request: HttpRequest, first: int, found: int) -> dict[str, Any]:
+    """Return the ways to the first page and to the next one, with what is searched for."""
+    said = {name: request.GET[name] for name in ("name", "category") if request.GET.get(name)}
+    more = urlencode({**said, "first": first + SHOWN})
+    return {
+        "is_forward": True,
+        "newest_url": f"?{urlencode(said)}" if first else "",
+        "older_url": f"?{more}" if first + SHOWN < found else "",
+    }
 
 
 def _matches(app: KnownApp, words: str, category: str) -> bool:

@@ -11,6 +11,7 @@ from consent.rules import rulebook
 from portal.pages.changes.kinds import title_of
 from portal.pages.changes.values import place_name
 from portal.pages.rulewords import gate_title
+from portal.personfacts import KINDS
 from portal.templatetags.words import plain, signal_name
 
 ACTORS: Final[Mapping[str, str | Promise]] = {
@@ -45,7 +46,7 @@ class Telling:
             "jurisdiction": place_name,
             "jurisdictions": place_name,
             "gate": lambda code: gate_title(code, rulebook()),
-            "kind": title_of,
+            "kind": lambda code: str(KINDS.get(code) or title_of(code)),
             "reason": plain,
             "cause": plain,
             "category": plain,

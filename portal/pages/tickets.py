@@ -97,6 +97,7 @@ def ticket_set(request: HttpRequest, uuid: UUID) -> HttpResponse:
         ],
         "rows": _rows(found, page[:TICKETS], now),
         "pager": {
+            "is_forward": True,
             "newest_url": "?" if after else "",
             "older_url": f"?after={page[TICKETS - 1].number}" if more else "",
         },

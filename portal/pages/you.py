@@ -383,13 +383,12 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
 
 def _reason(explanation: Any) -> dict[str, Any]:
     places = ", ".join(place_name(code) for code in explanation.jurisdictions)
-    citations = "; ".join(citation.ref for citation in explanation.citations[:2])
     return {
         "text": to_you(explanation.code),
         "code": explanation.code,
         "effect": "deny",
         "rule": f"{places}: {rule_label(explanation.rule)}" if explanation.rule else "",
-        "citation": citations,
+        "sources": [citation.ref for citation in explanation.citations],
     }
 
 

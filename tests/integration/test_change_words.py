@@ -274,3 +274,37 @@ def test_places_where_the_same_stands_in_the_way_are_told_in_one_sentence(
         f"{world.purpose.title}: still denied. {agreement} There: Netherlands (NL); {few}.",
         f"{denied} {unknown}. There: people of whom no place is known.",
     ]
+
+
+def test_every_known_app_can_be_reached_page_by_page(officer: Client) -> None:
+    """Nothing of the catalogue is out of reach for whoever does not know its name."""
+    import html
+    import re
+
+    from consent.catalogue import known_apps
+
+    path, seen = "/privacy/catalogue/", list[str]()
+    while path:
+        page = shown(officer, path)
+        seen += re.findall(r'<th scope="row"[^>]*><span>\s*(.*?)\s*</span>', page)
+        more = re.search(r'href="(\?[^"]*)" rel="next"', page)
+        path = f"/privacy/catalogue/{html.unescape(more[1])}" if more else ""
+
+    assert sorted(map(html.unescape, seen)) == sorted(app.name for app in known_apps())
+    searched = shown(officer, "/privacy/catalogue/?name=a&first=50")
+    assert 'href="?name=a"' in searched, "what is searched for goes from page to page"
+
+
+def test_places_and_steps_are_chosen_by_their_names(officer: Client) -> None:
+    """Nobody need know by which code the rules call a place or a step."""
+    evidence = shown(officer, "/privacy/changes/new/gate.close/")
+    exception = shown(officer, "/privacy/changes/new/override.grant/")
+
+    for page in (evidence, exception):
+        assert '<option value="DE">Germany (DE)</option>' in page
+        assert '<select name="jurisdiction"' in page
+    assert ">Works agreement on the tool</option>" in evidence
+    came = shown(
+        officer, "/privacy/changes/new/gate.close/?jurisdiction=DE&gate=works_council_agreement"
+    )
+    assert '<option value="DE" selected>' in came

@@ -90,3 +90,25 @@ def test_an_agreement_is_written_and_shown_by_names(world: factories.World) -> N
         assert "Ireland (IE)" in text
     assert ">Record</button>" in asked
     assert world.apps["tracker"].name in shown
+
+
+def test_the_ledger_names_kinds_of_change_and_of_fact(world: factories.World) -> None:
+    from portal.pages.ledgerwords import Telling
+
+    telling = Telling()
+
+    assert telling.text("kind", "allowlist.change") == "Change what a purpose may ask for"
+    assert telling.text("kind", "work_location") == "Works in"
+    assert telling.text("kind", "of_no_catalogue") == "of_no_catalogue"
+
+
+def test_the_sources_of_a_rule_stand_folded_under_their_reason(database: Any) -> None:
+    """A reader of the page of reasons is not met by case numbers; who wants them opens them."""
+    german = factories.make_world("DE")
+    german.say_yes()
+
+    page = signed_in(subject=german.subject).get("/you/why/").content.decode()
+
+    assert '<summary class="small">' in page
+    folded = page.partition('<summary class="small">')[2].partition("</details>")[0]
+    assert '<ul class="plain small" lang="en">' in folded

@@ -162,6 +162,11 @@ class RecordAgreement(_Dated):
         }
 
 
+def _known_gates() -> set[str]:
+    """Return the codes of all steps that a rule in force may ask for."""
+    return {*rulebook().gates, "counsel_signoff"}
+
+
 class CloseGate(_Dated):
     """Evidence that a required step was taken."""
 
@@ -169,8 +174,8 @@ class CloseGate(_Dated):
     lead: ClassVar[Words] = gettext_lazy("The step counts as done while the document is valid.")
 
     purpose = fields.purposes()
-    jurisdiction = forms.CharField(label=gettext_lazy("Place"), max_length=8)
-    gate = forms.CharField(label=gettext_lazy("Step"), max_length=60)
+    jurisdiction = fields.place()
+    gate = forms.ChoiceField(label=gettext_lazy("Step"))
     document_title = forms.CharField(label=gettext_lazy("Title of the document"), max_length=200)
     document = fields.DocumentField()
     not_applicable_reason = forms.CharField(
@@ -179,6 +184,9 @@ class CloseGate(_Dated):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        steps = [(code, gate_title(code, rulebook())) for code in _known_gates()]
+        steps.sort(key=lambda step: step[1].casefold())
+        self.fields["gate"].choices = [("", fields.CHOOSE), *steps]  # type: ignore[attr-defined]
         gate = self.initial.get("gate")
         if gate and not self.is_bound:
             self._ask_only_where_it_may_not_apply(gate)
@@ -192,14 +200,12 @@ class CloseGate(_Dated):
             del self.fields["not_applicable_reason"]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a place or a step no rule knows, and a way out that the step does not have."""
+        """Refuse a place no rule in force knows, and a way out that the step does not have."""
         said = super().clean()
         if (place := said.get("jurisdiction")) and place not in rulebook().rows:
             self.add_error("jurisdiction", _("This place is not in the rules."))
-        known = {*rulebook().gates, "counsel_signoff"}
-        if (gate := said.get("gate")) and gate not in known:
-            self.add_error("gate", _("No rule asks for a step of this name."))
-        elif gate and said.get("not_applicable_reason") and not _condition(gate):
+        gate = said.get("gate")
+        if gate and said.get("not_applicable_reason") and not _condition(gate):
             words = _("This step always applies. Leave this empty and name the document.")
             self.add_error("not_applicable_reason", words)
         return said
@@ -262,11 +268,7 @@ class GrantOverride(_Dated):
     field_order = ["purpose", "jurisdiction", "signal", "valid_from", "valid_until"]
 
     purpose = fields.purposes()
-    jurisdiction = forms.CharField(
-        label=gettext_lazy("Place"),
-        max_length=8,
-        help_text=gettext_lazy("The code of the place whose rules restrict it, such as DE."),
-    )
+    jurisdiction = fields.place(help_text=gettext_lazy("Whose rules restrict it."))
     signal = forms.ChoiceField(
         label=gettext_lazy("Signal"), choices=[(s.value, SIGNALS[s.value]) for s in Signal]
     )

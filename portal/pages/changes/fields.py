@@ -160,6 +160,15 @@ def places(label: Any, **kwargs: Any) -> forms.MultipleChoiceField:
     )
 
 
+def place(**kwargs: Any) -> forms.ChoiceField:
+    """Return a field to choose one jurisdiction."""
+    return forms.ChoiceField(
+        label=gettext_lazy("Place"),
+        choices=[("", CHOOSE), *places_to_choose(shipped())],
+        **kwargs,
+    )
+
+
 def words(value: str) -> list[str]:
     """Return what stands between commas, without blanks."""
     return [part.strip() for part in value.split(",") if part.strip()]
