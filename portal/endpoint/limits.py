@@ -23,7 +23,9 @@ class Buckets:
 
     def take(self, who: bytes, now: float) -> int:
         """Count one request at `now`, a monotonic clock; return 0, or the whole seconds to wait."""
-        full_at = max(self._full_at.get(who, now), now)
+        full_at = self._full_at.get(who, now)
+        if full_at < now:
+            full_at = now
         if (excess := full_at - now - self._slack) > ROUNDING:
             return math.ceil(excess)
         self._full_at[who] = full_at + 1

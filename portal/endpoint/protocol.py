@@ -56,6 +56,7 @@ class Poll(ShortPoll):
         "keep_alive",
         "more_body",
         "response_complete",
+        "same",
     )
     message_event = asyncio.Event()  # nobody waits for it
 
@@ -71,6 +72,8 @@ class Poll(ShortPoll):
         self.headers: Headers | None = None
         self.data = b""
         """The poll itself, where it was recognised; its headers are then read when needed."""
+        self.same = b""
+        """A poll that the next one may repeat to the last byte: what was read of it holds again."""
 
     def is_over(self) -> bool:
         """Return whether nobody wants the answer any more."""
@@ -164,8 +167,13 @@ class PolicyProtocol(BoundedHeads):
 
     def data_received(self, data: bytes) -> None:
         """Take a plain poll as it is; give everything else to uvicorn's parser."""
-        if not self._within and (said := recognised(data)) and self._took(data, *said):
-            return
+        if not self._within:
+            own = self._own
+            if own is not None and data == own.same:
+                if self._took_same(own):
+                    return
+            elif (said := recognised(data)) and self._took(data, *said):
+                return
         super().data_received(data)
 
     def _is_free(self) -> bool:
@@ -196,12 +204,27 @@ class PolicyProtocol(BoundedHeads):
             poll = self._own = Poll(self)
         if not endpoint.shortcut.take(poll, token, named, prefer):
             return False
-        poll.response_complete, poll.keep_alive = False, True
         poll.headers, poll.data = None, data
+        # One that asks to wait, or names nothing, is read anew: it is not what comes in crowds.
+        poll.same = data if named is not None and prefer is None else b""
+        self._begun(poll)
+        return True
+
+    def _took_same(self, poll: Poll) -> bool:
+        """Return whether the shortcut takes a poll whose bytes are those of the last one here."""
+        shortcut = poll.shortcut
+        if shortcut is None or not self._is_free() or not shortcut.take_same(poll):
+            return False
+        poll.headers, poll.data = None, poll.same
+        self._begun(poll)
+        return True
+
+    def _begun(self, poll: Poll) -> None:
+        poll.response_complete, poll.keep_alive = False, True
         self.poll = self.cycle = poll  # type: ignore[assignment]
         self._rested = 0.0
-        self._unset_keepalive_if_required()
-        return True
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
 
     def on_message_begin(self) -> None:
         """Begin a request; most of what uvicorn prepares a poll does not need."""
@@ -244,7 +267,7 @@ class PolicyProtocol(BoundedHeads):
             poll = self._own = Poll(self)
         poll.response_complete = False
         poll.keep_alive = self.parser.should_keep_alive()
-        poll.headers = self.headers
+        poll.headers, poll.same = self.headers, b""
         self.poll = self.cycle = poll  # type: ignore[assignment]
         said = said_in(self.headers)
         is_short = said is not None and endpoint.hosts.allow(self.headers)
@@ -272,8 +295,9 @@ class PolicyProtocol(BoundedHeads):
             tag = named.decode("ascii")
             self.say(poll, unchanged(endpoint.shared.offer, tag, granted))
             return
-        _READY.refresh(self.server_state.default_headers, endpoint)
-        self._write(poll, _READY.before + named + _READY.after)
+        ready = _READY
+        ready.refresh(self.server_state.default_headers, endpoint)
+        self._write(poll, ready.before + named + ready.after)
 
     def say_changed(self, poll: Poll, pause: int) -> None:
         """Write the answer that something changed while the poll waited."""

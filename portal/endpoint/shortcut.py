@@ -114,6 +114,25 @@ class Shortcut:
         self._ask(poll, kept, wire)
         return True
 
+    def take_same(self, poll: ShortPoll) -> bool:
+        """Return whether a poll that says what the connection's last one said goes this way, too.
+
+        Whose token it is and what it names is known by that; whether it stands is asked anew.
+        """
+        shared, kept, digest = self._shared, poll.kept, poll.digest
+        if kept is None or shared.kept.get(digest) is not kept:
+            return False
+        wire, now = shared.watch.usable(), monotonic()
+        if wire is None or shared.buckets.take(digest, now):
+            return False
+        epoch = shared.watch.epoch
+        poll.epoch, poll.wire, poll.asked, poll.granted = epoch, wire, now, 0
+        if shared.standing.holds(kept):
+            self._turns.ask(poll, wire, epoch)
+        else:
+            self._ask(poll, kept, wire)
+        return True
+
     def ask_again(self, poll: ShortPoll) -> None:
         """Ask once more what stands, after a wait."""
         wire = self._shared.watch.usable()

@@ -58,12 +58,18 @@ class Standing:
 
     def holds(self, kept: Kept) -> bool:
         """Return whether nothing was marked since this was verified, as far as is heard."""
-        at, known = kept.verified, kept.known
-        return (
-            at >= self._floor
-            and at >= self._subjects.get(known.subject, 0)
-            and at >= self._cohorts.get(known.cohort, 0)
-        )
+        at = kept.verified
+        if at == self.step:
+            return True
+        known = kept.known
+        if (
+            at < self._floor
+            or at < self._subjects.get(known.subject, 0)
+            or at < self._cohorts.get(known.cohort, 0)
+        ):
+            return False
+        kept.verified = self.step  # so that until the next mark nobody need look again
+        return True
 
     def is_up_to(self, tally: bytes | None) -> bool:
         """Return whether all was heard that was marked before the tally was read.
