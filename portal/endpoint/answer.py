@@ -233,7 +233,7 @@ async def answer(
         if isinstance(known, Refusal):
             return known
         if isinstance(known, Denied):
-            return _denied(source, known, if_none_match)
+            return _denied(known, if_none_match)
         if prefer and (wanted := _wanted(source, known, if_none_match, prefer, now())):
             # Never past the instant from which the policy is not answered for any more.
             wake = await source.hold(known, min(wanted, known.fresh_until - now()))
@@ -245,7 +245,7 @@ async def answer(
             if isinstance(known, Refusal):
                 return known
             if isinstance(known, Denied):  # not after it was somebody's, yet types cannot know
-                return _denied(source, known, if_none_match)
+                return _denied(known, if_none_match)
         if is_current(if_none_match, known, now()):
             return unchanged(source.offer, known.etag, waited)
         return await _policy(source, digest, known, if_none_match, waited, now())
@@ -288,10 +288,14 @@ async def _policy(
     return whole(source.offer, etag, waited, body)
 
 
-def _denied(source: Source, denied: Denied, named: str | None) -> Answer:
+def _denied(denied: Denied, named: str | None) -> Answer:
+    """Return what a machine hears that is nobody's yet. It may not wait for a change.
+
+    So none is offered: who is answered at once where a wait was offered asks again at once.
+    """
     if denied.etag in _tags(named or ""):
-        return unchanged(source.offer, denied.etag, 0)
-    return whole(source.offer, denied.etag, 0, denied.body)
+        return unchanged(0, denied.etag, 0)
+    return whole(0, denied.etag, 0, denied.body)
 
 
 def whole(offer: int, etag: str, waited: int, body: bytes) -> Answer:

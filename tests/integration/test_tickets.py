@@ -85,6 +85,26 @@ def test_the_policy_of_a_waiting_machine_is_answered_alike_ahead_of_django(
         running.close()
 
 
+def test_a_waiting_machine_is_offered_no_long_poll_as_it_gets_none(
+    world: factories.World, employee: Client
+) -> None:
+    """Answered at once where a wait was offered, it would ask again at once: a fleet, for days."""
+    at_site(world.subject)
+    waiting = enrol(ticket()[1])
+    running = Portal()
+    try:
+        before = running.poll(waiting.token)
+        again = running.poll(waiting.token, before.etag, "wait=20")
+        approve(employee, waiting)
+        after = running.poll(waiting.token)
+    finally:
+        running.close()
+
+    paces = [said.headers["policy-poll"] for said in (before, again, after)]
+    assert paces == ["jitter=0.2", "jitter=0.2", "jitter=0.2, wait=30"]
+    assert (again.status, before.document["poll_after"]) == (304, 30)
+
+
 def test_a_waiting_machine_can_do_nothing_else(world: Any) -> None:
     waiting = enrol(ticket()[1])
 
