@@ -29,6 +29,7 @@ from tests.clones import (
     point_everything_at,
     url_of,
 )
+from tests.reviewed import KEPT_IN, reviewed_today
 from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
     only_looks,
     only_shares,
@@ -66,6 +67,11 @@ def set_up_django() -> None:
 
     django.setup()
     from django.conf import settings
+
+    from consent import rules
+
+    if _servers or KEPT_IN in os.environ:
+        rules.folder = reviewed_today(settings.HOME)
 
     # The redactor of the manifests in tests; one that is not named here is known to do nothing.
     settings.REDACTORS = {**settings.REDACTORS, "test/1": {"text-1", "picture-1"}}

@@ -28,10 +28,9 @@ from consent.policy.answers import (
 from consent.policy.deadlines import EXTENDABLE, UnknownJurisdictionError
 from consent.policy.factsfile import FactsError, facts_from
 from consent.policy.provenance import LISTS, entries_set_by, set_by
-from consent.policy.rulebook import Rulebook, load_rulebook
-from consent.policy.schema import RulebookError
+from consent.policy.rulebook import Rulebook
 from consent.policy.types import Right
-from consent.rules import rulebook
+from consent.rules import rulebook, shipped
 from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.dates import day_in_words
@@ -85,10 +84,10 @@ class Asked:
 @require_http_methods(["GET", "HEAD", "POST"])
 def whatif(request: HttpRequest) -> HttpResponse:
     """Ask, or show the answer above what was asked; a fault keeps all that was typed."""
-    try:
-        pack = load_rulebook()
-    except RulebookError as problem:
-        return render(request, "privacy/whatif.html", {"problem": str(problem)}, status=503)
+    pack = shipped()
+    if pack.problems:
+        problem = str(pack.problems[0])
+        return render(request, "privacy/whatif.html", {"problem": problem}, status=503)
     form, file_form, asked = _read(request, pack)
     officer = Role.PRIVACY_OFFICER in roles_of(request)
     context: dict[str, Any] = {

@@ -1,18 +1,22 @@
 """Every policy that the portal issues in these tests is held against the published schema.
 
-And what several files ask for: a running policy endpoint, one S3 server for all.
+And what several files ask for: a running policy endpoint, a rule pack to change, one S3 server for
+all.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.seaweed import Seaweed, seaweed
+from tests.integration.shipped import Shipped
 from tests.schema import policy_validator
 
 if TYPE_CHECKING:
@@ -70,3 +74,17 @@ def portal(request: pytest.FixtureRequest, database: Any) -> Iterator[Portal]:
     running.wait_for_fence()
     yield running
     running.close()
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shipped]:
+    """A copy of the rule pack that a test may change."""
+    from consent import rules
+
+    folder = tmp_path / "rules"
+    shutil.copytree(rules.folder, folder)
+    monkeypatch.setattr(rules, "folder", folder)
+    rules.forget()
+    yield Shipped(folder)
+    monkeypatch.undo()
+    rules.forget()

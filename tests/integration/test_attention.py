@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tests import factories
+from tests.integration.shipped import Shipped
 from tests.integration.test_pages import signed_in
 
 TODAY = datetime.now(UTC).date()
@@ -189,16 +190,24 @@ def test_an_exception_that_ends_is_told(database: Any) -> None:
     assert found("exception", midnight(TODAY + timedelta(days=7))) == []
 
 
-def test_a_minimum_period_above_a_cap_is_for_people_to_decide(database: Any) -> None:
+@pytest.fixture
+def begins(shipped: Shipped) -> date:
+    """The day from which India asks to keep something: still to come, whatever day it is today."""
+    day = TODAY + timedelta(days=100)
+    shipped.say("IN", retention_floor_from=day)
+    return day
+
+
+def test_a_minimum_period_above_a_cap_is_for_people_to_decide(database: Any, begins: date) -> None:
     factories.make_world("IN")
 
-    assert found("floor_above_cap", midnight(date(2027, 3, 13))) == []
-    (ahead,) = found("floor_above_cap", midnight(date(2027, 3, 14)))
-    assert (ahead.due, ahead.severity) == (date(2027, 5, 13), "later")
-    (now,) = found("floor_above_cap", midnight(date(2027, 5, 13)))
+    assert found("floor_above_cap", midnight(begins - timedelta(days=61))) == []
+    (ahead,) = found("floor_above_cap", midnight(begins - timedelta(days=60)))
+    assert (ahead.due, ahead.severity) == (begins, "later")
+    (now,) = found("floor_above_cap", midnight(begins))
     assert (now.codes, now.days, now.cap_days, now.due) == (("IN",), 365, 60, None)
-    assert told_of_floor(midnight(date(2027, 3, 13))) == []
-    (row,) = told_of_floor(midnight(date(2027, 5, 13)))
+    assert told_of_floor(midnight(begins - timedelta(days=61))) == []
+    (row,) = told_of_floor(midnight(begins))
     assert row["text"].startswith(
         "India (IN) asks to keep something for 365 days;"
         " Train computer-use agents may keep recordings for 60 at most"
@@ -226,12 +235,13 @@ def test_a_place_without_counsels_signature_is_named(database: Any) -> None:
 
 def test_where_nobody_works_nothing_is_urgent(database: Any) -> None:
     from consent.models import Subject
+    from consent.rules import rulebook
 
     world = factories.make_world("AU")
     Subject.objects.update(departed_at=timezone.now())
     evidence(world, TODAY)
 
-    assert found("review", midnight(date(2027, 2, 22))) == []
+    assert found("review", midnight(rulebook().rows["AU"].review_by)) == []
     assert found("counsel") == found("evidence") == []
 
 
@@ -431,14 +441,13 @@ def entries(database: Any) -> list[tuple[Any, ...]]:
 
 
 def test_a_minimum_above_a_cap_raises_a_task_once_in_the_ledger_and_on_the_page(
-    database: Any,
+    database: Any, begins: date
 ) -> None:
     from consent.models import RetentionConflict
     from portal import work
 
     world = factories.make_world("IN")
     forget_looks()
-    begins = date(2027, 5, 13)
     with time_machine.travel(midnight(begins) - timedelta(seconds=1)):
         assert work._parts()["conflicts"]() == 0
     with time_machine.travel(midnight(begins)):
@@ -473,13 +482,13 @@ def forget_looks() -> None:
     conflicts._looked.clear()
 
 
-def test_another_cap_is_another_task(database: Any) -> None:
+def test_another_cap_is_another_task(database: Any, begins: date) -> None:
     from consent.services.conflicts import follow_conflicts
     from consent.services.purposes import change_purpose
 
     world = factories.make_world("IN")
     forget_looks()
-    day = midnight(date(2027, 6, 1))
+    day = midnight(begins + timedelta(days=19))
     follow_conflicts(at=day)
 
     change_purpose(purpose=world.purpose, fields={"retention_days": 30}, actor=factories.OFFICER)
@@ -492,13 +501,13 @@ def test_another_cap_is_another_task(database: Any) -> None:
     ]
 
 
-def test_who_moves_there_raises_it_though_no_rule_changed(database: Any) -> None:
+def test_who_moves_there_raises_it_though_no_rule_changed(database: Any, begins: date) -> None:
     from consent import services
     from consent.services.conflicts import follow_conflicts
 
     world = factories.make_world("IN")
     forget_looks()
-    day = midnight(date(2027, 6, 1))
+    day = midnight(begins + timedelta(days=19))
     services.record_fact(
         subject=world.subject, kind="work_location", value="IE", valid_from=TODAY, source="test",
         actor=factories.OFFICER,
@@ -510,14 +519,14 @@ def test_who_moves_there_raises_it_though_no_rule_changed(database: Any) -> None
     assert follow_conflicts(at=day) == 1
 
 
-def test_the_database_lets_no_task_be_altered_or_end_unsaid(database: Any) -> None:
+def test_the_database_lets_no_task_be_altered_or_end_unsaid(database: Any, begins: date) -> None:
     import psycopg
 
     from consent.services.conflicts import follow_conflicts
 
     factories.make_world("IN")
     forget_looks()
-    follow_conflicts(at=midnight(date(2027, 6, 1)))
+    follow_conflicts(at=midnight(begins + timedelta(days=19)))
 
     for change in ("ended_at = now()", "floor_days = 400"):
         with pytest.raises(psycopg.Error):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,56 +12,11 @@ from uuid import UUID
 import pytest
 
 from tests import factories
+from tests.integration.shipped import Shipped
 
 TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-
-
-class Shipped:
-    """The files that the next start finds."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def say(self, code: str, **values: object) -> None:
-        """Change keys of a file."""
-        file = self.folder / f"{code}.toml"
-        text = file.read_text()
-        for key, value in values.items():
-            written = value if isinstance(value, str) and value.startswith("[") else _toml(value)
-            text, count = re.subn(rf"(?m)^{key} = [^#\n]*", f"{key} = {written} ", text)
-            assert count == 1, key
-        file.write_text(text)
-
-    def start(self) -> int:
-        """Begin as a new process does: with these files, and a first tick."""
-        from consent import rules, services
-
-        rules.forget()
-        now = datetime.now(UTC)
-        services.adopt_first_rules(at=now)
-        return services.follow_rules(at=now)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | date) else f'"{value}"'
-
-
-@pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shipped]:
-    """A copy of the rule pack that a test may change."""
-    from consent import rules
-
-    folder = tmp_path / "rules"
-    shutil.copytree(rules.folder, folder)
-    monkeypatch.setattr(rules, "folder", folder)
-    rules.forget()
-    yield Shipped(folder)
-    monkeypatch.undo()
-    rules.forget()
 
 
 def adopt(*codes: str) -> list[Any]:
