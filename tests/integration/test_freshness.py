@@ -172,7 +172,7 @@ def test_a_writer_that_stands_still_holds_nobody_up(field: Field) -> None:
     Writer(field.world.subject).commit()
 
     assert not field.still_allows()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     writer.commit()
 
 
@@ -321,11 +321,11 @@ def test_a_redis_that_comes_back_between_mark_and_commit(
         redis.client().save()
         writer = Writer(field.world.subject)
         redis.kill()
+        field.portal.wait_for_fence(held=False)
         if emptied:
             (redis.folder / "kept.rdb").unlink()
         redis.start()
         assert bool(redis.client().keys(b"sayso:*:h:*")) is not emptied
-        field.portal.wait_for_fence(held=False, seconds=3)
         field.portal.wait_for_fence()
         for _ in range(3):
             assert field.still_allows()
@@ -450,7 +450,7 @@ def test_redis_that_hangs_delays_no_withdrawal(field: Field, database: Any) -> N
         field.redis.resume()
 
     assert rows == [(8,)]
-    assert sorted(took)[len(took) // 2] < 0.5
+    assert sorted(took)[len(took) // 2] < 2
     assert field.still_allows()
 
 

@@ -544,5 +544,5 @@ def test_a_server_that_stops_answers_those_who_wait(world: Any, token: str) -> N
     said = line.reply()
 
     assert said.status == 304
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
     line.close()
