@@ -123,11 +123,15 @@ def kept_world(jurisdiction: str, load: Callable[[Any], Any]) -> Any:
     Not where a test has moved the clock: its world is of another time.
     """
     untouched = bool(_current) and not _current[-1].made
-    is_now = abs(time.time() - time.monotonic() - _begun) < 60
-    if jurisdiction not in _worlds or not untouched or not is_now:
+    if jurisdiction not in _worlds or not untouched or not is_now():
         return None
     _current[-1].template, world = _worlds[jurisdiction]
     return load(world)
+
+
+def is_now() -> bool:
+    """Say whether no test has moved the clock."""
+    return abs(time.time() - time.monotonic() - _begun) < 60
 
 
 def forget_worlds() -> None:

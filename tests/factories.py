@@ -18,7 +18,7 @@ from consent.policy.types import AppCategory, DataOf, MatcherKind, Platform, Sig
 from consent.rules import rulebook
 from consent.services import Pair
 from retention import services as retention
-from tests.clones import kept_world
+from tests.clones import is_now, kept_world
 
 OFFICER = Actor.staff(UUID("00000000-0000-4000-8000-000000000001"))
 LONG_AGO = date(2020, 1, 1)
@@ -67,6 +67,7 @@ class World:
             notice=self.notice,
             pairs=[Pair(app, signal) for app, signal in wanted],
             language="en",
+            event_time=_on_the_day_before_midnight(),
         )
 
     def say_yes_again(self) -> None:
@@ -77,6 +78,17 @@ class World:
     def another_subject(self, jurisdiction: str | None = None) -> Subject:
         """Another person, by default in the same jurisdiction."""
         return make_subject(jurisdiction or self.jurisdiction)
+
+
+def _on_the_day_before_midnight() -> datetime | None:
+    """When a yes was said, where that is not now: by night it was said by day.
+
+    A yes counts from the day on which it is given, and many a test looks back some minutes or
+    hours: they would not see it shortly after midnight.
+    """
+    now = datetime.now(UTC)
+    by_night = now.hour < 6 or now.hour >= 21  # until it is over from London to Helsinki
+    return now - timedelta(hours=9) if by_night and is_now() else None
 
 
 def make_subject(jurisdiction: str = "IE") -> Subject:
