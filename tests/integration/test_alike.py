@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -104,7 +105,9 @@ def test_each_app_is_told_what_it_would_be_told_by_itself(data: st.DataObject) -
     )
 
     shaped = terms._shaped(apps)
-    piece = terms._worked_out(terms._settled(asked, shaped, shipped()), shaped, shipped())
+    persons, among_others = terms._settled(asked, shaped, shipped())
+    told = replace(asked, persons=persons, among_others=among_others)
+    piece = terms._worked_out(told, shaped, shipped())
 
     pairs = answered(asked, apps, shipped())
     assert piece.allow == allow_of(pairs).get("purpose", {})
