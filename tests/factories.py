@@ -56,8 +56,11 @@ class World:
     jurisdiction: str
     extra: dict[str, object] = field(default_factory=dict)
 
-    def say_yes(self, *pairs: tuple[str, Signal]) -> None:
-        """Give consent to the pairs, by default to clicks and scrolling in both apps."""
+    def say_yes(self, *pairs: tuple[str, Signal], at: datetime | None = None) -> None:
+        """Give consent to the pairs, by default to clicks and scrolling in both apps.
+
+        `at`: when, for tests that go by the very moment; else now, or by night the day before.
+        """
         wanted = pairs or tuple(
             (app, signal) for app in self.apps for signal in (Signal.MOUSE_CLICK, Signal.SCROLL)
         )
@@ -67,7 +70,7 @@ class World:
             notice=self.notice,
             pairs=[Pair(app, signal) for app, signal in wanted],
             language="en",
-            event_time=_on_the_day_before_midnight(),
+            event_time=at or _by_day(),
         )
 
     def say_yes_again(self) -> None:
@@ -80,7 +83,7 @@ class World:
         return make_subject(jurisdiction or self.jurisdiction)
 
 
-def _on_the_day_before_midnight() -> datetime | None:
+def _by_day() -> datetime | None:
     """When a yes was said, where that is not now: by night it was said by day.
 
     A yes counts from the day on which it is given, and many a test looks back some minutes or

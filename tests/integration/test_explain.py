@@ -124,7 +124,7 @@ def test_the_past_is_explained_by_what_stood_then(world: factories.World) -> Non
     from consent import services
 
     before = timezone.now()
-    world.say_yes()
+    world.say_yes(at=timezone.now())
     between = timezone.now()
     services.withdraw_everything(subject=world.subject)
     after = timezone.now()

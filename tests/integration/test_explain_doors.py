@@ -68,7 +68,7 @@ class Story:
 
     def yes(self) -> None:
         self.world.subject = self.subject
-        self.world.say_yes()
+        self.world.say_yes(at=datetime.now(UTC))
 
     def withdraw(self) -> None:
         from consent import services

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -230,6 +231,7 @@ def test_a_declaration_that_is_not_needed_is_not_waited_for(database: Any) -> No
     from tests.integration.test_pages import signed_in
 
     (gate, _), *_ = dict(rulebook().rows["CA-QC"].own.gate_lead_days).items()
+    today = datetime.now(ZoneInfo("America/Toronto")).date()
     world = factories.make_world("CA-QC")
     world.say_yes()
     old = GateEvidence.objects.get(gate=gate, jurisdiction="CA-QC")
@@ -238,12 +240,12 @@ def test_a_declaration_that_is_not_needed_is_not_waited_for(database: Any) -> No
     paper = {"purpose": world.purpose, "gates": [("CA-QC", gate)], "valid_until": None}
     paper |= {"document_title": "Note", "document_sha256": "3" * 64, "actor": factories.OFFICER}
 
-    services.close_gate(valid_from=TODAY, not_applicable_reason="No biometric data.", **paper)
+    services.close_gate(valid_from=today, not_applicable_reason="No biometric data.", **paper)
 
     assert "gates_open" not in codes(world, datetime.now(UTC))
-    assert "gates_open" in codes(world, factories.midnight(TODAY, "CA-QC") - SECOND)
+    assert "gates_open" in codes(world, factories.midnight(today, "CA-QC") - SECOND)
     now = step(world, "CA-QC", gate, datetime.now(UTC))
-    assert (now.done, now.opens) == (True, TODAY)
+    assert (now.done, now.opens) == (True, today)
     shown = signed_in("auditor").get("/privacy/gates/").content.decode()
     assert "Waiting time" not in shown
     assert "No biometric data." in shown
