@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,13 +18,27 @@ OFFICE = "mon-fri 08:00-18:00"
 SECOND = timedelta(seconds=1)
 
 
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def dublin(day: date, hour: int) -> datetime:
+    """That hour by Dublin's clock."""
+    return datetime.combine(day, time(hour), tzinfo=ZoneInfo("Europe/Dublin"))
 
 
-# A Wednesday and a Saturday of a winter to come; Dublin's clock is UTC then, Berlin's one ahead.
-OPENS, CLOSES = utc("2027-01-13T08:00"), utc("2027-01-13T18:00")
-NOON, NIGHT, SATURDAY = utc("2027-01-13T12:00"), utc("2027-01-13T03:00"), utc("2027-01-16T12:00")
+def _a_wednesday() -> date:
+    """A Wednesday to come, in weeks in which no clock is changed."""
+    today = datetime.now(UTC).date()
+    days = [today + timedelta(days=n) for n in range(7, 60)]
+    return next(
+        day
+        for day in days
+        if day.weekday() == 2
+        and dublin(day - WEEK, 12).utcoffset() == dublin(day + WEEK, 12).utcoffset()
+    )
+
+
+WEEK = timedelta(days=7)
+WEDNESDAY = _a_wednesday()
+SATURDAY = dublin(WEDNESDAY + timedelta(days=3), 12).astimezone(UTC)
+NIGHT, OPENS, NOON, CLOSES = (dublin(WEDNESDAY, n).astimezone(UTC) for n in (3, 8, 12, 18))
 
 
 @pytest.fixture
@@ -87,7 +102,7 @@ def test_outside_of_hours_nothing_may_and_it_is_said_when_they_begin_again(
         for reason in pair.decision.reasons
         if reason.code == "outside_work_hours"
     }
-    assert [dict(reason.params) for reason in reasons] == [{"opens_at": utc("2027-01-18T08:00")}]
+    assert [dict(reason.params) for reason in reasons] == [{"opens_at": OPENS + timedelta(days=5)}]
 
 
 def test_a_lease_ends_at_the_instant_hours_do(world: factories.World) -> None:
@@ -550,5 +565,6 @@ def test_the_person_is_told_why_and_when_it_begins_again(world: factories.World)
     query = {"app": "tracker", "signal": "scroll", "purpose": "train-agents"}
     shown = person.post("/you/explain/", query).content.decode()
     assert "They begin again" in shown
-    asked = {**query, "at": "2027-01-13T12:00"}
+    in_a_week = datetime.now(UTC) + WEEK  # the same day of the week, and no such hours either
+    asked = {**query, "at": f"{in_a_week:%Y-%m-%dT%H:%M}"}
     assert "outside_work_hours" in person.post("/you/explain/", asked).content.decode()
