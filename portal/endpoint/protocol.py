@@ -18,9 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from portal.endpoint.answer import Answer, Headers, Refusal, changed, unchanged, whole
 from portal.endpoint.asgi import PATH, STATE
 from portal.endpoint.heads import BoundedHeads
-from portal.endpoint.plain import OTHERS, headers_of, recognised, said_in
+from portal.endpoint.plain import LONGEST, OTHERS, headers_of, recognised, said_in
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
+from portal.endpoint.standing import Kept
 
 if TYPE_CHECKING:
     from portal.endpoint.serving import Endpoint
@@ -56,7 +57,6 @@ class Poll(ShortPoll):
         "keep_alive",
         "more_body",
         "response_complete",
-        "same",
     )
     message_event = asyncio.Event()  # nobody waits for it
 
@@ -72,8 +72,6 @@ class Poll(ShortPoll):
         self.headers: Headers | None = None
         self.data = b""
         """The poll itself, where it was recognised; its headers are then read when needed."""
-        self.same = b""
-        """A poll that the next one may repeat to the last byte: what was read of it holds again."""
 
     def is_over(self) -> bool:
         """Return whether nobody wants the answer any more."""
@@ -167,12 +165,12 @@ class PolicyProtocol(BoundedHeads):
 
     def data_received(self, data: bytes) -> None:
         """Take a plain poll as it is; give everything else to uvicorn's parser."""
-        if not self._within:
-            own = self._own
-            if own is not None and data == own.same:
-                if self._took_same(own):
+        endpoint: Endpoint | None
+        if not self._within and len(data) <= LONGEST and (endpoint := self.app_state.get(STATE)):
+            if kept := endpoint.shortcut.known(data):
+                if self._took_same(endpoint, data, kept):
                     return
-            elif (said := recognised(data)) and self._took(data, *said):
+            elif (said := recognised(data)) and self._took(endpoint, data, *said):
                 return
         super().data_received(data)
 
@@ -187,6 +185,7 @@ class PolicyProtocol(BoundedHeads):
 
     def _took(
         self,
+        endpoint: "Endpoint",
         data: bytes,
         token: bytes | None,
         named: bytes | None,
@@ -194,32 +193,32 @@ class PolicyProtocol(BoundedHeads):
         host: bytes | None,
     ) -> bool:
         """Return whether the shortcut takes a poll whose bytes the parser has not seen."""
-        endpoint: Endpoint | None = self.app_state.get(STATE)
-        if endpoint is None or token is None or not self._is_free():
+        if token is None or host is None or not self._is_free():
             return False
-        if host is None or not endpoint.hosts.knows(host):
+        if not endpoint.hosts.knows(host):
             return False
         poll = self._own
         if poll is None:
             poll = self._own = Poll(self)
-        if not endpoint.shortcut.take(poll, token, named, prefer):
+        if not endpoint.shortcut.take(poll, token, named, prefer, data):
             return False
+        self._begun(poll, data)
+        return True
+
+    def _took_same(self, endpoint: "Endpoint", data: bytes, kept: Kept) -> bool:
+        """Return whether the shortcut takes a poll that came before, to the byte."""
+        if not self._is_free():
+            return False
+        poll = self._own
+        if poll is None:
+            poll = self._own = Poll(self)
+        if not endpoint.shortcut.take_same(poll, kept):
+            return False
+        self._begun(poll, data)
+        return True
+
+    def _begun(self, poll: Poll, data: bytes) -> None:
         poll.headers, poll.data = None, data
-        # One that asks to wait, or names nothing, is read anew: it is not what comes in crowds.
-        poll.same = data if named is not None and prefer is None else b""
-        self._begun(poll)
-        return True
-
-    def _took_same(self, poll: Poll) -> bool:
-        """Return whether the shortcut takes a poll whose bytes are those of the last one here."""
-        shortcut = poll.shortcut
-        if shortcut is None or not self._is_free() or not shortcut.take_same(poll):
-            return False
-        poll.headers, poll.data = None, poll.same
-        self._begun(poll)
-        return True
-
-    def _begun(self, poll: Poll) -> None:
         poll.response_complete, poll.keep_alive = False, True
         self.poll = self.cycle = poll  # type: ignore[assignment]
         self._rested = 0.0
@@ -267,7 +266,7 @@ class PolicyProtocol(BoundedHeads):
             poll = self._own = Poll(self)
         poll.response_complete = False
         poll.keep_alive = self.parser.should_keep_alive()
-        poll.headers, poll.same = self.headers, b""
+        poll.headers = self.headers
         self.poll = self.cycle = poll  # type: ignore[assignment]
         said = said_in(self.headers)
         is_short = said is not None and endpoint.hosts.allow(self.headers)

@@ -95,9 +95,17 @@ class Shortcut:
         self._turns = Turns(shared.standing, self.settle_all)
 
     def take(
-        self, poll: ShortPoll, token: bytes, named: bytes | None, prefer: bytes | None
+        self,
+        poll: ShortPoll,
+        token: bytes,
+        named: bytes | None,
+        prefer: bytes | None,
+        data: bytes = b"",
     ) -> bool:
-        """Return whether the poll goes this way; if not, it is as if it had not been offered."""
+        """Return whether the poll goes this way; if not, it is as if it had not been offered.
+
+        `data`: all of the poll, where it was recognised: the next one may be the same.
+        """
         shared = self._shared
         digest = sha256(token).digest()
         kept = shared.kept.get(digest)
@@ -111,22 +119,31 @@ class Shortcut:
         poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now
         poll.digest, poll.named, poll.granted = digest, named, 0
         poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
+        # One that asks to wait, or names nothing, is read anew: it is not what comes in crowds.
+        if data and named is not None and prefer is None:
+            shared.recognise(data, digest, kept)
         self._ask(poll, kept, wire)
         return True
 
-    def take_same(self, poll: ShortPoll) -> bool:
-        """Return whether a poll that says what the connection's last one said goes this way, too.
+    def known(self, data: bytes) -> Kept | None:
+        """Return what is kept of who sent this very poll before; None for any other."""
+        kept = self._shared.polls.get(data)
+        return kept if kept and self._shared.kept.get(kept.digest) is kept else None
+
+    def take_same(self, poll: ShortPoll, kept: Kept) -> bool:
+        """Return whether a poll that was known goes this way, too.
 
         Whose token it is and what it names is known by that; whether it stands is asked anew.
         """
-        shared, kept, digest = self._shared, poll.kept, poll.digest
-        if kept is None or shared.kept.get(digest) is not kept:
-            return False
+        shared, digest = self._shared, kept.digest
         wire, now = shared.watch.usable(), monotonic()
         if wire is None or shared.buckets.take(digest, now):
             return False
         epoch = shared.watch.epoch
-        poll.epoch, poll.wire, poll.asked, poll.granted = epoch, wire, now, 0
+        poll.known, poll.nonces, poll.kept = kept.known, kept.nonces, kept
+        poll.shortcut, poll.digest, poll.named = self, digest, kept.tag
+        poll.epoch, poll.wire, poll.asked = epoch, wire, now
+        poll.granted = poll.wanted = 0
         if shared.standing.holds(kept):
             self._turns.ask(poll, wire, epoch)
         else:

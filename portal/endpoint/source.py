@@ -38,6 +38,8 @@ class Shared:
         self.together = Together()
         # What Redis said of a holder, and under which nonces: good again while those two stand.
         self.kept: dict[bytes, Kept] = {}
+        # Agents send the same bytes again and again: who sends these, and what is kept of them.
+        self.polls: dict[bytes, Kept] = {}
         self.standing = Standing()
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
@@ -66,7 +68,20 @@ class Shared:
         """
         if len(self.kept) >= MOST_KEPT:
             self.kept.clear()
+            self.polls.clear()
+        self.forget(digest)
         self.kept[digest] = Kept(known, nonces)
+
+    def forget(self, digest: bytes) -> None:
+        """Keep nothing of a holder any more."""
+        if (kept := self.kept.pop(digest, None)) is not None:
+            self.polls.pop(kept.poll, None)
+
+    def recognise(self, data: bytes, digest: bytes, kept: Kept) -> None:
+        """Know a poll again that names what is kept, and by what token it comes."""
+        self.polls.pop(kept.poll, None)
+        kept.digest, kept.poll = digest, data
+        self.polls[data] = kept
 
     @property
     def offer(self) -> int:
@@ -230,7 +245,7 @@ class FastSource:
         """Return what PostgreSQL says, and keep it if nobody is about to change it."""
         quiet, known = await self._shared.ask_postgres(postgres.look_quietly, digest, *hint)
         if not isinstance(known, Known):
-            self._shared.kept.pop(digest, None)
+            self._shared.forget(digest)
             return known
         if (known.subject, known.cohort) != hint:
             self._nonces = None

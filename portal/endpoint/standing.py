@@ -29,13 +29,17 @@ MOST_NAMES: Final = 20_000
 class Kept:
     """What is remembered of a token's holder, under which nonces, and since when it is verified."""
 
-    __slots__ = ("known", "nonces", "tag", "verified")
+    __slots__ = ("digest", "known", "nonces", "poll", "tag", "verified")
 
     def __init__(self, known: Known, nonces: Nonces | None) -> None:
         self.known = known
         self.nonces = nonces
         """None where only the names are known under which the nonces lie."""
         self.tag = known.etag.encode("ascii")
+        self.digest = b""
+        """That of the token; known as soon as a poll is."""
+        self.poll = b""
+        """A plain poll of the holder that names this policy, to the byte."""
         self.verified = 0
         """The step of `Standing` in which its nonces were the ones in Redis; 0 for none yet."""
 

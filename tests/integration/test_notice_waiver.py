@@ -326,7 +326,7 @@ def test_it_is_a_fold_of_what_was_said_now_and_about_the_past(database: Any) -> 
 
         @rule()
         def say_yes(self) -> None:
-            self.world.say_yes()
+            self.world.say_yes(at=datetime.now(UTC))
             self.yes = True
 
         @rule()

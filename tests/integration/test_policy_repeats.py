@@ -1,4 +1,4 @@
-"""A poll that repeats the last one to the byte: what was read of it holds, all else is asked."""
+"""A poll that came before, to the byte: what was read of it holds, all else is asked."""
 
 from __future__ import annotations
 
@@ -163,6 +163,47 @@ def test_between_two_that_repeat_comes_one_read_by_the_server(
     said = line.reply()
 
     assert (said.status, said.headers["etag"]) == (304, named(mine))
+
+
+def test_it_is_known_on_any_connection_and_not_read_again(
+    both: dict[str, Served], line: Line, world: factories.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.endpoint import protocol
+
+    poll = known(line, enrolled(world.another_subject())[1])
+    other = both["protocol"].connect()
+
+    def read(_: bytes) -> None:
+        raise AssertionError("it was read again")
+
+    monkeypatch.setattr(protocol, "recognised", read)
+    other.send(poll)
+    status = other.reply().status
+    other.close()
+
+    assert status == 304
+
+
+def test_one_poll_is_known_of_each_machine_and_none_of_who_is_cut_off(
+    both: dict[str, Served], line: Line, world: factories.World
+) -> None:
+    from consent import services
+
+    agent, token = enrolled(world.another_subject())
+    polls = both["protocol"].shared.polls
+    first = known(line, token)
+    assert set(polls) == {first}
+
+    line.send(first.replace(b"\r\n\r\n", b"\r\nAccept: */*\r\n\r\n"))
+    line.reply()
+    assert len(polls) == 1
+    services.pause_capture(subject=agent.subject)
+    second = known(line, token)
+    assert set(polls) == {second}
+
+    services.revoke_agent(subject=agent.subject, ref=str(agent.ref))
+    line.send(second)
+    assert (line.reply().status, set(polls)) == (403, set())
 
 
 def test_who_names_nothing_is_brought_the_policy_each_time(
