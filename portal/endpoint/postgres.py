@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -30,7 +30,8 @@ SELECT {holders.COLUMNS}, coalesce(s.cohort_id, 0), i.version, i.issued_at, i.le
          AND i.switches = ARRAY(SELECT id FROM consent_killswitch
                                 WHERE released_at IS NULL ORDER BY id)
          AND i.issued_at >= (SELECT coalesce(max(policies_since), '-infinity')
-                             FROM portal_keymanifest)
+                             FROM portal_keymanifest),
+       t.sha256
 FROM {holders.TABLES}
 JOIN consent_personalpolicy p ON p.subject_id = s.id
 LEFT JOIN LATERAL (
@@ -39,10 +40,22 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id, switches
   FROM consent_issuedpolicy WHERE agent_id = a.id ORDER BY version DESC LIMIT 1) i ON true
-WHERE t.sha256 = %s
+WHERE t.sha256 = ANY(%s)
 """  # noqa: S608  constants
-"""One statement, so that all of it held at one instant. The last column: whether the newest policy
-still says what is true."""
+"""One statement, so that all of it held at one instant. The last columns: whether the newest policy
+still says what is true, and whose token it is about."""
+
+
+class Look(NamedTuple):
+    """Whose token is asked about, and under which names what is found would be kept."""
+
+    digest: bytes
+    subject: int
+    cohort: int
+
+
+Looked = tuple[bool, Known | Denied | Refusal]
+"""Whether it may be kept, and what was found."""
 
 QUIET: Final = """
 SELECT pg_try_advisory_xact_lock(s_class, s) AND pg_try_advisory_xact_lock(c_class, c)
@@ -55,9 +68,17 @@ go of the locks at once, so that it cannot keep a writer waiting, whatever becom
 
 def look(digest: bytes) -> Known | Denied | Refusal:
     """Return whose token it is and which policy is in force, as it stands now."""
+    return _seen(digest, _rows([digest]).get(digest))
+
+
+def _rows(digests: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(LOOK, [digest])
-        row = cursor.fetchone()
+        cursor.execute(LOOK, [list(digests)])
+        return {bytes(digest): tuple(row) for *row, digest in cursor.fetchall()}
+
+
+def _seen(digest: bytes, row: tuple[Any, ...] | None) -> Known | Denied | Refusal:
+    """Return what a row says of the holder; write what the request shows."""
     if row is None:
         return machines.look(digest)
     holder = Holder(*row[: holders.COUNT])
@@ -97,6 +118,26 @@ def look_quietly(digest: bytes, subject: int, cohort: int) -> tuple[bool, Known 
     a change that had ended by the first question is seen by the second.
     """
     return _are_quiet([(subject, cohort)])[0], look(digest)
+
+
+def look_many(asked: Sequence[Look]) -> dict[bytes, Looked | Exception]:
+    """Return the same as `look_quietly` of each, by its digest; by two questions for all of them.
+
+    An error about one of them is told to who asked for that one.
+    """
+    if len(asked) == 1:
+        return {asked[0].digest: look_quietly(*asked[0])}
+    quiet = _are_quiet([(one.subject, one.cohort) for one in asked])
+    rows = _rows([one.digest for one in asked])
+    found: dict[bytes, Looked | Exception] = {}
+    for one, is_quiet in zip(asked, quiet, strict=True):
+        try:
+            found[one.digest] = is_quiet, _seen(one.digest, rows.get(one.digest))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001  told to who asked for this one
+            found[one.digest] = error
+    return found
 
 
 def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:

@@ -1,7 +1,7 @@
 """The fast way: a source that asks Redis as long as that may be believed, else PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Final, ParamSpec, TypeVar
@@ -11,7 +11,9 @@ from django.db import close_old_connections
 
 from portal.endpoint import answer, postgres, record
 from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable, Wake
+from portal.endpoint.crowd import Crowd
 from portal.endpoint.issuing import Issuer, Made
+from portal.endpoint.postgres import Look, Looked
 from portal.endpoint.record import Nonces
 from portal.endpoint.standing import Kept, Standing
 from portal.endpoint.together import Together
@@ -25,6 +27,8 @@ R = TypeVar("R")
 THREADS: Final = 6
 """Questions to PostgreSQL at once; the rest of the pool is for people's pages."""
 MOST_QUEUED: Final = 400
+MOST_LOOKING: Final = 4_000
+"""Looks that wait: those before them are done within the time that agents wait for an answer."""
 MOST_KEPT: Final = 200_000
 
 
@@ -43,6 +47,7 @@ class Shared:
         self.standing = Standing()
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
+        self._lookers: Crowd[Look, Looked] = Crowd(self._look_many)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
         self._queued = 0
 
@@ -60,6 +65,18 @@ class Shared:
 
     async def _issue_many(self, knowns: list[Known], now: float) -> dict[int, Made | Exception]:
         return await self.ask_postgres(postgres.issue_many, knowns, now)
+
+    async def look_quietly(self, look: Look) -> Looked:
+        """Return what PostgreSQL says, asked together with others; raises Unavailable."""
+        if len(self._lookers) >= MOST_LOOKING:
+            raise Unavailable(answer.BUSY)
+        return await self._lookers.ask(look.digest, look)
+
+    async def _look_many(
+        self, asked: dict[Hashable, Look]
+    ) -> Mapping[Hashable, Looked | Exception]:
+        found = await self.ask_postgres(postgres.look_many, list(asked.values()))
+        return {look.digest: found[look.digest] for look in asked.values()}
 
     def remember(self, digest: bytes, known: Known, nonces: Nonces | None = None) -> None:
         """Keep what is known of a holder; without nonces only under which names those lie.
@@ -243,7 +260,7 @@ class FastSource:
 
     async def _carefully(self, digest: bytes, hint: tuple[int, int]) -> Known | Denied | Refusal:
         """Return what PostgreSQL says, and keep it if nobody is about to change it."""
-        quiet, known = await self._shared.ask_postgres(postgres.look_quietly, digest, *hint)
+        quiet, known = await self._shared.look_quietly(Look(digest, *hint))
         if not isinstance(known, Known):
             self._shared.forget(digest)
             return known

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from portal.endpoint.answer import Issued, Known
-from portal.endpoint.issuing import AT_ONCE, MOST, Issuer, Made
+from portal.endpoint.crowd import AT_ONCE, MOST
+from portal.endpoint.issuing import Issuer, Made
 
 
 class Many:

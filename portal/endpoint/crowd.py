@@ -1,0 +1,86 @@
+"""Asking PostgreSQL for many at the same time, together: one question for all who wait.
+
+A change of the rules makes thousands ask within moments. Who asks while others are being served
+waits for those, and is then served with all who waited; who comes alone is served alone, at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Final, Generic, TypeVar
+
+MOST: Final = 96
+"""Agents in one question, which may hold what their people's decisions need: some milliseconds."""
+AT_ONCE: Final = 2
+"""Questions at once: while one waits for PostgreSQL another can be worked out."""
+
+AskedT = TypeVar("AskedT")
+FoundT = TypeVar("FoundT")
+Serve = Callable[[dict[Hashable, AskedT]], Awaitable[Mapping[Hashable, FoundT | Exception]]]
+"""Answers what is asked, by its key; an error in an answer is about that one alone."""
+
+
+class Crowd(Generic[AskedT, FoundT]):
+    """Gathers who asks."""
+
+    def __init__(self, serve: "Serve[AskedT, FoundT]") -> None:
+        self._serve = serve
+        self._waiting: dict[Hashable, tuple[AskedT, list[asyncio.Future[FoundT]]]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def ask(self, key: Hashable, asked: AskedT) -> "asyncio.Future[FoundT]":
+        """Return what comes of it, worked out after this call; the future may raise.
+
+        Two who ask under one key while neither is being served get the same, by what the later one
+        asked.
+        """
+        future: asyncio.Future[FoundT] = asyncio.get_running_loop().create_future()
+        _, futures = self._waiting.get(key, (asked, []))
+        self._waiting[key] = asked, [*futures, future]
+        self._begin()
+        return future
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._running) < AT_ONCE:
+            taken = dict(list(self._waiting.items())[:MOST])
+            for key in taken:
+                del self._waiting[key]
+            task = asyncio.get_running_loop().create_task(self._answer(taken))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to everybody who waits already
+            self._begin()
+
+    async def _answer(
+        self, taken: "dict[Hashable, tuple[AskedT, list[asyncio.Future[FoundT]]]]"
+    ) -> None:
+        try:
+            found = await self._serve({key: asked for key, (asked, _) in taken.items()})
+        except BaseException as error:
+            for _, futures in taken.values():
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(_told(error))
+            raise
+        for key, (_, futures) in taken.items():
+            for future in futures:
+                if not future.done():
+                    _settle(future, found[key])
+
+
+def _settle(future: "asyncio.Future[FoundT]", found: FoundT | Exception) -> None:
+    if isinstance(found, Exception):
+        future.set_exception(found)
+    else:
+        future.set_result(found)
+
+
+def _told(error: BaseException) -> Exception:
+    """Return an error that a future may carry."""
+    return error if isinstance(error, Exception) else RuntimeError("nobody was answered")
