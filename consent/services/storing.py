@@ -1,11 +1,11 @@
 """Storing issued policies: one statement for however many, the same text each time."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db import connection
 
+from audit.body import quick
 from consent.models import IssuedPolicy
 
 _STORE: Final = """
@@ -18,8 +18,6 @@ FROM jsonb_to_recordset(%s::jsonb) AS given (agent bigint, version bigint, share
   sha256 text)
 RETURNING agent_id, id
 """
-# One value for all: to quote thousands of strings costs more than everything else here.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def store(policies: Sequence[IssuedPolicy]) -> None:
@@ -27,9 +25,9 @@ def store(policies: Sequence[IssuedPolicy]) -> None:
     if not policies:
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            _STORE, [policies[0].switches, _ENCODER.encode([_values(one) for one in policies])]
-        )
+        # One value for all: to quote thousands of strings costs more than everything else here.
+        said = quick([_values(one) for one in policies])
+        cursor.execute(_STORE, [policies[0].switches, said])
         keys = dict(cursor.fetchall())
     for one in policies:
         one.pk = keys[one.agent_id]

@@ -16,6 +16,7 @@ from portal.api import proofs
 from portal.api.authentication import bearer_token
 from portal.api.rotation import holder_of, throttle
 from portal.api.tokens import token_hash
+from portal.api.ways import BY_AGENT
 
 
 class KeyIn(serializers.Serializer[dict[str, Any]]):
@@ -44,7 +45,7 @@ class KeyView(APIView):
     permission_classes = []
 
     @extend_schema(
-        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        auth=BY_AGENT,
         request=KeyIn,
         responses={200: KeyOut},
     )

@@ -28,6 +28,7 @@ from portal.api.discovery import addresses_of_agents
 from portal.api.errors import Problem, unknown_token
 from portal.api.rotation import throttle
 from portal.api.tokens import new_token, token_hash
+from portal.api.ways import BY_APPROVAL
 from portal.fleet.tickets import PREFIX as TICKET
 from portal.fleet.tickets import TicketRefused, use_ticket
 from portal.models import AgentToken, User
@@ -84,7 +85,7 @@ class EnrolView(APIView):
     permission_classes = []
 
     @extend_schema(
-        auth=[{"approval": []}],  # type: ignore[list-item]
+        auth=BY_APPROVAL,
         request=EnrolIn,
         responses={201: EnrolOut},
     )

@@ -15,11 +15,8 @@ from portal.api.authentication import AgentAuthentication
 from portal.api.explain import AgentOrStaff
 from portal.api.facts import ServiceOrOfficer
 from portal.api.tickets import ServiceOrKeeper
+from portal.api.ways import AGENT, APPROVAL, BY_AGENT, LOGIN, SERVICE
 
-AGENT: Final = "agentToken"
-APPROVAL: Final = "approval"
-SERVICE: Final = "serviceToken"
-LOGIN: Final = "login"
 WAYS_IN: Final[dict[str, dict[str, str]]] = {
     AGENT: {
         "type": "http",
@@ -130,6 +127,6 @@ def _put() -> dict[str, Any]:
             "required": True,
             "content": {"application/octet-stream": {"schema": {"type": "string"}}},
         },
-        "security": [{AGENT: []}],
+        "security": BY_AGENT,
         "responses": {"200": answer, "201": answer},
     }

@@ -25,6 +25,7 @@ from portal.api.bounds import LARGEST, Moment
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.api.turns import InTurn
+from portal.api.ways import BY_AGENT
 from portal.endpoint.answer import Answer
 from portal.endpoint.limits import Buckets
 from portal.endpoint.view import head, poll
@@ -41,7 +42,7 @@ class PolicyView(APIView):
     permission_classes = []
 
     @extend_schema(
-        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        auth=BY_AGENT,
         parameters=[
             OpenApiParameter(
                 "If-None-Match",

@@ -16,6 +16,7 @@ from portal.api import pace, proofs
 from portal.api.authentication import as_problem, bearer_token
 from portal.api.errors import Problem
 from portal.api.tokens import token_hash
+from portal.api.ways import BY_AGENT
 from portal.endpoint import answer
 from portal.endpoint.answer import Refusal
 from portal.endpoint.limits import Buckets
@@ -48,7 +49,7 @@ class RotateView(APIView):
     permission_classes = []
 
     @extend_schema(
-        auth=[{"agentToken": []}],  # type: ignore[list-item]
+        auth=BY_AGENT,
         request=RotateIn,
         responses={201: RotateOut},
     )

@@ -5,7 +5,7 @@ waits for those, and is then served with all who waited; who comes alone is serv
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 MOST: Final = 96
@@ -13,24 +13,25 @@ MOST: Final = 96
 AT_ONCE: Final = 2
 """Questions at once: while one waits for PostgreSQL another can be worked out."""
 
+KeyT = TypeVar("KeyT", bound=Hashable)
 AskedT = TypeVar("AskedT")
 FoundT = TypeVar("FoundT")
-Serve = Callable[[dict[Hashable, AskedT]], Awaitable[Mapping[Hashable, FoundT | Exception]]]
+Serve = Callable[[list[AskedT]], Awaitable[dict[KeyT, FoundT | Exception]]]
 """Answers what is asked, by its key; an error in an answer is about that one alone."""
 
 
-class Crowd(Generic[AskedT, FoundT]):
+class Crowd(Generic[KeyT, AskedT, FoundT]):
     """Gathers who asks."""
 
-    def __init__(self, serve: "Serve[AskedT, FoundT]") -> None:
+    def __init__(self, serve: "Serve[AskedT, KeyT, FoundT]") -> None:
         self._serve = serve
-        self._waiting: dict[Hashable, tuple[AskedT, list[asyncio.Future[FoundT]]]] = {}
+        self._waiting: dict[KeyT, tuple[AskedT, list[asyncio.Future[FoundT]]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ask(self, key: Hashable, asked: AskedT) -> "asyncio.Future[FoundT]":
+    def ask(self, key: KeyT, asked: AskedT) -> "asyncio.Future[FoundT]":
         """Return what comes of it, worked out after this call; the future may raise.
 
         Two who ask under one key while neither is being served get the same, by what the later one
@@ -58,10 +59,10 @@ class Crowd(Generic[AskedT, FoundT]):
             self._begin()
 
     async def _answer(
-        self, taken: "dict[Hashable, tuple[AskedT, list[asyncio.Future[FoundT]]]]"
+        self, taken: "dict[KeyT, tuple[AskedT, list[asyncio.Future[FoundT]]]]"
     ) -> None:
         try:
-            found = await self._serve({key: asked for key, (asked, _) in taken.items()})
+            found = await self._serve([asked for asked, _ in taken.values()])
         except BaseException as error:
             for _, futures in taken.values():
                 for future in futures:

@@ -1,7 +1,7 @@
 """Issuing policies to whoever asks at the same time, together: one transaction for many of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from portal.endpoint.answer import Issued, Known
@@ -26,7 +26,7 @@ class Issuer:
 
     def __init__(self, issue_many: IssueMany) -> None:
         self._issue_many = issue_many
-        self._crowd: Crowd[tuple[Known, float], Made] = Crowd(self._serve)
+        self._crowd: Crowd[int, tuple[Known, float], Made] = Crowd(self._serve)
 
     def issue(self, known: Known, now: float) -> asyncio.Future[Made]:
         """Return the agent's next policy; the future raises what kept it from being issued.
@@ -35,9 +35,6 @@ class Issuer:
         """
         return self._crowd.ask(known.agent, (known, now))
 
-    async def _serve(
-        self, asked: dict[Hashable, tuple[Known, float]]
-    ) -> Mapping[Hashable, Made | Exception]:
-        knowns = [known for known, _ in asked.values()]
-        made = await self._issue_many(knowns, max(now for _, now in asked.values()))
-        return {known.agent: made[known.agent] for known in knowns}
+    async def _serve(self, asked: list[tuple[Known, float]]) -> dict[int, Made | Exception]:
+        knowns = [known for known, _ in asked]
+        return await self._issue_many(knowns, max(now for _, now in asked))

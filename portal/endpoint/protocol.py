@@ -21,13 +21,13 @@ from portal.endpoint.heads import BoundedHeads
 from portal.endpoint.plain import LONGEST, OTHERS, headers_of, recognised, said_in
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import ShortPoll
-from portal.endpoint.standing import Kept
 
 if TYPE_CHECKING:
     from portal.endpoint.serving import Endpoint
 
 logger = logging.getLogger(__name__)
 _PATH: Final = PATH.encode("ascii")
+NOTHING_SAID: Final = None, None, None, None
 NOTHING: Final = b"0\r\n\r\n"
 """How the head of an answer ends whose body is empty: its length comes last."""
 
@@ -165,13 +165,8 @@ class PolicyProtocol(BoundedHeads):
 
     def data_received(self, data: bytes) -> None:
         """Take a plain poll as it is; give everything else to uvicorn's parser."""
-        endpoint: Endpoint | None
-        if not self._within and len(data) <= LONGEST and (endpoint := self.app_state.get(STATE)):
-            if kept := endpoint.shortcut.known(data):
-                if self._took_same(endpoint, data, kept):
-                    return
-            elif (said := recognised(data)) and self._took(endpoint, data, *said):
-                return
+        if not self._within and len(data) <= LONGEST and self._took(data):
+            return
         super().data_received(data)
 
     def _is_free(self) -> bool:
@@ -183,47 +178,36 @@ class PolicyProtocol(BoundedHeads):
             and self.limit_concurrency is None
         )
 
-    def _took(
-        self,
-        endpoint: "Endpoint",
-        data: bytes,
-        token: bytes | None,
-        named: bytes | None,
-        prefer: bytes | None,
-        host: bytes | None,
-    ) -> bool:
+    def _took(self, data: bytes) -> bool:
         """Return whether the shortcut takes a poll whose bytes the parser has not seen."""
-        if token is None or host is None or not self._is_free():
+        endpoint: Endpoint | None = self.app_state.get(STATE)
+        if endpoint is None or not self._is_free():
             return False
-        if not endpoint.hosts.knows(host):
-            return False
-        poll = self._own
-        if poll is None:
-            poll = self._own = Poll(self)
-        if not endpoint.shortcut.take(poll, token, named, prefer, data):
-            return False
-        self._begun(poll, data)
-        return True
-
-    def _took_same(self, endpoint: "Endpoint", data: bytes, kept: Kept) -> bool:
-        """Return whether the shortcut takes a poll that came before, to the byte."""
-        if not self._is_free():
-            return False
-        poll = self._own
-        if poll is None:
-            poll = self._own = Poll(self)
-        if not endpoint.shortcut.take_same(poll, kept):
-            return False
-        self._begun(poll, data)
-        return True
-
-    def _begun(self, poll: Poll, data: bytes) -> None:
+        shortcut = endpoint.shortcut
+        if kept := shortcut.known(data):
+            poll = self._own_poll()
+            if not shortcut.begin(poll, kept, kept.digest, kept.tag):
+                return False
+        else:
+            token, named, prefer, host = recognised(data) or NOTHING_SAID
+            if token is None or host is None or not endpoint.hosts.knows(host):
+                return False
+            poll = self._own_poll()
+            if not shortcut.take(poll, token, named, prefer, data):
+                return False
         poll.headers, poll.data = None, data
         poll.response_complete, poll.keep_alive = False, True
         self.poll = self.cycle = poll  # type: ignore[assignment]
         self._rested = 0.0
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
+        return True
+
+    def _own_poll(self) -> Poll:
+        """Return the one object that serves all polls of this connection."""
+        if self._own is None:
+            self._own = Poll(self)
+        return self._own
 
     def on_message_begin(self) -> None:
         """Begin a request; most of what uvicorn prepares a poll does not need."""
@@ -261,9 +245,7 @@ class PolicyProtocol(BoundedHeads):
         return True
 
     def _begin(self, endpoint: "Endpoint") -> None:
-        poll = self._own
-        if poll is None:
-            poll = self._own = Poll(self)
+        poll = self._own_poll()
         poll.response_complete = False
         poll.keep_alive = self.parser.should_keep_alive()
         poll.headers = self.headers

@@ -111,43 +111,34 @@ class Shortcut:
         kept = shared.kept.get(digest)
         if kept is None or kept.nonces is None or (named is not None and named != kept.tag):
             return False
-        wire = shared.watch.usable()
-        now = monotonic()
-        if wire is None or shared.buckets.take(digest, now):
-            return False  # one too many is counted by nobody, and refused by the long way
-        poll.known, poll.epoch, poll.nonces = kept.known, shared.watch.epoch, kept.nonces
-        poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now
-        poll.digest, poll.named, poll.granted = digest, named, 0
-        poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
         # One that asks to wait, or names nothing, is read anew: it is not what comes in crowds.
         if data and named is not None and prefer is None:
             shared.recognise(data, digest, kept)
-        self._ask(poll, kept, wire)
-        return True
+        return self.begin(poll, kept, digest, named, prefer)
 
     def known(self, data: bytes) -> Kept | None:
         """Return what is kept of who sent this very poll before; None for any other."""
         kept = self._shared.polls.get(data)
         return kept if kept and self._shared.kept.get(kept.digest) is kept else None
 
-    def take_same(self, poll: ShortPoll, kept: Kept) -> bool:
-        """Return whether a poll that was known goes this way, too.
-
-        Whose token it is and what it names is known by that; whether it stands is asked anew.
-        """
-        shared, digest = self._shared, kept.digest
+    def begin(
+        self,
+        poll: ShortPoll,
+        kept: Kept,
+        digest: bytes,
+        named: bytes | None,
+        prefer: bytes | None = None,
+    ) -> bool:
+        """Ask whether what is kept stands; return False where the poll does not go this way."""
+        shared = self._shared
         wire, now = shared.watch.usable(), monotonic()
         if wire is None or shared.buckets.take(digest, now):
-            return False
-        epoch = shared.watch.epoch
-        poll.known, poll.nonces, poll.kept = kept.known, kept.nonces, kept
-        poll.shortcut, poll.digest, poll.named = self, digest, kept.tag
-        poll.epoch, poll.wire, poll.asked = epoch, wire, now
-        poll.granted = poll.wanted = 0
-        if shared.standing.holds(kept):
-            self._turns.ask(poll, wire, epoch)
-        else:
-            self._ask(poll, kept, wire)
+            return False  # one too many is counted by nobody, and refused by the long way
+        poll.known, poll.epoch, poll.nonces = kept.known, shared.watch.epoch, kept.nonces
+        poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now
+        poll.digest, poll.named, poll.granted = digest, named, 0
+        poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
+        self._ask(poll, kept, wire)
         return True
 
     def ask_again(self, poll: ShortPoll) -> None:

@@ -1,7 +1,7 @@
 """The fast way: a source that asks Redis as long as that may be believed, else PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Final, ParamSpec, TypeVar
@@ -47,7 +47,7 @@ class Shared:
         self.standing = Standing()
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
-        self._lookers: Crowd[Look, Looked] = Crowd(self._look_many)
+        self._lookers: Crowd[bytes, Look, Looked] = Crowd(self._look_many)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
         self._queued = 0
 
@@ -72,11 +72,8 @@ class Shared:
             raise Unavailable(answer.BUSY)
         return await self._lookers.ask(look.digest, look)
 
-    async def _look_many(
-        self, asked: dict[Hashable, Look]
-    ) -> Mapping[Hashable, Looked | Exception]:
-        found = await self.ask_postgres(postgres.look_many, list(asked.values()))
-        return {look.digest: found[look.digest] for look in asked.values()}
+    async def _look_many(self, looks: list[Look]) -> dict[bytes, Looked | Exception]:
+        return await self.ask_postgres(postgres.look_many, looks)
 
     def remember(self, digest: bytes, known: Known, nonces: Nonces | None = None) -> None:
         """Keep what is known of a holder; without nonces only under which names those lie.

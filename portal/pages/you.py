@@ -388,7 +388,7 @@ def _reason(explanation: Any) -> dict[str, Any]:
         "code": explanation.code,
         "effect": "deny",
         "rule": f"{places}: {rule_label(explanation.rule)}" if explanation.rule else "",
-        "sources": [citation.ref for citation in explanation.citations],
+        "sources": [{"text": citation.ref} for citation in explanation.citations],
     }
 
 

@@ -7,6 +7,8 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +70,17 @@ class Served:
 
     def connect(self) -> Line:
         return Line(socket.create_connection(self.address, timeout=20))
+
+
+@contextmanager
+def both_ways() -> Iterator[dict[str, Served]]:
+    """The same polls served in each of the ways, as soon as the fence holds."""
+    running = {way: Served(way) for way in WAYS}
+    for one in running.values():
+        one.wait_for_fence()
+    yield running
+    for one in running.values():
+        one.close()
 
 
 @dataclass

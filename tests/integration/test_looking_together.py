@@ -10,6 +10,7 @@ import pytest
 
 from tests import factories
 from tests.integration.polling import enrolled
+from tests.integration.test_facts_at_once import under_way
 
 
 def digest(token: str) -> bytes:
@@ -62,35 +63,13 @@ def test_together_they_are_told_what_each_is_told_alone(asked: list[Any]) -> Non
 
 
 def test_who_is_deciding_just_now_is_the_only_one_not_to_be_kept(asked: list[Any]) -> None:
-    import threading
-
-    from django.db import connections, transaction
-
     from consent import services
     from consent.models import Subject
     from portal.endpoint import postgres
 
-    deciding, go_on = threading.Event(), threading.Event()
-
-    def decide() -> None:
-        try:
-            with transaction.atomic():
-                services.withdraw_consent(
-                    subject=Subject.objects.get(pk=asked[2].subject), purpose="train-agents"
-                )
-                deciding.set()
-                go_on.wait(20)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=decide)
-    thread.start()
-    assert deciding.wait(20)
-    try:
+    person = Subject.objects.get(pk=asked[2].subject)
+    with under_way(lambda: services.withdraw_consent(subject=person, purpose="train-agents")):
         found = postgres.look_many(asked)
-    finally:
-        go_on.set()
-        thread.join()
 
     assert [one for one in asked if not found[one.digest][0]] == [asked[2]]
 

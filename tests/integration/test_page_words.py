@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -111,4 +112,7 @@ def test_the_sources_of_a_rule_stand_folded_under_their_reason(database: Any) ->
 
     assert '<summary class="small">' in page
     folded = page.partition('<summary class="small">')[2].partition("</details>")[0]
-    assert '<ul class="plain small" lang="en">' in folded
+    told = re.findall(r'<span lang="en">(.*?)</span>', folded)
+    assert told
+    assert all(said.strip() for said in told)
+    assert len(told) == folded.count("<li>")

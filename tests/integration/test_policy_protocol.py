@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.integration.polling import enrolled
-from tests.integration.serving import WAYS, Line, Reply, Served, request, wait_until
+from tests.integration.serving import WAYS, Line, Reply, Served, both_ways, request, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -45,12 +45,8 @@ def served(world: Any) -> Iterator[Served]:
 
 @pytest.fixture
 def both(world: Any) -> Iterator[dict[str, Served]]:
-    running = {way: Served(way) for way in WAYS}
-    for one in running.values():
-        one.wait_for_fence()
-    yield running
-    for one in running.values():
-        one.close()
+    with both_ways() as running:
+        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests import factories
 from tests.integration.polling import enrolled
-from tests.integration.serving import WAYS, Line, Served, request
+from tests.integration.serving import Line, Served, both_ways, request
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -37,12 +37,8 @@ def both(database: Any, settings: Any) -> Iterator[dict[str, Served]]:
 
     settings.POLICY_BURST = 1_000_000
     postgres.buckets.cache_clear()
-    running = {way: Served(way) for way in WAYS}
-    for one in running.values():
-        one.wait_for_fence()
-    yield running
-    for one in running.values():
-        one.close()
+    with both_ways() as running:
+        yield running
 
 
 @pytest.fixture
