@@ -99,8 +99,8 @@ def change_app(
 
     The service trusts its caller: this is how an app leaves a protected category, and how a mark
     that the catalogue knows as never captured comes to count as something else. A proposal reaches
-    it only after two approvers and the works council agreed (`leaves_protection` says when); of the
-    category the database sees to that.
+    it only after two approvers and the works council agreed (`leaves_protection` says when); the
+    database sees to that.
     Where it turns out to be of a protected kind, the erasure of what is held of it is owed at once;
     where it is of none any more, whoever said yes to it before is asked anew.
     Raises ChangeUnfit for an unknown field or a value that cannot be.
@@ -114,11 +114,12 @@ def change_app(
             setattr(app, name, _places(value) if name == "counterparties" else value)
     _refuse_odd(app)
     changed = [name for name in FIELDS if getattr(app, name) != before[name]]
-    rows = _change_marks(app, fields, changed, at=at or timezone.now())
+    was_never = AppCategory(before["category"]) in NEVER_CATEGORIES
+    moved = "category" in changed and (was_never or app.category != AppCategory.UNKNOWN)
+    rows = _change_marks(app, fields, moved=moved, at=at or timezone.now())
     if not changed and not rows:
         return app
     app.save(update_fields=changed)
-    was_never = AppCategory(before["category"]) in NEVER_CATEGORIES
     if app.never and not was_never:
         hooks.app_protected(app)  # retention owes what is held of it here, in this transaction
         transaction.on_commit(hooks.work_owed)
@@ -152,6 +153,8 @@ def leaves_protection(app: App, fields: Mapping[str, Any]) -> bool:
         return True
     if (app.never or app.blocked_at) and not set(standing) <= set(marks):
         return True
+    if category is AppCategory.UNKNOWN and "matchers" not in fields:
+        return False  # of no kind it lets nothing through, and its marks stay what they were
     agreed = {mark for mark, row in standing.items() if row.despite_catalogue}
     try:
         refuse_known_as_never(category, (mark for mark in marks if mark not in agreed))
@@ -319,13 +322,17 @@ def _enter(
 
 
 def _change_marks(
-    app: App, fields: Mapping[str, Any], changed: Sequence[str], *, at: datetime
+    app: App, fields: Mapping[str, Any], *, moved: bool, at: datetime
 ) -> list[AppMatcher]:
+    """Change the marks as named. Where the app `moved` to a kind, those it keeps are of that kind.
+
+    An ordinary app whose kind is doubted is of none: nobody agreed to anything about its marks.
+    """
     despite = AppCategory(app.category) not in NEVER_CATEGORIES
     if "matchers" in fields:
         marks = check_marks(fields["matchers"], app=app)
         return replace_marks(app, marks, despite=despite, at=at)
-    return settle_marks(app.matchers.all(), despite=despite) if "category" in changed else []
+    return settle_marks(app.matchers.all(), despite=despite) if moved else []
 
 
 def _places(codes: Sequence[str] | None) -> list[str] | None:

@@ -118,6 +118,8 @@ class AppChange(Change):
 
     def tightens(self) -> bool:
         """Say whether every field it changes can only take away."""
+        if self._unprotects():
+            return False
         app = app_of(self.app)
         stand = _fields(app)
         changed = {name: new for name, new in self.fields.items() if new != stand[name]}
