@@ -229,6 +229,11 @@ def let_go(app: App, category: str) -> None:
     _all_agree("app.change", {"app": app.code, "fields": {"category": category}})
 
 
+def mark_anew(app: App, marks: list[list[str]]) -> None:
+    """Let an app be recognised by these alone, as two officers and a council agree to it."""
+    _all_agree("app.change", {"app": app.code, "fields": {"matchers": marks}})
+
+
 def unblock(app: App) -> None:
     """Settle the reports about an app, if any, as two officers and a council agree to it."""
     if App.objects.filter(pk=app.pk, blocked_at__isnull=False).exists():

@@ -436,7 +436,8 @@ def test_a_reported_app_stays_blocked_whatever_else_is_changed(database: Any) ->
     app = world.apps["tracker"]
     report(app)
 
-    change(app, category="office", data_of="own", matchers=[["web", "domain", "t2.example"]])
+    marks = [["web", "domain", host] for host in ("t2.example", "tracker.example")]
+    change(app, category="office", data_of="own", matchers=marks)
 
     assert codes(world.subject, "tracker") == ("never_category",)
 
@@ -479,7 +480,7 @@ def test_a_mark_let_out_once_needs_no_second_leave(database: Any) -> None:
     world = factories.make_world()
     app = world.apps["tracker"]
     marks = [["web", "domain", "learning.workday.com"]]
-    change(app, matchers=marks)
+    factories.mark_anew(app, marks)
 
     assert not services.leaves_protection(app, {"matchers": marks, "name": "Courses"})
     change(app, category="hr")
@@ -665,7 +666,7 @@ def test_what_was_let_out_of_the_catalogue_is_recognised_and_nothing_else_of_it(
     allow_more(world, ("web", "domain", "more.example"))
     app = world.apps["tracker"]
     agent = factories.make_agent(world.subject)
-    change(app, matchers=[["web", "domain", "learning.workday.com"]])
+    factories.mark_anew(app, [["web", "domain", "learning.workday.com"]])
 
     policy = Policy.parse(policy_of(agent))
 

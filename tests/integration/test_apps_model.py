@@ -211,9 +211,14 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
 
             Nobody agreed to it, which the database would refuse.
             """
-            guards = ("consent_app_let_go", "consent_app_unblocked")
-            for guard in guards:
-                database.sql(f"ALTER TABLE consent_app DISABLE TRIGGER {guard}")
+            guards = (
+                ("consent_app", "consent_app_let_go"),
+                ("consent_app", "consent_app_unblocked"),
+                ("consent_appmatcher", "consent_mark_taken_off"),
+                ("consent_appmatcher", "consent_mark_despite"),
+            )
+            for table, guard in guards:
+                database.sql(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
             with services.refresh_once():
                 for app in App.objects.all():
                     services.unblock_app(app=app, actor=factories.OFFICER)
@@ -221,8 +226,8 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
                     marks = [["web", "domain", host]] if app.code in world.apps else []
                     fields = {"category": "office", "matchers": marks}
                     services.change_app(app=app, fields=fields, actor=factories.OFFICER)
-            for guard in guards:
-                database.sql(f"ALTER TABLE consent_app ENABLE TRIGGER {guard}")
+            for table, guard in guards:
+                database.sql(f"ALTER TABLE {table} ENABLE TRIGGER {guard}")
 
     run_state_machine_as_test(
         Registry,
