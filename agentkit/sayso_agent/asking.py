@@ -24,6 +24,7 @@ class Fetched:
     answer: PolicyAnswer
     asked: Instant
     received: Instant
+    wait: float = 0.0  # how long the portal was asked to hold it
 
 
 def portal_of(identity: Identity) -> Portal:
@@ -36,7 +37,7 @@ def fetch(portal: Portal, clock: Clock, *, etag: str, wait: float = 0.0) -> Fetc
     """Ask for the policy once. Touches no state, so it may run in a thread of its own."""
     asked = clock.now()
     answer = portal.policy(etag=etag, wait=wait)
-    return Fetched(answer, asked, clock.now())
+    return Fetched(answer, asked, clock.now(), wait)
 
 
 class Poller:

@@ -51,10 +51,10 @@ class Capture:
     """The pipeline. `rules` is None whenever nothing may be captured."""
 
     def __init__(
-        self, spool: Spool, is_paused: Callable[[], bool], *, own_account: bool = True
+        self, spool: Spool, halted: Callable[[], str], *, own_account: bool = True
     ) -> None:
         self._spool = spool
-        self._is_paused = is_paused
+        self._halted = halted  # why nothing is kept whatever the rules say, "" where it may
         # Whether an event that does not say whose session it is of is of the enrolled person's.
         self._own_account = own_account
         self._typed = TypedText()
@@ -138,8 +138,8 @@ class Capture:
             return "no_policy"
         if not rules.lease.in_force(now):
             return "lease_ended"
-        if self._is_paused():
-            return "paused_here"
+        if reason := self._halted():
+            return reason
         app = self._app(rules.policy, event.window)
         if isinstance(app, NoApp):
             return app.reason
@@ -209,8 +209,9 @@ class Capture:
             if data is None:
                 continue
             rules = self.rules
-            if rules is None or not rules.lease.in_force(now) or self._is_paused():
-                self.dropped["lease_ended" if not self._is_paused() else "paused_here"] += 1
+            halted = self._halted()
+            if halted or rules is None or not rules.lease.in_force(now):
+                self.dropped[halted or "lease_ended"] += 1
                 continue
             purposes, reason = _purposes(rules.policy, piece.app, "key_content")
             if purposes:

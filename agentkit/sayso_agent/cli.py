@@ -137,6 +137,7 @@ def do_run(args: argparse.Namespace) -> Exit:
     if not args.once:
         return Exit.OK
     if denied:
+        agent.home.key()  # StateError where that is why: it says what to do
         return Exit.ALL_DENIED
     return Exit.BATCH_REFUSED if agent.uploaded.refused else Exit.OK
 
@@ -254,7 +255,7 @@ def do_explain(args: argparse.Namespace) -> Exit:
     """Say whether a signal may be recorded in an app, and why not."""
     home = Home(args.home)
     policy, ended = _last_policy(home)
-    override = "paused_here" if home.paused() else ended
+    override = home.halted() or ended
     clock, now = home.clock(), SystemClock().now()
     allowed, lines = explanation(
         policy,

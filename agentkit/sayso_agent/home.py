@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Final
 
 from sayso_agent.errors import StateError, StorageError, UsageError, storage_error
@@ -17,6 +18,7 @@ from sayso_agent.folder import read_or_nothing
 from sayso_agent.identity import Identity
 from sayso_agent.kept import built, status_of
 from sayso_agent.keys import Key, from_pem, new_key, to_pem
+from sayso_agent.ownkey import LOST, OwnKey
 from sayso_agent.portal import Endpoints
 from sayso_agent.seen import KeptManifest, Seen
 from sayso_agent.transport import parse_origin
@@ -28,6 +30,19 @@ NOBODYS: Final = 100_000_000_000
 
 class Home(Wishes):
     """Everything the agent keeps: who it is, what it has seen, and what its person wants."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._own_key = OwnKey(self.folder / "agent.key", self.key)
+
+    def halted(self) -> str:
+        """Return why nothing may be captured here, whatever a policy says; "" where it may.
+
+        Any thread may ask.
+        """
+        if self.paused():
+            return "paused_here"
+        return "" if self._own_key.is_usable() else LOST
 
     # --- identity ------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ class Obeying:
     def __init__(self, home: Home, clock: Clock, *, own_account: bool) -> None:
         self.home = home
         self.clock = clock
-        self.capture = Capture(home.spool, home.paused, own_account=own_account)
+        self.capture = Capture(home.spool, home.halted, own_account=own_account)
         self.following = Following(home, self.capture)
         self.ended = False  # nothing is captured any more
         self.denied = "no_policy"  # why nothing is captured, where no policy says it
@@ -51,15 +51,18 @@ class Obeying:
         rules = self.capture.rules
         return rules is not None and rules.lease.in_force(self.clock.now())
 
-    def is_paused(self) -> bool:
-        """Return whether the person has paused, here or elsewhere; any thread may ask."""
+    def is_halted(self) -> bool:
+        """Return whether the person has paused, here or elsewhere, or our key is lost.
+
+        Any thread may ask.
+        """
         rules = self.capture.rules
-        return self.home.paused() or (rules is not None and rules.policy.paused)
+        return bool(self.home.halted()) or (rules is not None and rules.policy.paused)
 
     def may_send(self) -> bool:
-        """Nothing leaves without a policy in force, while the person thinks it over, or before
-        what they had forgotten is gone."""
-        if self.rules is None or self.is_paused():
+        """Nothing leaves without a policy in force, while the person thinks it over, without a
+        key to say who we are, or before what they had forgotten is gone."""
+        if self.rules is None or self.is_halted():
             return False
         return not self.following.is_owed()
 
@@ -84,7 +87,7 @@ class Obeying:
         """Return all that decides what is captured now; equal answers mean that nothing changed."""
         rules = self.rules
         hours = [] if rules is None else [self._in_hours(h.purpose) for h in rules.policy.schedule]
-        return rules, self.denied, self.ended, self.home.paused(), hours
+        return rules, self.denied, self.ended, self.home.halted(), hours
 
     def recordable(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return (purpose, app, signals) of all that is captured now. Empty means nothing is."""
@@ -93,7 +96,7 @@ class Obeying:
     def _able(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return what could be captured now, were it within working hours."""
         policy = self.policy
-        if policy is None or self.ended or self.home.paused():
+        if policy is None or self.ended or self.home.halted():
             return []
         able = [
             (purpose, app, tuple(signal for signal in signals if signal in SHAPES))
@@ -120,8 +123,8 @@ class Obeying:
         """Return the reason why nothing is captured, "" while something is."""
         if self.recordable():
             return ""
-        if self.home.paused():
-            return "paused_here"
+        if reason := self.home.halted():
+            return reason
         if self._able():
             return "outside_work_hours"
         policy = self.policy

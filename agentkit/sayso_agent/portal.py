@@ -49,6 +49,7 @@ class PolicyAnswer:
     etag: str
     wait: float  # how long the portal would hold a poll until something changes; 0 if it would not
     answered: float | None = None  # by the portal's clock; None for a 304, which starts no lease
+    held: float = 0.0  # how long the portal says that it was to hold this poll; 0 if it did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +179,9 @@ class Portal:
         answer = self.transport.request("GET", url, headers=headers, patience=wait)
         if answer.status == 200:
             etag, answered = answer.headers.get("etag", ""), _date(answer)
-            return PolicyAnswer(_document(answer), etag, _wait(answer), answered)
+            return PolicyAnswer(_document(answer), etag, _wait(answer), answered, _held(answer))
         if answer.status == 304 and etag:
-            return PolicyAnswer(None, etag, _wait(answer))
+            return PolicyAnswer(None, etag, _wait(answer), held=_held(answer))
         if answer.status == 409:
             raise PolicyChangedError(retry_after=answer.retry_after())
         raise _trouble(answer, "the portal sent no policy")
@@ -332,7 +333,17 @@ def _date(answer: Answer) -> float:
 
 def _wait(answer: Answer) -> float:
     """Return how long the portal offers to hold a poll (`Policy-Poll: …, wait=50`)."""
-    for part in answer.headers.get("policy-poll", "").split(","):
+    return _seconds(answer.headers.get("policy-poll", ""))
+
+
+def _held(answer: Answer) -> float:
+    """Return how long the portal was to hold this poll (`Preference-Applied`, RFC 7240)."""
+    return _seconds(answer.headers.get("preference-applied", ""))
+
+
+def _seconds(header: str) -> float:
+    """Return the `wait` that a header names, 0 where it names none."""
+    for part in header.split(","):
         name, _, value = part.strip().partition("=")
         if name == "wait" and value.isascii() and value.isdigit():
             return min(float(value[:6]), LONGEST_WAIT)

@@ -1,7 +1,6 @@
 """The running agent: one loop that captures; threads that poll, that send, that read events."""
 
 import queue
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,12 +22,12 @@ from sayso_agent.reader import Item, Reader
 from sayso_agent.rebase import rebased
 from sayso_agent.renewal import Renewal
 from sayso_agent.report import pending
+from sayso_agent.rhythm import Rhythm
 from sayso_agent.sending import Done, Job, Sender
 from sayso_agent.shown import Shown
 from sayso_agent.state import StateCommand
 from sayso_agent.transport import Backoff
 
-JITTER: Final = 0.2
 TURN: Final = 0.5
 """How often we look at what another process left in the folder; all else wakes us at once."""
 
@@ -66,6 +65,7 @@ class Runner:
     _next_report: float = 0.0
     _sender: Sender | None = None
     _was_changed: bool = False
+    _rhythm: Rhythm = field(default_factory=Rhythm)
     _backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
     _report_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=60.0))
     _upload_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
@@ -191,7 +191,7 @@ class Runner:
             return self._backoff.failed()
         self._was_changed = False
         self._backoff.succeeded()
-        return self._interval()
+        return self._interval(came)
 
     def _outlive(self, error: StandingError, *, renewable: bool = True) -> None:
         """Raise what ends us; of a token that ended our key brings another."""
@@ -206,16 +206,13 @@ class Runner:
                 self._sender.use(token)
             self._next_poll = 0.0
 
-    def _interval(self) -> float:
-        """Return the seconds to the next poll, spread out so that agents do not march in step."""
-        agent = self.agent
+    def _interval(self, came: Fetched) -> float:
+        """Return the seconds to the next poll."""
         if self.pace.poll is not None:
             return self.pace.poll
-        if agent.wait:
-            return secrets.SystemRandom().uniform(0.05, 0.5)
-        policy = agent.policy
+        policy = self.agent.policy
         usual = float(policy.poll_after) if policy else 5.0
-        return usual * secrets.SystemRandom().uniform(1 - JITTER, 1.0)
+        return self._rhythm.pause(came, offered=self.agent.wait, poll_after=usual)
 
     def _capture(self, reader: Reader | None, poller: Poller) -> None:
         agent = self.agent

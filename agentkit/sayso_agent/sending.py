@@ -52,7 +52,7 @@ class Sender:
         self._following = agent.following
         self._keyring = agent.keyring
         self._in_force = agent.in_force
-        self._is_paused = agent.is_paused
+        self._is_halted = agent.is_halted
         self._bell = bell
         self._portal = portal_of(agent.identity)
         self._uploader = Uploader(agent.home.spool, self._portal, self._may_send, agent.bandwidth)
@@ -170,4 +170,4 @@ class Sender:
         """Also for a lease that ends while bytes are on their way, and the loop is busy."""
         if self._broken_off.is_set() or not self._in_force():
             return False
-        return not self._is_paused() and not self._following.is_owed()
+        return not self._is_halted() and not self._following.is_owed()

@@ -117,6 +117,7 @@ PLAIN: Final = {
     "no_policy": "no policy has been fetched yet",
     "lease_ended": "the policy's lease has ended and no newer one came",
     "paused_here": "paused on this machine",
+    "key_unusable": "this machine's own key is lost or damaged: see `sayso-agent status`",
     "never": "apps of this kind are never recorded",
     "never_signal": "this is never recorded",
     "unknown_signal": "this agent does not know that signal",

@@ -28,6 +28,7 @@ from sayso_agent.keyring import Keyring
 from sayso_agent.manifest import Manifest
 from sayso_agent.parts import Hours
 from sayso_agent.policy import Policy
+from sayso_agent.rhythm import Rhythm
 from sayso_agent.run import Backoff, Runner
 from sayso_agent.seen import KeptManifest, Seen
 from sayso_agent.transport import Transport, origin_of, parse_origin
@@ -370,7 +371,12 @@ def change_unheard() -> None:
 
 @caught_by("polite", "wrong: it polls far more often")
 def hurry() -> None:
-    put(Runner, _interval=lambda _self: 0.05)
+    put(Runner, _interval=lambda _self, _came: 0.05)
+
+
+@caught_by("not_held", "wrong: it asks again at once")
+def believes_the_offer() -> None:
+    put(Rhythm, _is_fair=lambda *_, **__: True)
 
 
 @caught_by("polite", "wrong: /api/v1/policy is asked again")

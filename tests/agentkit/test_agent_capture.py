@@ -34,7 +34,7 @@ class Bench:
         self.clock = FakeClock()
         self.clock.wall = START + 1.0
         self.home = Home(folder)
-        self.capture = Capture(self.home.spool, self.home.paused)
+        self.capture = Capture(self.home.spool, lambda: "paused_here" if self.home.paused() else "")
         self.capture.change(rules(self.clock, **changes), self.clock.now())
 
     def offer(self, *items: Event | Skipped) -> None:

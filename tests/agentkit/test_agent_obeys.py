@@ -550,7 +550,7 @@ def test_the_golden_events(case: dict[str, Any], tmp_path: Path) -> None:
     moment = Instant(float(case["at"] - policy.issued_at), float(case["at"]))
     home = Home(tmp_path / "home")
     own = case.get("own_account", True)
-    capture = Capture(home.spool, home.paused, own_account=own)
+    capture = Capture(home.spool, lambda: "", own_account=own)
     capture.change(Rules(policy, lease), began)
 
     capture.offer(read_line(json.dumps(case["event"]).encode(), WindowFacts()), moment, moment)

@@ -563,6 +563,20 @@ def test_a_portal_that_holds_polls_is_asked_to(portal: FakePortal, tmp_path: Pat
     serving.agent.close()
 
 
+def test_a_portal_that_only_says_it_holds_polls_is_not_asked_again_and_again(
+    portal: FakePortal, tmp_path: Path
+) -> None:
+    portal.extra_headers = {"Policy-Poll": "jitter=0.2, wait=20"}
+    portal.etags = True
+    portal.policy = {**portal.policy, "poll_after": 60}
+    serving = Serving(enrolled(portal, tmp_path / "home"), poll=None)
+    with serving.running():
+        until(lambda: any("prefer" in seen.headers for seen in portal.requests))
+        time.sleep(1.5)
+    assert sum("prefer" in seen.headers for seen in portal.requests) == 1
+    serving.agent.close()
+
+
 def test_a_recording_waits_for_the_first_policy(portal: FakePortal, tmp_path: Path) -> None:
     agent = enrolled(portal, tmp_path / "home")
     portal.misbehave[POLICY] = [problem(503, "not_now")]

@@ -106,6 +106,21 @@ def _polite(stage: Stage) -> None:
     stage.event("a click after the rest", allowed=True)
 
 
+def _not_held(stage: Stage) -> None:
+    """Offer to hold polls, as the portal behind a proxy would, and answer each at once."""
+    portal = stage.portal
+    portal.etags, portal.extra_headers = True, {"Policy-Poll": "jitter=0.2, wait=30"}
+    stage.begin(allow=ALLOWED)
+    stage.asked(1)
+    began = time.monotonic()
+    time.sleep(3.0)
+    # `poll_after` is 1; an agent that asks again at once asks ten times as often and more.
+    stage.fault("wrong: it asks again at once where its polls are not held",
+                given=_since(stage, POLICY, began) > 6)  # fmt: skip
+    stage.decree()
+    stage.event("a click under the next policy", allowed=True)
+
+
 def _since(stage: Stage, path: str, moment: float) -> int:
     return sum(seen.path == path and seen.at >= moment for seen in stage.portal.requests)
 
@@ -116,6 +131,11 @@ ANSWERS: Final[tuple[Told, ...]] = (
     ("restarted", "is an older version refused after a restart?", _restarted),
     ("redirect", "is a redirect to another host not followed?", _redirected),
     ("polite", "does it ask as often as it is told to, and no more?", _polite),
+    (
+        "not_held",
+        "does it not hurry where polls are answered at once that were to be held?",
+        _not_held,
+    ),
 )
 
 DOCUMENTS: Final[tuple[Told, ...]] = tuple(

@@ -284,7 +284,7 @@ class FakePortal(Deciding):
         payload = self.payload()
         etag = f'"{payload["version"]}"'
         if self.etags and seen.headers.get("if-none-match") == etag:
-            return 304, {"ETag": etag}, b""
+            return 304, {"ETag": etag, **self.extra_headers}, b""
         if self.document is not None:
             return 200, {"Content-Type": "application/policy+jwt"}, self.document(self)
         if self.frozen and self._last:

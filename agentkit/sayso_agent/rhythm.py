@@ -1,0 +1,65 @@
+"""How soon to ask for the policy again. Pure, but for chance.
+
+A portal that holds polls is asked again at once. One that offers it and then answers at once, as a
+proxy in between may make of it, would be asked again and again: whoever was not held asks as often
+as the policy says.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from sayso_agent.asking import Fetched
+
+JITTER: Final = 0.2
+
+
+def spread(seconds: float) -> float:
+    """Return a little less, at random, so that agents do not march in step."""
+    return seconds * secrets.SystemRandom().uniform(1 - JITTER, 1.0)
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """Whether the portal holds polls as it offers, by how the last ones were answered."""
+
+    _document: str = ""
+    _hurried: bool = False  # the last poll brought something new without having been held
+
+    def pause(self, came: Fetched, *, offered: float, poll_after: float) -> float:
+        """Return the seconds from an answer to the next poll.
+
+        `offered` is how long the portal says that it holds a poll, 0 where it does not.
+        """
+        usual = spread(poll_after)
+        is_new = self._is_new(came)
+        if not offered:
+            return usual
+        soon = secrets.SystemRandom().uniform(0.05, 0.5)
+        took = came.received.monotonic - came.asked.monotonic
+        if self._is_fair(came, took, is_new=is_new):
+            return soon
+        return max(soon, usual - took)
+
+    def _is_new(self, came: Fetched) -> bool:
+        token = came.answer.token
+        if token is None or token == self._document:
+            return False
+        self._document = token
+        return True
+
+    def _is_fair(self, came: Fetched, took: float, *, is_new: bool) -> bool:
+        """Return whether asking again at once asks for no more than the portal offered.
+
+        A new policy may come at once, as where the old one is half over; but not each time.
+        """
+        if not came.wait:
+            return True  # it was not to be held
+        held = came.answer.held
+        if is_new:
+            fair = bool(held) or not self._hurried
+            self._hurried = not held
+        else:
+            fair = bool(held) and took >= min(held, came.wait) / 2
+            self._hurried = self._hurried and not fair
+        return fair
