@@ -52,6 +52,7 @@ class Clone:
                 # is, too.
                 cursor.execute(
                     f"CREATE DATABASE {self._name} TEMPLATE {self.template} STRATEGY FILE_COPY"
+                    + "".join(f" TABLESPACE {place}" for place in _place)
                 )
             self.made = True
 
@@ -64,6 +65,8 @@ class Clone:
 _current: list[Clone] = []
 _done_with: list[str] = []
 """Clones of tests that have ended; dropped when the next is made, for sessions end slowly."""
+_place: list[str] = []
+"""The tablespace for clones, where it is not the usual one."""
 _worlds: dict[str, tuple[str, Any]] = {}
 """Jurisdiction -> the template of its world, and the world in it."""
 _begun = time.time() - time.monotonic()
@@ -84,6 +87,11 @@ def fresh_clone(template: str, django_db_blocker: Any) -> Iterator[Clone]:
             connections.close_all()
             _current.remove(clone)
             clone.end()
+
+
+def lie_in(tablespace: str | None) -> None:
+    """Let clones that are made from now on lie there; None is the usual place."""
+    _place[:] = [tablespace] if tablespace else []
 
 
 def make_when_asked_for() -> None:

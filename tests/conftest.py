@@ -24,13 +24,16 @@ from tests.clones import (
     forget_worlds,
     fresh_clone,
     keep_world,
+    lie_in,
     make_when_asked_for,
     owner_on,
     point_everything_at,
     url_of,
 )
+from tests.in_memory import tablespace
 from tests.reviewed import KEPT_IN, reviewed_today
 from tests.sharing import (  # noqa: F401 - pytest finds its hooks here
+    EVERYTHING_QUICK,
     only_looks,
     only_shares,
     pytest_cmdline_main,
@@ -104,7 +107,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def template_database(django_db_blocker: Any) -> Iterator[str]:
+def _place_for_clones(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Let clones lie in memory, but for `--deep` tests: theirs grow large."""
+    if pytestconfig.option.markexpr != EVERYTHING_QUICK:
+        yield
+        return
+    with tablespace() as place:
+        lie_in(place)
+        yield
+        lie_in(None)
+
+
+@pytest.fixture(scope="session")
+def template_database(_place_for_clones: None, django_db_blocker: Any) -> Iterator[str]:
     """Name of a migrated, guarded database of this very schema; made when it is not there yet."""
     template = _template(django_db_blocker)
     make_when_asked_for()
@@ -117,6 +132,7 @@ def template_database(django_db_blocker: Any) -> Iterator[str]:
 
 
 def _template(django_db_blocker: Any) -> str:
+    import psycopg
     from django.core.management import call_command
     from django.db import connections
 
@@ -134,6 +150,8 @@ def _template(django_db_blocker: Any) -> str:
         connections.close_all()
     with owner_on("postgres") as cursor:
         cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
+    # The first to connect writes what its tables look like into a file that is then copied, too.
+    psycopg.connect(url_of(name, "app")).close()
     return name
 
 
