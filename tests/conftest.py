@@ -7,6 +7,7 @@ test that touches the database gets a clone of a migrated template and commits f
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 from collections.abc import Iterator
@@ -98,6 +99,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not only_looks(config):
         start_servers()
     set_up_django()
+
+
+def pytest_collection_finish() -> None:
+    """Count what is there before the first test among what stays.
+
+    Tests of servers and threads collect garbage often; all modules need not be looked through then.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
