@@ -21,7 +21,7 @@ from consent.selectors.hands import (
 )
 from portal.pages.dates import day_in_words, instant_in_words
 from portal.pages.rulewords import gate_title
-from portal.templatetags.words import plain, signal_name, state_name
+from portal.templatetags.words import colon, plain, signal_name, state_name
 
 COUNTS: Final[Mapping[Counts, str | Promise]] = {
     Counts.YES: "",
@@ -81,7 +81,7 @@ def _evidence(ground: Ground, pack: Rulebook) -> str:
     document = f"“{ground.title}”"
     if ground.note:
         document = _("not applicable: %(why)s") % {"why": ground.note} + f", {document}"
-    return f"{what}: {document}, {_span(ground)}{_by(ground)}"
+    return f"{colon(what)} {document}, {_span(ground)}{_by(ground)}"
 
 
 def _agreement(ground: Ground, _pack: Rulebook) -> str:
@@ -93,7 +93,7 @@ def _exception(ground: Ground, _pack: Rulebook) -> str:
     words = {"signal": signal_name(ground.code), "place": ground.jurisdiction}
     what = _("Exception for %(signal)s (%(place)s)") % words
     why = _(", because: %(reason)s") % {"reason": ground.note} if ground.note else ""
-    return f"{what}: “{ground.title}”, {_span(ground)}{why}{_by(ground)}"
+    return f"{colon(what)} “{ground.title}”, {_span(ground)}{why}{_by(ground)}"
 
 
 def _pause(ground: Ground, _pack: Rulebook) -> str:

@@ -19,7 +19,7 @@ from consent.policy.types import ConsentState
 from portal.pages.noticetext import purpose_in_words
 from portal.pages.shares import looks_of
 from portal.people import subject_of
-from portal.templatetags.words import state_name
+from portal.templatetags.words import colon, state_name
 
 PAGE: Final = 50
 FETCHED: Final = 2 * PAGE
@@ -80,7 +80,7 @@ def _decision(event: ConsentEvent) -> Event:
     name, _what_for = purpose_in_words(event.purpose, event.notice)
     return {
         "at": event.event_time,
-        "text": f"{name}: {state_name(event.state)}",
+        "text": f"{colon(name)} {state_name(event.state)}",
         "by": _("The organisation") if event.state == ConsentState.REVOKED else _("You"),
         "notice": _("Notice, version %(version)d") % {"version": event.notice.version},
         "notice_url": reverse("you-notice", args=[event.notice.uuid]),
@@ -98,7 +98,7 @@ def _waivers(subject: Subject, before: datetime) -> Iterator[Event]:
         name, _what_for = purpose_in_words(row.notice.purpose, row.notice)
         yield {
             "at": row.event_time,
-            "text": f"{name}: {said}",
+            "text": f"{colon(name)} {said}",
             "by": _("You") if row.agreed else "",
             "notice": _("Notice, version %(version)d") % {"version": row.notice.version},
             "notice_url": reverse("you-notice", args=[row.notice.uuid]),

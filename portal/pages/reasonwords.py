@@ -17,7 +17,7 @@ from portal.pages.dates import day_in_words
 from portal.pages.hourwords import opens
 from portal.pages.placenames import name_of_place
 from portal.pages.rulewords import EVIDENCE, LABELS, gate_title, value_words
-from portal.templatetags.words import plain
+from portal.templatetags.words import colon, plain
 
 GRADES: Final = {letter: grade for grade, letter in LETTERS.items()}
 
@@ -89,14 +89,14 @@ def details(params: Mapping[str, Any], rulebook: Rulebook) -> list[str]:
             found += [_gap(code, why) for code, why in value]
         else:
             said = SENTENCES.get(name)
-            found.append(said(value) if said else f"{plain(name)}: {value}")
+            found.append(said(value) if said else f"{colon(plain(name))} {value}")
     return found
 
 
 def _gap(code: str, why: str) -> str:
     if not code:
         return _("No work location is known.")
-    return f"{code}: {WHY.get(why, why)}."
+    return f"{colon(code)} {WHY.get(why, why)}."
 
 
 def _from(value: Any) -> str:

@@ -32,6 +32,7 @@ from portal.pages.reasonwords import rule_label
 from portal.pages.words import refused, to_you
 from portal.people import subject_of
 from portal.policykeys import standing
+from portal.templatetags.words import colon
 from retention.models import Batch, Certificate, DeletionCase, Hold
 
 OPEN_STATES = {ConsentState.UNKNOWN, ConsentState.REQUESTED, ConsentState.DEFERRED}
@@ -387,7 +388,7 @@ def _reason(explanation: Any) -> dict[str, Any]:
         "text": to_you(explanation.code),
         "code": explanation.code,
         "effect": "deny",
-        "rule": f"{places}: {rule_label(explanation.rule)}" if explanation.rule else "",
+        "rule": f"{colon(places)} {rule_label(explanation.rule)}" if explanation.rule else "",
         "sources": [{"text": citation.ref} for citation in explanation.citations],
     }
 

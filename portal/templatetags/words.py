@@ -7,7 +7,7 @@ from typing import Final
 
 from django import template
 from django.utils.functional import Promise
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
@@ -199,6 +199,12 @@ def language_name(code: str) -> Words:
 def platform_name(key: str) -> Words:
     """Return the name of a platform."""
     return PLATFORMS.get(key, plain(key))
+
+
+@register.filter
+def colon(label: Words) -> str:
+    """Return a label and its colon, which French sets off by a narrow space."""
+    return gettext("%(label)s:") % {"label": label}
 
 
 def plain(key: str) -> str:

@@ -6,11 +6,12 @@ import re
 import string
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils.translation import override
 
 from consent.policy.types import NEVER_CATEGORIES, NeverSignal
 from portal.management import translations
-from portal.templatetags.words import plain, protected_name, signal_name
+from portal.templatetags.words import colon, plain, protected_name, signal_name
 
 LANGUAGES = ("de", "fr")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
@@ -88,6 +89,46 @@ def test_the_compiled_translations_are_current(language: str) -> None:
 def test_no_placeholder_is_of_the_other_kind() -> None:
     for said in translations.said_to_employees():
         assert not [name for _, name, _, _ in string.Formatter().parse(said.one) if name]
+
+
+def test_french_sets_its_marks_off_by_a_narrow_space_that_does_not_break() -> None:
+    said = [
+        text
+        for message in translations.catalogue("fr")
+        if message.id
+        for text in (message.string if isinstance(message.string, tuple) else (message.string,))
+    ]
+    wrong = re.compile(r"[^\u202f\d][:;?!»](?!//)|«[^\u202f]|\w'\w")
+
+    assert [text for text in said if wrong.search(text)] == []
+
+
+def test_no_page_that_employees_read_writes_a_colon_of_its_own_behind_a_word() -> None:
+    """A label that is put in brings its colon by the filter, as the language writes it."""
+    folder = translations.ROOT / "templates"
+    found = {
+        path.name
+        for pattern in translations.TEMPLATES
+        for path in folder.glob(pattern)
+        if path.name not in translations.STAFF_ONLY
+        and re.search(r"[}%]}(</\w+>)?:", path.read_text(encoding="utf-8"))
+    }
+
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "many"),
+    [("en", "Code:", "2,707"), ("de", "Code:", "2.707"), ("fr", "Code\u202f:", "2\u202f707")],
+)
+def test_labels_and_counts_are_written_as_the_language_does(
+    language: str, label: str, many: str
+) -> None:
+    with override(language):
+        page = render_to_string("you/_held.html", {"held": {"batches": 2707}})
+
+        assert colon("Code") == label
+        assert f">{many}</dd>" in page
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,1 @@
+"""French, as it is set in print."""
