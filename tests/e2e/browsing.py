@@ -28,6 +28,8 @@ CANDIDATES = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google
 PHONE = {"width": 360, "height": 640}
 NARROW = {"width": 320, "height": 640}
 """The width that a page must fit into (WCAG 2.2, 1.4.10): 1280 px enlarged four times."""
+ENLARGED = {"width": 160, "height": 320}
+"""The same with letters twice as large (1.4.4): half as many of them stand in a line."""
 DESKTOP = {"width": 1280, "height": 800}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import keyboard
-from tests.e2e.browsing import DESKTOP, NARROW, PHONE, Person, browser
+from tests.e2e.browsing import DESKTOP, ENLARGED, NARROW, PHONE, Person, browser
 from tests.e2e.installation import Installation, make_installation, remove
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -137,7 +137,7 @@ def test_every_page_is_fit_to_be_used(
             person.close()
 
 
-def test_every_page_fits_into_320_pixels(
+def test_every_page_fits_into_320_pixels_with_letters_of_any_size(
     installation: Installation, people: dict[str, Any]
 ) -> None:
     changes = [f"/privacy/changes/new/{kind if '?' in kind else kind + '/'}" for kind in KINDS]
@@ -153,7 +153,9 @@ def test_every_page_fits_into_320_pixels(
                 person.page.evaluate(
                     "document.querySelectorAll('details').forEach(d => d.open = true)"
                 )
-                person.fits()
+                for viewport in (NARROW, ENLARGED):
+                    person.page.set_viewport_size(viewport)
+                    person.fits()
             person.close()
 
 
