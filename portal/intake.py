@@ -9,6 +9,7 @@ can use, for no longer than it may take.
 import asyncio
 import json
 import time
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from re import compile as pattern
@@ -23,10 +24,13 @@ from portal.api.errors import CONTENT_TYPE, Problem, problem
 from portal.endpoint.answer import GUARDS, Answer, Refusal
 from portal.endpoint.asgi import Application, Message, Receive, Scope, Send
 from portal.endpoint.problems import delivered
+from portal.toolarge import asks_for_a_page, page
 
 BYTES: Final = pattern(r"/api/v1/batches/([0-9a-fA-F-]{36})/bytes")
 DOCUMENT: Final = 52_000_000
 """What a form with a document may have, of somebody who is signed in: 50 MB, and the form."""
+DROPPED: Final = 200_000_000
+"""How much of a browser's form is read on though it is refused."""
 
 
 PATIENCE: Final = 30.0
@@ -100,7 +104,7 @@ class BodiesFirst:
             await self._application(scope, body.receive, sent)
         except TooLargeError:
             if not started:
-                await told(send, _too_large(body.most), close=True)
+                await told(send, await _too_large(scope, body), close=True)
         except TooSlowError:
             if not started:
                 await told(send, delivered(TOO_SLOW), close=True)
@@ -140,6 +144,16 @@ class Bounded:
         if self._seen > self.most:
             raise TooLargeError
         return message
+
+    async def drop(self) -> None:
+        """Read on and keep nothing, as far as patience goes.
+
+        A browser shows an error of its own, not our page, where it could not send a form whole.
+        """
+        self.most = DROPPED
+        with suppress(TooLargeError, TooSlowError):
+            while not self._ended:
+                await self.receive()
 
 
 def _objection(scope: Scope) -> Refusal | None:
@@ -196,7 +210,16 @@ async def told(send: Send, answer: Answer, *, close: bool) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _too_large(most: int) -> Answer:
+async def _too_large(scope: Scope, body: Bounded) -> Answer:
+    """Return what the body was refused for, to a person as a page."""
+    if not asks_for_a_page(scope):
+        return _too_large_for_us(body.most)
+    await body.drop()
+    document = DOCUMENT - settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return await asyncio.to_thread(page, scope, document=document)
+
+
+def _too_large_for_us(most: int) -> Answer:
     refusal = Problem(
         status_code=413,
         code="body_too_large",

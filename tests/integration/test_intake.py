@@ -139,6 +139,31 @@ def test_no_other_address_takes_a_large_body(served: Served, path: str) -> None:
     assert line.is_closed()
 
 
+@pytest.mark.parametrize(
+    ("path", "language", "words"),
+    [
+        ("/you/apps/report/", "en", "A document may have 50 MB"),
+        ("/you/apps/report/", "de", "Ein Dokument darf 50 MB haben"),
+        ("/privacy/changes/new/gate.close/", "de", "A document may have 50 MB"),
+    ],
+)
+def test_who_sends_too_large_a_form_reads_why_once_it_was_sent(
+    served: Served, path: str, language: str, words: str
+) -> None:
+    """A browser that is cut off while it sends shows no page of ours at all."""
+    body = b"x" * 3_000_000
+    said = ("Accept: text/html,*/*", f"Accept-Language: {language}", f"Content-Length: {len(body)}")
+
+    line, answer = asked(served, request(method="POST", path=path, more=said), body)
+
+    page = answer.body.decode()
+    assert answer.status == 413
+    assert words in page
+    assert "body_too_large" in page
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
+    assert line.is_closed()
+
+
 def test_nor_one_that_does_not_say_how_large_it_is(served: Served) -> None:
     head = request(method="POST", path="/api/v1/batches", more=("Transfer-Encoding: chunked",))
     chunk = b"186a0\r\n" + b"x" * 100_000 + b"\r\n"
