@@ -8,12 +8,13 @@ class Upload(models.Model):
     """Somebody may put the bytes of a batch into a store directly, until then.
 
     Written before the address is told, and gone once what became of it was looked at: so bytes
-    that nobody reported are found, and bytes that came after a refusal.
+    that nobody reported are found, and bytes that came after a refusal. A key is of one machine
+    and one batch.
     """
 
-    batch = models.UUIDField(primary_key=True)
+    key = models.CharField(max_length=200, primary_key=True)
+    batch = models.UUIDField(db_index=True)
     store = models.CharField(max_length=40)
-    key = models.CharField(max_length=200)
     until = models.DateTimeField()
     next_at = models.DateTimeField()
     given_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -211,9 +211,13 @@ def batch_of(
     )
 
 
-def key_of(batch: UUID) -> str:
-    """Return where in a store a batch lies; the name says nothing about anyone."""
-    name = hashlib.sha256(batch.bytes).hexdigest()
+def key_of(agent: Agent, batch: UUID) -> str:
+    """Return where in a store a machine's batch lies; the name says nothing about anyone.
+
+    Ids are of the machines' making. Of two that take the same one, neither may write where the
+    other's bytes lie.
+    """
+    name = hashlib.sha256(agent.ref.bytes + batch.bytes).hexdigest()
     return f"{name[:2]}/{name[2:]}"
 
 

@@ -82,23 +82,25 @@ def _imported(
     fresh = [(manifest, content) for manifest, content in batches if manifest.batch not in known]
     store = store_named(settings.DEFAULT_STORE)
     ids = [manifest.batch for manifest, _ in fresh]
-    next_at = _open(ids, store=store.name)
+    next_at = _open(agent, ids, store=store.name)
     # Bytes first, rows second: a crash leaves files that only the rows of `_open` name, and whoever
     # settles those deletes them.
     for manifest, content in fresh:
-        store.put(key_of(manifest.batch), [content], size=manifest.bytes, sha256=manifest.sha256)
+        key = key_of(agent, manifest.batch)
+        store.put(key, [content], size=manifest.bytes, sha256=manifest.sha256)
     judged = _take_in(
         agent, [manifest for manifest, _ in fresh], store=store, at=at, next_at=next_at
     )
     for one in judged:
         if one.admission.state != Admission.State.ADMITTED:
-            store.delete(key_of(one.manifest.batch))
-    Upload.objects.filter(batch__in=ids, next_at=next_at).delete()
+            store.delete(key_of(agent, one.manifest.batch))
+    keys = [key_of(agent, batch) for batch in ids]
+    Upload.objects.filter(key__in=keys, next_at=next_at).delete()
     return [*known.values(), *(one.admission for one in judged)]
 
 
 @transaction.atomic
-def _open(batches: Sequence[UUID], *, store: str) -> datetime:
+def _open(agent: Agent, batches: Sequence[UUID], *, store: str) -> datetime:
     """Write that bytes may come, before the first does; return when those rows are to be settled.
 
     Raises StoreFailed while what came before of one of them is being settled.
@@ -106,17 +108,18 @@ def _open(batches: Sequence[UUID], *, store: str) -> datetime:
     now = timezone.now()
     until = now + WITHIN
     next_at = until + SETTLED_AFTER
-    before = Upload.objects.select_for_update().filter(batch__in=batches)
+    keys = {key_of(agent, batch): batch for batch in batches}
+    before = Upload.objects.select_for_update().filter(key__in=keys)
     if any(told.until + SETTLED_AFTER <= now for told in before):
         raise StoreFailed(LOOKED_AT)
     Upload.objects.bulk_create(
         [
-            Upload(batch=batch, store=store, key=key_of(batch), until=until, next_at=next_at)
-            for batch in batches
+            Upload(key=key, batch=batch, store=store, until=until, next_at=next_at)
+            for key, batch in keys.items()
         ],
         update_conflicts=True,
-        unique_fields=["batch"],
-        update_fields=["store", "key", "until", "next_at"],
+        unique_fields=["key"],
+        update_fields=["store", "until", "next_at"],
     )
     return next_at
 
@@ -127,7 +130,7 @@ def _take_in(
 ) -> list[Judged]:
     # Whoever settles takes a row by changing its `next_at`, and may have deleted the bytes since.
     opened = Upload.objects.select_for_update().filter(
-        batch__in=[manifest.batch for manifest in manifests], next_at=next_at
+        key__in=[key_of(agent, manifest.batch) for manifest in manifests], next_at=next_at
     )
     if len(opened) != len(manifests):
         raise StoreFailed(LOOKED_AT)
@@ -192,7 +195,7 @@ def _keep(agent: Agent, judged: list[Judged], *, store: Store) -> dict[UUID, Bat
             newer=one.standing.newer,
             terms=terms,
             store=store.name,
-            key=key_of(one.manifest.batch),
+            key=key_of(agent, one.manifest.batch),
             imported=True,
         )
         for one in judged

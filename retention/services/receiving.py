@@ -31,9 +31,9 @@ SLOWEST: Final = 20_000
 
 @dataclass(frozen=True)
 class Opening:
-    """Until when bytes may come for a batch, and whether nobody else was bringing them then."""
+    """Until when bytes may come to a key, and whether nobody else was bringing them then."""
 
-    batch: UUID
+    key: str
     until: datetime
     alone: bool
 
@@ -60,7 +60,7 @@ def receive_bytes(
         raise BatchUnknown
     if admission.state != Admission.State.AWAITING_BYTES:
         return as_it_stands(admission)
-    store, key = store_named(settings.DEFAULT_STORE), key_of(batch)
+    store, key = store_named(settings.DEFAULT_STORE), key_of(agent, batch)
     opening = _open(batch, store=store.name, key=key, size=admission.manifest["bytes"])
     # Looked at anew with the row in place. An erasure waits for such rows before it certifies: so
     # either it waits for these bytes, or this sees that the batch was let in, and takes none.
@@ -87,21 +87,23 @@ def _open(batch: UUID, *, store: str, key: str, size: int) -> Opening:
     """Write that bytes may come. Raises StoreFailed while what came before is being settled."""
     now = timezone.now()
     until = now + within(size)
-    wanted = {"store": store, "key": key, "until": until, "next_at": until + SETTLED_AFTER}
-    told, made = Upload.objects.select_for_update().get_or_create(batch=batch, defaults=wanted)
+    wanted = {"store": store, "until": until, "next_at": until + SETTLED_AFTER}
+    told, made = Upload.objects.select_for_update().get_or_create(
+        key=key, defaults={**wanted, "batch": batch}
+    )
     if made:
-        return Opening(batch, until, alone=True)
+        return Opening(key, until, alone=True)
     if told.until + SETTLED_AFTER <= now:
         # Whoever settles it may be about to delete what would be put there now.
         raise StoreFailed("What came of this batch before is being looked at; send it again later.")
-    Upload.objects.filter(batch=batch).update(**wanted)
-    return Opening(batch, until, alone=False)
+    Upload.objects.filter(key=key).update(**wanted)
+    return Opening(key, until, alone=False)
 
 
 def _close(opening: Opening) -> None:
     """Take the row away, unless somebody else brought bytes meanwhile: then it is settled."""
     if opening.alone:
-        Upload.objects.filter(batch=opening.batch, until=opening.until).delete()
+        Upload.objects.filter(key=opening.key, until=opening.until).delete()
 
 
 def _in_time(chunks: Iterable[bytes], until: datetime) -> Iterator[bytes]:

@@ -35,19 +35,20 @@ def offer_address(*, agent: Agent, admission: Admission) -> tuple[Admission, Add
     """
     if admission.state != Admission.State.AWAITING_BYTES:
         return admission, None
-    if told := Upload.objects.filter(batch=admission.batch).first():
+    key = key_of(agent, admission.batch)
+    if told := Upload.objects.filter(key=key).first():
         admission = _look(agent, admission, store_named(told.store), told.key)
         if admission.state != Admission.State.AWAITING_BYTES:
             return as_it_stands(admission), None
-    store, key = store_named(settings.DEFAULT_STORE), key_of(admission.batch)
+    store = store_named(settings.DEFAULT_STORE)
     manifest = Manifest.of(admission.manifest)
     address = store.address(key, size=manifest.bytes, sha256=manifest.sha256)
     if address is not None:
         Upload.objects.update_or_create(
-            batch=admission.batch,
+            key=key,
             defaults={
+                "batch": admission.batch,
                 "store": store.name,
-                "key": key,
                 "until": address.until,
                 "next_at": address.until + SETTLED_AFTER,
             },
@@ -65,7 +66,7 @@ def receive_uploaded(*, agent: Agent, batch: UUID) -> Admission:
     if admission is None:
         raise BatchUnknown
     if admission.state == Admission.State.AWAITING_BYTES:
-        told = Upload.objects.filter(batch=batch).first()
+        told = Upload.objects.filter(key=key_of(agent, batch)).first()
         if told:
             admission = _look(agent, admission, store_named(told.store), told.key)
         if admission.state == Admission.State.AWAITING_BYTES:
@@ -99,16 +100,24 @@ def _claim() -> list[Upload]:
 
 
 def _settle(upload: Upload) -> None:
-    """Judge what arrived and nobody reported; delete what may not be there; then forget it."""
+    """Judge what arrived and nobody reported; delete what may not be there; then forget it.
+
+    Only what lies where its own machine's bytes belong: another's import may have named the id.
+    """
     known = Admission.objects.select_related("agent__subject").filter(batch=upload.batch)
     admission = known.first()  # none where an import ended before anything was judged
     store = store_named(upload.store)
-    if admission and admission.state == Admission.State.AWAITING_BYTES:
+    if (
+        admission
+        and admission.state == Admission.State.AWAITING_BYTES
+        and upload.key == key_of(admission.agent, admission.batch)
+    ):
         _look(admission.agent, admission, store, upload.key)
-    if not Batch.objects.filter(uuid=upload.batch, state=Batch.State.KEPT).exists():
+    kept = Batch.objects.filter(uuid=upload.batch, key=upload.key, state=Batch.State.KEPT)
+    if not kept.exists():
         store.delete(upload.key)
     # An address given out meanwhile keeps its row, which says more than the one that was settled.
-    Upload.objects.filter(batch=upload.batch, until=upload.until).delete()
+    Upload.objects.filter(key=upload.key, until=upload.until).delete()
 
 
 def _look(agent: Agent, admission: Admission, store: Store, key: str) -> Admission:

@@ -361,7 +361,7 @@ def test_a_batch_that_is_being_judged_delays_no_stop(
     assert retention.announce_batch(agent=machine.agent, manifest=manifest).reasons == []
 
     def judge() -> None:
-        key = key_of(manifest.batch)
+        key = key_of(machine.agent, manifest.batch)
         admit(machine.agent, manifest.batch, manifest, store="files", key=key, imported=False)
 
     with under_way(judge), impatient():

@@ -334,3 +334,102 @@ def test_nothing_is_put_where_something_is_being_settled(
         retention.receive_bytes(agent=agent, batch=manifest.batch, chunks=[CONTENT])
 
     assert files(store) == [CONTENT]
+
+
+# --- an id that two machines took ----------------------------------------------------------------
+
+THEIRS = b"what another machine recorded, and longer"
+
+
+@pytest.fixture
+def other(agent: Any) -> Any:
+    """Another machine of the same person, which takes the id of the first one's batch."""
+    return factories.make_agent(agent.subject)
+
+
+def meanwhile_imported(
+    other: Any, manifest: Any, content: bytes, before_bytes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have the other machine import a batch of this id, and something happen before its bytes."""
+    from retention import services as retention
+    from retention.exceptions import ManifestDiffers
+    from retention.services import imports
+
+    said = factories.manifest_for(factories.make_policy(other), content, batch=manifest.batch)
+    opened = imports._open
+
+    def then(*told: Any, **more: Any) -> Any:
+        monkeypatch.setattr(imports, "_open", opened)
+        until = opened(*told, **more)
+        before_bytes()
+        return until
+
+    monkeypatch.setattr(imports, "_open", then)
+    with pytest.raises(ManifestDiffers):
+        retention.import_batches(agent=other, batches=[(said, content)], at=datetime.now(UTC))
+
+
+def test_an_import_writes_over_no_other_machines_bytes(
+    agent: Any, other: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked for the id before the other machine announced and brought its batch."""
+    from retention import services as retention
+    from retention.models import Batch, Upload
+    from retention.stores import store_named
+
+    said = factories.manifest_for(factories.make_policy(agent), CONTENT)
+
+    def brought() -> None:
+        retention.announce_batch(agent=agent, manifest=said)
+        retention.receive_bytes(agent=agent, batch=said.batch, chunks=[CONTENT])
+
+    meanwhile_imported(other, said, THEIRS, brought, monkeypatch)
+
+    kept = Batch.objects.get()
+    assert b"".join(store_named(kept.store).read(kept.key)) == CONTENT
+    work(after=timedelta(hours=2))
+    assert files(store) == [CONTENT]
+    assert not Upload.objects.exists()
+
+
+def test_what_another_machine_imported_is_not_let_in_as_this_ones(
+    agent: Any, other: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very same bytes: they were announced by one machine, and brought by another."""
+    from retention import services as retention
+    from retention.models import Admission, Upload
+
+    said = factories.manifest_for(factories.make_policy(agent), CONTENT)
+    meanwhile_imported(
+        other,
+        said,
+        CONTENT,
+        lambda: retention.announce_batch(agent=agent, manifest=said),
+        monkeypatch,
+    )
+
+    work(after=timedelta(hours=2))
+
+    assert Admission.objects.get().state == Admission.State.AWAITING_BYTES
+    assert files(store) == []
+    assert not Upload.objects.exists()
+    retention.receive_bytes(agent=agent, batch=said.batch, chunks=[CONTENT])
+    assert files(store) == [CONTENT]
+
+
+def test_what_one_machine_still_sends_is_not_forgotten_for_anothers(
+    agent: Any, manifest: Any, store: Path, database: Any
+) -> None:
+    from retention.models import Upload
+    from retention.services import imports
+    from retention.services.admission import key_of
+
+    killed(database, store, manifest, "half way")
+    other = factories.make_agent(agent.subject)
+    imports._open(other, [manifest.batch], store="files")
+
+    keys = {key_of(agent, manifest.batch), key_of(other, manifest.batch)}
+    assert set(Upload.objects.values_list("key", flat=True)) == keys
+    work(after=timedelta(hours=2))
+    assert files(store) == []
+    assert not Upload.objects.exists()
