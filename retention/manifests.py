@@ -1,12 +1,16 @@
 """What an agent says about a batch before it sends the bytes. Pure."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
+
+MOST_A_SECOND: Final = 10_000
+"""Events of one signal in a second. The quickest pointing devices tell of eight thousand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,21 @@ def window_objections(
             yield f"visible_unknown:{signal}"
         elif any(signal not in allowed.get(app, {}) for app in apps if app != manifest.app):
             yield f"visible_not_allowed:{signal}"
+
+
+def count_objections(manifest: Manifest) -> Iterator[str]:
+    """Yield why its counts cannot be true, whatever the bytes are: they hold too little for so
+    many events, or it was too short a time.
+
+    Each event takes a byte at least, however it is written; each second that was begun counts.
+    """
+    if sum(manifest.signals.values()) > manifest.bytes:
+        yield "more_events_than_bytes"
+    span = manifest.captured_until - manifest.captured_from
+    seconds = max(math.ceil(span.total_seconds()), 1)
+    for signal, count in sorted(manifest.signals.items()):
+        if count > seconds * MOST_A_SECOND:
+            yield f"more_events_than_time:{signal}"
 
 
 def _instant(moment: datetime) -> str:

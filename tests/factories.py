@@ -303,7 +303,7 @@ def manifest_for(policy: IssuedPolicy, content: bytes, **differs: object) -> ret
         "policy_version": policy.version,
         "purpose": "train-agents",
         "app": "tracker",
-        "signals": {"mouse_click": 3},
+        "signals": {"mouse_click": min(3, max(1, len(content)))},
         "captured_from": policy.issued_at,
         "captured_until": policy.issued_at + timedelta(seconds=60),
         "bytes": len(content),

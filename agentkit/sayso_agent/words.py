@@ -181,6 +181,8 @@ PLAIN: Final = {
     "batch_too_large": "it has more bytes than a batch may have",
     "batch_too_long": "it spans more time than a batch may",
     "no_signals": "it names no signal",
+    "more_events_than_bytes": "it counts more events than its bytes can hold",
+    "more_events_than_time": "it counts more events than happen in that time",
     "redactor_unknown": "the portal does not know that this agent can mask it",
     "bytes_do_not_match": "other bytes arrived than were announced",
     "manifest_differs": "the portal has another batch of that name",

@@ -37,6 +37,8 @@ REASONS: Final = {
     "agent_not_active": "The agent is not in good standing",
     "batch_too_large": "Larger than allowed",
     "batch_too_long": "Longer than allowed",
+    "more_events_than_bytes": "More events counted than its bytes can hold",
+    "more_events_than_time": "More events counted than happen in that time",
     "redactor_unknown": "Masked by a program that is not known to do it",
     "captured_in_the_future": "Recorded in the future, by its own clock",
     "no_signals": "Names no signals",

@@ -12,7 +12,7 @@ from consent import selectors as consent
 from consent.models import Agent, ConsentEvent, IssuedPolicy, Subject
 from consent.policy.types import Signal
 from consent.services.protections import BATCH_SECONDS
-from retention.manifests import Manifest, window_objections
+from retention.manifests import Manifest, count_objections, window_objections
 from retention.models import Batch
 from retention.redactors import redaction_objections
 
@@ -87,6 +87,7 @@ def objections(
         found.append("agent_not_active")
     if manifest.bytes > settings.BATCH_BYTES_LIMIT:
         found.append("batch_too_large")
+    found += count_objections(manifest)
     if policy is None:
         found.append("policy_never_issued")
     else:

@@ -267,6 +267,17 @@ def too_large(scene: Scene) -> Any:
     return scene.hand_in(scene.mine.issue(ago=5 * MINUTE), bytes=5_000_001)
 
 
+def more_than_bytes(scene: Scene) -> Any:
+    count = len(CONTENT) + 1
+    return scene.hand_in(scene.mine.issue(ago=5 * MINUTE), signals={"mouse_click": count})
+
+
+def more_than_time(scene: Scene) -> Any:
+    return scene.hand_in(
+        scene.mine.issue(ago=5 * MINUTE), signals={"mouse_click": 1_000_000}, bytes=4_000_000
+    )
+
+
 def too_long(scene: Scene) -> Any:
     """Under a lease of half an hour, where a batch holds a quarter of one at most."""
     from consent import services
@@ -628,6 +639,9 @@ TABLE = (
         "manifest_differs"),
     refused("larger than the policy allows", too_large, "batch_too_large"),
     refused("longer than the policy allows", too_long, "batch_too_long"),
+    refused("more events than bytes", more_than_bytes, "more_events_than_bytes"),
+    refused("more events than happen in that time", more_than_time,
+            "more_events_than_time:mouse_click"),
     refused("across two policies", across_two_policies, "outside_the_lease"),
     refused("under the version before, after a narrower one was issued", superseded,
             "policy_superseded"),

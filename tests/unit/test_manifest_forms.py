@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from portal.api.batches import ManifestIn
+from portal.api.bounds import LARGEST
+from retention.manifests import MOST_A_SECOND, Manifest, count_objections
 from tests.schema import batch_validator
 
 PLAIN: dict[str, Any] = {
@@ -90,3 +93,47 @@ def test_what_only_the_framework_would_read_is_named(name: str, said: object) ->
 
     assert not told.is_valid()
     assert set(told.errors) == {name}
+
+
+# --- what its counts claim -----------------------------------------------------------------------
+
+
+@given(
+    st.dictionaries(st.sampled_from(["mouse_click", "scroll", "key_meta"]),
+                    st.integers(1, 40_000), min_size=1),
+    st.integers(1, 60_000),
+    st.integers(0, 3_000_000),
+)  # fmt: skip
+def test_counts_must_fit_the_bytes_and_the_time(
+    counts: dict[str, int], size: int, span: int
+) -> None:
+    """Worked out the long way: a byte for each event, and every second that was begun."""
+    begins = datetime(2026, 11, 26, tzinfo=UTC)
+    said = manifest_of(counts, size, begins, begins + timedelta(microseconds=span))
+    seconds = len(range(0, max(span, 1), 1_000_000))
+
+    expected = [] if size >= sum(counts.values()) else ["more_events_than_bytes"]
+    expected += [
+        f"more_events_than_time:{signal}"
+        for signal in sorted(counts)
+        if counts[signal] > 10_000 * seconds
+    ]
+    assert list(count_objections(said)) == expected
+
+
+def manifest_of(counts: dict[str, int], size: int, since: datetime, until: datetime) -> Manifest:
+    return Manifest(
+        batch=uuid4(), policy_version=1, purpose="p", app="a", signals=counts,
+        captured_from=since, captured_until=until, bytes=size, sha256="", redactor="",
+    )  # fmt: skip
+
+
+def test_the_published_form_says_the_bounds_that_are_kept() -> None:
+    said = batch_validator().schema["properties"]
+
+    assert f"{MOST_A_SECOND:,}" in said["signals"]["description"]
+    for code in ("more_events_than_bytes", "more_events_than_time"):
+        assert code in said["signals"]["description"]
+    for name in ("bytes", "policy_version"):
+        assert said[name]["maximum"] == LARGEST
+        assert not read({**PLAIN, name: LARGEST + 1})

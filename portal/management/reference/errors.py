@@ -17,6 +17,7 @@ from portal.api.batches import STATUS_OF
 from portal.api.errors import NEXT_STEPS
 from portal.management.reference.markdown import NOTE, mono, page, table
 from retention.exceptions import RetentionError
+from retention.manifests import MOST_A_SECOND
 
 OURS: Final = ("audit", "consent", "portal", "retention")
 STATUS_ELSEWHERE: Final = {**STATUS_OF, "policy_never_issued": 422, "applied_at_wrong": 422}
@@ -32,6 +33,13 @@ BATCH_REASONS: Final = {
     "agent_not_active": "The agent is no longer in good standing.",
     "batch_too_large": "The batch has more bytes than `limits` in the policy allows.",
     "batch_too_long": "The interval is longer than `limits.batch_seconds` in the policy.",
+    "more_events_than_bytes": (
+        "More events are counted than there are bytes: each takes one at least, however written."
+    ),
+    "more_events_than_time": (
+        f"More than {MOST_A_SECOND:,} events of a signal for each second that was begun; the signal"
+        " is named after a colon."
+    ),
     "redactor_unknown": (
         "A signal of content whose redaction profile the named redactor is not known to have"
         " (`SAYSO_REDACTORS`); the signal is named after a colon."
