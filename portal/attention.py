@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.attention import Attention, Matter, Severity, attention
+from consent.services.room import LARGEST, crowding
 from portal.pages.changes.values import place_name, purpose_name
 from portal.pages.dates import day_in_words
 from portal.pages.rulewords import gate_title
@@ -36,8 +37,13 @@ def coming(at: datetime, units: Collection[str] | None = None) -> list[dict[str,
             "tone": TONES[one.severity],
             "url": _page(one),
         }
-        for one in attention(at, units)
+        for one in matters(at, units)
     ]
+
+
+def matters(at: datetime, units: Collection[str] | None = None) -> list[Attention]:
+    """Return what needs somebody, most urgent first; with `units` as `coming` has it."""
+    return [*(crowding(at) if units is None else ()), *attention(at, units)]
 
 
 def _page(one: Attention) -> str:
@@ -52,6 +58,8 @@ def _page(one: Attention) -> str:
             return reverse("rules-place", args=[one.codes[0]])
         case Matter.ADOPTION:
             return reverse("change-new", args=["rules.adopt"])
+        case Matter.ROOM:
+            return reverse("change-new", args=["allowlist.change"])
         case Matter.EVIDENCE | Matter.EXCEPTION | Matter.COUNSEL:
             return reverse("gates")
 
@@ -123,6 +131,17 @@ def _adoption(one: Attention, _pack: Rulebook) -> str:
     return _("Shipped rules wait to be adopted: %(codes)s") % words
 
 
+def _room(one: Attention, _pack: Rulebook) -> str:
+    words = {"size": -(-(one.bytes or 0) // 1024), "most": LARGEST // 1024}
+    return (
+        _(
+            "Policies have become longer than machines read (%(size)s of %(most)s KiB):"
+            " those machines record nothing until a purpose asks for fewer apps"
+        )
+        % words
+    )
+
+
 def _places(one: Attention) -> str:
     return ", ".join(place_name(code) for code in one.codes)
 
@@ -139,4 +158,5 @@ SENTENCES: Final[Mapping[Matter, Callable[[Attention, Rulebook], str]]] = {
     Matter.FLOOR_ABOVE_CAP: _floor,
     Matter.COUNSEL: _counsel,
     Matter.ADOPTION: _adoption,
+    Matter.ROOM: _room,
 }

@@ -45,6 +45,7 @@ class Matter(StrEnum):
     FLOOR_ABOVE_CAP = "floor_above_cap"
     COUNSEL = "counsel"
     ADOPTION = "adoption"
+    ROOM = "room"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +63,8 @@ class Attention:
     days: int | None = None
     """A minimum period that collides with a shorter cap."""
     cap_days: int | None = None
+    bytes: int | None = None
+    """How long a policy has become, as it is sent."""
 
 
 def attention(at: datetime, units: Collection[str] | None = None) -> list[Attention]:

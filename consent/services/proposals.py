@@ -21,6 +21,7 @@ from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.cohorts import refresh_once
 from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
+from consent.services.room import last_revision, outgrown
 from consent.services.wayback import way_back
 
 LOCK: Final = 7_215_004
@@ -231,10 +232,14 @@ def _make_checked(proposal: Proposal) -> None:
         raise _Refused("council_not_asked")
     if change.approvals() > proposal.approvals_needed:
         raise _Refused("approval_missing")
+    revision = last_revision()
     with refresh_once(), brought_by(proposal):
         change.apply(actor=Actor.staff(proposal.proposed_by))
     if digest(change.standing()) != digest(proposal.after):
         raise _Refused("after_differs")
+    # Each of two may have fitted when it was proposed, and both together do not.
+    if outgrown(since=revision, at=timezone.now()):
+        raise _Refused("policy_too_large")
 
 
 class _Refused(Exception):

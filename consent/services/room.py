@@ -2,19 +2,26 @@
 
 A policy has a largest size, beyond which agents refuse it and record nothing. What is in it follows
 from the apps that purposes ask for, so that is where it is kept within bounds: a proposal that
-leads beyond them is refused, with the figure.
+leads beyond them is refused, with the figure. Two that each fit may lead there together, so it is
+looked at once more when one takes effect; and where policies grew all the same, the privacy team
+is told.
 """
 
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
+from django.db.models import Max
+
 from consent.digests import assembled, digest
-from consent.models import Agent, CohortPolicy
+from consent.models import Agent, Cohort, CohortPolicy
 from consent.policy.types import Platform
+from consent.selectors.attention import Attention, Matter, Severity
 from consent.selectors.decisions import nobody_in
+from consent.selectors.documents import KEPT, current_cohort_policies, said_by
+from consent.selectors.facts import still_here
 from consent.selectors.outcomes import Snapshot
 from consent.selectors.stops import NO_STOPS
 from consent.selectors.terms import terms_for
@@ -30,6 +37,9 @@ FEW: Final = 100
 """Apps asked for, added up over purposes: so few never come near the bound, and nothing is worked
 out. Some 470 fit where one purpose asks for them, some 330 where three ask for the same ones."""
 
+_lengths: dict[tuple[str, date], int] = {}
+"""How long the policies are that follow from a revision, by its digest and a day."""
+
 
 def sent(payload: int) -> int:
     """Return how many bytes a document of so many has once it is signed, as it is sent."""
@@ -42,8 +52,7 @@ def longest_policy(snapshot: Snapshot) -> int:
     Of somebody who said yes to all and of somebody who has not answered, on each platform; 0 where
     so little is asked for that it is not worked out.
     """
-    documents = [document for document in snapshot.documents.values() if _asked(document) > FEW]
-    return max((_longest(document, snapshot.at) for document in documents), default=0)
+    return _longest_of(snapshot.documents.values(), snapshot.at)
 
 
 def beyond_room(before: Iterable[Snapshot], after: Iterable[Snapshot]) -> int:
@@ -55,6 +64,53 @@ def beyond_room(before: Iterable[Snapshot], after: Iterable[Snapshot]) -> int:
     if longest <= LARGEST or longest <= max(map(longest_policy, before), default=0):
         return 0
     return longest
+
+
+def last_revision() -> int:
+    """Return the newest revision of any cohort's shared half, to tell later ones from it."""
+    return CohortPolicy.objects.aggregate(last=Max("pk"))["last"] or 0
+
+
+def outgrown(*, since: int, at: datetime) -> int:
+    """Return what `beyond_room` does, of a change that was made after the revision `since`.
+
+    Only what it wrote is looked at, and what stood there before where that is too long.
+    """
+    written = CohortPolicy.objects.filter(pk__gt=since)
+    longest = _longest_of(map(said_by, written), at)
+    if longest <= LARGEST:
+        return 0
+    before = CohortPolicy.objects.filter(pk__lte=since, cohort__in=written.values("cohort"))
+    newest = before.order_by("cohort_id", "-revision").distinct("cohort_id")
+    return longest if longest > _longest_of(map(said_by, newest), at) else 0
+
+
+def crowding(at: datetime) -> list[Attention]:
+    """Return that the policies of people who are here are longer than machines read, if they are.
+
+    Such machines refuse what they get, and record nothing.
+    """
+    here = Cohort.objects.filter(pk__in=still_here().values("cohort"))
+    newest = current_cohort_policies(list(here.values_list("pk", flat=True))).values()
+    large = (policy for policy in newest if _asked(policy.document) > FEW)
+    if (longest := max((_measured(one, at) for one in large), default=0)) <= LARGEST:
+        return []
+    return [Attention(matter=Matter.ROOM, severity=Severity.NOW, bytes=longest)]
+
+
+def _measured(policy: CohortPolicy, at: datetime) -> int:
+    """Return how long it is; worked out once a day, as no revision ever changes."""
+    known = policy.sha256, at.date()
+    if known not in _lengths:
+        if len(_lengths) >= KEPT:
+            _lengths.clear()
+        _lengths[known] = _longest(said_by(policy), at)
+    return _lengths[known]
+
+
+def _longest_of(documents: Iterable[Mapping[str, Any]], at: datetime) -> int:
+    large = (document for document in documents if _asked(document) > FEW)
+    return max((_longest(document, at) for document in large), default=0)
 
 
 def _asked(document: Mapping[str, Any]) -> int:

@@ -124,3 +124,90 @@ def test_of_few_apps_nothing_is_worked_out(
 
     assert longest_now() == 0
     assert propose(MORE).pk
+
+
+# --- when a change takes effect, and where policies grew all the same ----------------------------
+
+OTHER = UUID(int=12)
+LISTS = [
+    {"purpose": "train-agents", "app": app, "add": ["scroll", "key_meta"], "remove": []}
+    for app in ("drawing", "second")
+]
+
+
+def two_that_fit(world: factories.World, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Two proposals, and a bound within which either fits and both do not."""
+    services.list_app(
+        code="second",
+        name="Second",
+        category=AppCategory.DESIGN,
+        data_of="own",
+        matchers=[(Platform.WEB, MatcherKind.DOMAIN, "second.example")],
+        actor=factories.OFFICER,
+    )
+    factories.make_officer(OTHER)
+    monkeypatch.setattr(room, "LARGEST", 1)
+    needed = []
+    for payload in LISTS:
+        with pytest.raises(ChangeUnfit) as refused:
+            propose(payload)
+        needed.append(int(str(refused.value).split("would have ")[1].split(" ")[0]))
+    monkeypatch.setattr(room, "LARGEST", max(needed) + 4)
+    return [propose(payload) for payload in LISTS]
+
+
+def test_the_second_of_two_that_fit_fails_when_it_would_take_effect(
+    world: factories.World, monkeypatch: pytest.MonkeyPatch, database: Any
+) -> None:
+    first, second = two_that_fit(world, monkeypatch)
+
+    assert services.vote(proposal=first.uuid, voter=OTHER, vote="approve").state == "applied"
+    refused = services.vote(proposal=second.uuid, voter=OTHER, vote="approve")
+
+    assert (refused.state, refused.applied_at) == ("failed", None)
+    ((body,),) = database.sql("SELECT body FROM audit_entry WHERE type = 'proposal.failed'")
+    assert b"policy_too_large" in bytes(body)
+    assert longest_now() <= room.LARGEST
+    assert room.crowding(timezone.now()) == []
+
+
+def test_what_was_too_long_already_may_still_be_changed_when_it_takes_effect(
+    world: factories.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.make_officer(OTHER)
+    monkeypatch.setattr(room, "LARGEST", 1)
+    longer = services.propose(
+        kind="setting.change", payload={"key": "lease_seconds", "value": 1200}, proposed_by=AUTHOR
+    )
+
+    assert services.vote(proposal=longer.uuid, voter=OTHER, vote="approve").state == "applied"
+
+
+def test_the_privacy_team_is_told_where_policies_grew_all_the_same(
+    world: factories.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.attention import coming
+
+    assert room.crowding(timezone.now()) == []
+
+    monkeypatch.setattr(room, "LARGEST", longest_now() - 1)
+
+    (told,) = room.crowding(timezone.now())
+    assert (told.matter, told.severity, told.bytes) == ("room", "now", longest_now())
+    line = coming(timezone.now())[0]
+    assert line["text"].startswith("Policies have become longer than machines read (")
+    assert (line["tone"], line["url"]) == ("bad", "/privacy/changes/new/allowlist.change/")
+    assert all(line["tone"] != "bad" for line in coming(timezone.now(), ["works-council"]))
+
+
+def test_of_cohorts_that_hold_nobody_nothing_is_said(
+    world: factories.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LARGEST", 1)
+    assert room.crowding(timezone.now()) != []
+
+    services.record_departure(
+        subject=world.subject, left_at=timezone.now(), source="hr", actor=factories.OFFICER
+    )
+
+    assert room.crowding(timezone.now()) == []

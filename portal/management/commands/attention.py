@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from consent.rules import rulebook
-from consent.selectors.attention import Severity, attention
-from portal.attention import SENTENCES
+from consent.selectors.attention import Severity
+from portal.attention import SENTENCES, matters
 
 WORDS: Final = {
     Severity.NOW: "now (7 days or less)",
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, **said: Any) -> None:
         """Print a line for each matter, most urgent first."""
         pack = rulebook()
-        found = [(one, SENTENCES[one.matter](one, pack)) for one in attention(timezone.now())]
+        found = [(one, SENTENCES[one.matter](one, pack)) for one in matters(timezone.now())]
         if said["json"]:
             rows = [
                 {
