@@ -244,6 +244,13 @@ class NotToStop(ConsentError):
     next_step = "Call one of them now. Your own capture you can pause yourself, at once."
 
 
+class ChangedMeanwhile(ConsentError):
+    """What this rests on changed in the same moment. Nothing was stored."""
+
+    code = "changed_meanwhile"
+    next_step = "Reload the page, look at how it stands now, and try again."
+
+
 class NotInEffect(ConsentError):
     """What this proposal would change is not in effect."""
 

@@ -165,11 +165,11 @@ BEGIN
   SELECT * INTO p FROM consent_proposal WHERE id = NEW.proposal_id;
   IF p.proposed_by = NEW.voter THEN
     RAISE EXCEPTION 'who proposed a change cannot decide about it'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approver_is_requester';
   END IF;
   IF p.state NOT IN ('open', 'approved') THEN
     RAISE EXCEPTION 'this change is decided'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'proposal_decided';
   END IF;
   IF NEW.unit <> '' AND (NEW.unit <> ALL (p.council_units) OR NOT EXISTS (
       SELECT 1 FROM consent_councilseat s
@@ -177,12 +177,12 @@ BEGIN
       AND s.valid_from <= current_date
       AND (s.given_by IS DISTINCT FROM p.proposed_by OR s.recorded_at < p.proposed_at))) THEN
     RAISE EXCEPTION 'no seat of a works council that is asked'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'seat_missing';
   END IF;
   IF EXISTS (SELECT 1 FROM consent_proposalvote v WHERE v.proposal_id = NEW.proposal_id
       AND v.voter = NEW.voter AND (v.unit = '') <> (NEW.unit = '')) THEN
     RAISE EXCEPTION 'nobody speaks both for the privacy team and for a works council'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'already_voted';
   END IF;
   RETURN NEW;
 END $$;
@@ -212,7 +212,7 @@ BEGIN
   END IF;
   IF TG_OP = 'UPDATE' AND OLD.state NOT IN ('open', 'approved') THEN
     RAISE EXCEPTION 'a proposal that was decided stays so'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'proposal_decided';
   END IF;
   IF TG_OP = 'UPDATE' AND OLD.applied_at IS NOT NULL
       AND NEW.applied_at IS DISTINCT FROM OLD.applied_at THEN
@@ -225,7 +225,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM consent_proposalvote v
              WHERE v.proposal_id = NEW.id AND v.vote = 'veto') THEN
     RAISE EXCEPTION 'the works council vetoed this change'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'proposal_decided';
   END IF;
   -- Who approved must be an officer still when it takes effect.
   IF (SELECT count(DISTINCT v.voter) FROM consent_proposalvote v
@@ -233,7 +233,7 @@ BEGIN
       AND consent_is_officer(v.voter))
       < NEW.approvals_needed THEN
     RAISE EXCEPTION 'this change lacks an approval'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
   END IF;
   -- Who agreed for a council must hold the seat until it is decided; afterwards it is.
   IF EXISTS (SELECT 1 FROM unnest(NEW.council_units) u(unit)
@@ -243,7 +243,7 @@ BEGIN
                  SELECT 1 FROM consent_councilseat s
                  WHERE s.person = v.voter AND s.unit = v.unit AND s.ended_at IS NULL)))) THEN
     RAISE EXCEPTION 'this change lacks the agreement of a works council'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
   END IF;
   RETURN NEW;
 END $$;
@@ -255,13 +255,13 @@ BEGIN
       IS DISTINCT FROM (OLD.uuid, OLD.purpose_id, OLD.pulled_by, OLD.pulled_as, OLD.pulled_at)
       OR OLD.released_at IS NOT NULL) THEN
     RAISE EXCEPTION 'a kill switch can only be released, and once'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
   END IF;
   IF NEW.released_at IS NOT NULL AND (SELECT count(DISTINCT r.officer)
       FROM consent_killrelease r
       WHERE r.switch_id = NEW.id AND consent_is_officer(r.officer)) < 2 THEN
     RAISE EXCEPTION 'two privacy officers release a kill switch'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
   END IF;
   RETURN NEW;
 END $$;
@@ -285,7 +285,7 @@ BEGIN
         IS DISTINCT FROM (OLD.person, OLD.unit, OLD.valid_from, OLD.given_by)
         OR OLD.ended_at IS NOT NULL THEN
       RAISE EXCEPTION 'a council seat can only be ended, and once'
-        USING ERRCODE = 'integrity_constraint_violation';
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
     END IF;
     hand := NEW.ended_by;
   END IF;
@@ -294,13 +294,13 @@ BEGIN
       WHERE s.person = hand AND s.unit = NEW.unit AND s.valid_from <= current_date
       AND s.ended_at IS NULL) THEN
     RAISE EXCEPTION 'only a member of the council gives or ends its seats'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'seat_not_yours';
   END IF;
   IF EXISTS (SELECT 1 FROM consent_proposal p
       WHERE p.state IN ('open', 'approved') AND NEW.unit = ANY (p.council_units)
       AND (p.proposed_by = hand OR (TG_OP = 'INSERT' AND p.proposed_by = NEW.person))) THEN
     RAISE EXCEPTION 'who proposed a change does not alter the council that is asked about it'
-      USING ERRCODE = 'integrity_constraint_violation';
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'seat_conflict';
   END IF;
   RETURN NEW;
 END $$;

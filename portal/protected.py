@@ -60,7 +60,7 @@ BEGIN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'only two officers and the councils let app % out of its protected kind', a.code
-    USING ERRCODE = 'integrity_constraint_violation';
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
 END $$;
 
 DROP TRIGGER IF EXISTS consent_app_let_go ON consent_app;
@@ -79,7 +79,7 @@ BEGIN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'only two officers and the councils unblock app %, which was reported', a.code
-    USING ERRCODE = 'integrity_constraint_violation';
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
 END $$;
 
 DROP TRIGGER IF EXISTS consent_app_unblocked ON consent_app;
@@ -126,7 +126,7 @@ BEGIN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'only two officers and the councils take a mark off app %', a.code
-    USING ERRCODE = 'integrity_constraint_violation';
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
 END $$;
 
 DROP TRIGGER IF EXISTS consent_mark_taken_off ON consent_appmatcher;
@@ -151,7 +151,7 @@ BEGIN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'only two officers and the councils set a mark of app % against the catalogue',
-    a.code USING ERRCODE = 'integrity_constraint_violation';
+    a.code USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
 END $$;
 
 DROP TRIGGER IF EXISTS consent_mark_despite ON consent_appmatcher;

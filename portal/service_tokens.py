@@ -1,6 +1,6 @@
 """Tokens of the organisation's other systems: each opens one kind of request."""
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from audit import events, ledger
@@ -11,9 +11,17 @@ from portal.models import ServiceToken
 PREFIX = "sst_"
 
 
-@transaction.atomic
 def give_token(*, name: str, scope: ServiceToken.Scope, actor: Actor) -> str:
     """Return a fresh token, shown this once; one that the service holds already ends at once."""
+    try:
+        return _give(name, scope, actor)
+    except IntegrityError:
+        # Another was given in the same moment: now it is there to be ended.
+        return _give(name, scope, actor)
+
+
+@transaction.atomic
+def _give(name: str, scope: ServiceToken.Scope, actor: Actor) -> str:
     revoke_token(name=name, actor=actor)
     token = new_token(PREFIX)
     row = ServiceToken.objects.create(name=name, scope=scope, sha256=token_hash(token))

@@ -49,7 +49,7 @@ def missing_votes(proposal: Proposal, *, lock: bool = False) -> Missing:
 
     Nor is an officer's word who is none any more before it took effect, nor a council's whose giver
     holds no seat there any more when it is decided: from then on no council is missing, whatever
-    becomes of its seats. With `lock` the officers stay such until the transaction ends.
+    becomes of its seats. With `lock` officers and seats stay such until the transaction ends.
     """
     agreed = [cast for cast in counted(proposal, lock=lock) if cast.vote == Vote.APPROVE]
     officers = {cast.voter for cast in agreed if not cast.unit}
@@ -68,6 +68,8 @@ def counted(proposal: Proposal, *, lock: bool = False) -> list[ProposalVote]:
     A no stands, whatever becomes of the role or the seat it was given from.
     """
     votes = list(proposal.votes.order_by("pk"))
+    if lock and proposal.state == Proposal.State.OPEN:
+        seats_asked(proposal, lock=True)
     voters = {cast.voter for cast in votes if not cast.unit and cast.vote == Vote.APPROVE}
     if proposal.state in OPEN_STATES:
         voters &= hooks.officers_among(voters, lock=lock)
@@ -77,6 +79,18 @@ def counted(proposal: Proposal, *, lock: bool = False) -> list[ProposalVote]:
         if cast.vote != Vote.APPROVE
         or (_seated(cast, proposal) if cast.unit else cast.voter in voters)
     ]
+
+
+def seats_asked(proposal: Proposal, *, lock: bool = False) -> list[CouncilSeat]:
+    """Return the seats that are held, now or from a day to come, in the councils that are asked.
+
+    With `lock` whoever ends one of them waits until the transaction ends. All are locked in one
+    order and before any officer, so that no two of those who decide wait for each other.
+    """
+    held = CouncilSeat.objects.filter(unit__in=proposal.council_units, ended_at__isnull=True)
+    if lock:
+        held = held.select_for_update(no_key=True)
+    return list(held.order_by("pk"))
 
 
 def _seated(cast: ProposalVote, proposal: Proposal) -> bool:

@@ -8,7 +8,8 @@ privacy team, which asks the council, has no hand in it; the database holds that
 from datetime import date
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import events, ledger
@@ -16,8 +17,11 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.models import CouncilSeat, Proposal
 from consent.selectors.proposals import OPEN_STATES
+from consent.services.proposals import one_change_at_a_time
+from consent.services.refused import in_words
 
 
+@in_words
 @transaction.atomic
 def give_seat(
     *, person: UUID, unit: str, valid_from: date, actor: Actor, by: UUID | None = None
@@ -27,20 +31,18 @@ def give_seat(
     `by` is the member who hands it on; without one it is whoever runs the installation. Raises
     SeatNotYours or SeatConflict; then nothing changed.
     """
-    if standing := CouncilSeat.objects.filter(**_of(person, unit)).first():
+    _locked(_of(by, unit))
+    # No change is proposed or made meanwhile: else its author could take a seat that nobody saw.
+    one_change_at_a_time()
+    if standing := CouncilSeat.objects.filter(_of(person, unit)).first():
         return standing
     _refuse(unit, by, takes=person)
-    try:
-        with transaction.atomic():
-            seat = CouncilSeat.objects.create(
-                person=person, unit=unit, valid_from=valid_from, given_by=by
-            )
-    except IntegrityError:  # given in the same moment by somebody else
-        return CouncilSeat.objects.get(**_of(person, unit))
+    seat = CouncilSeat.objects.create(person=person, unit=unit, valid_from=valid_from, given_by=by)
     ledger.append(events.CouncilSeatGiven(to=person, unit=unit), actor=actor, covers=[seat])
     return seat
 
 
+@in_words
 @transaction.atomic
 def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> CouncilSeat:
     """End a seat now. A veto cast from it stands; a yes counts no more where nothing is decided.
@@ -49,9 +51,10 @@ def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> Coun
 
     Raises SeatNotYours or SeatConflict as `give_seat` does.
     """
-    standing = CouncilSeat.objects.select_for_update().get(pk=seat.pk)
+    standing = _locked(Q(pk=seat.pk) | _of(by, seat.unit))[seat.pk]
     if standing.ended_at:
         return standing
+    one_change_at_a_time()
     _refuse(standing.unit, by)
     standing.ended_at, standing.ended_by = timezone.now(), by
     standing.save(update_fields=["ended_at", "ended_by"])
@@ -63,12 +66,18 @@ def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> Coun
     return standing
 
 
+def _locked(which: Q) -> dict[int, CouncilSeat]:
+    """Lock seats until the transaction ends, in one order: two members may end each other's."""
+    return {
+        seat.pk: seat
+        for seat in CouncilSeat.objects.filter(which).select_for_update().order_by("pk")
+    }
+
+
 def _refuse(unit: str, by: UUID | None, takes: UUID | None = None) -> None:
     """Refuse hands that are not the council's, and those of who waits for the council's word."""
     if by is not None:
-        seats = CouncilSeat.objects.filter(
-            person=by, unit=unit, ended_at__isnull=True, valid_from__lte=timezone.now().date()
-        )
+        seats = CouncilSeat.objects.filter(_of(by, unit), valid_from__lte=timezone.now().date())
         if by == takes or not seats.exists():
             raise exceptions.SeatNotYours
     asked = Proposal.objects.filter(state__in=OPEN_STATES, council_units__contains=[unit])
@@ -76,5 +85,5 @@ def _refuse(unit: str, by: UUID | None, takes: UUID | None = None) -> None:
         raise exceptions.SeatConflict
 
 
-def _of(person: UUID, unit: str) -> dict[str, object]:
-    return {"person": person, "unit": unit, "ended_at__isnull": True}
+def _of(person: UUID | None, unit: str) -> Q:
+    return Q(person=person, unit=unit, ended_at__isnull=True)

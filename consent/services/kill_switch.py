@@ -17,6 +17,7 @@ from audit.ledger import Actor
 from consent import exceptions, hooks
 from consent.models import KillRelease, KillSwitch, Purpose
 from consent.selectors.stops import release_agreements
+from consent.services.refused import in_words
 
 PULLERS: Final = frozenset({"privacy_officer", "operator", "works_council"})
 NEEDED_TO_RELEASE: Final = 2
@@ -63,6 +64,7 @@ def pull_kill_switch(
     return switch
 
 
+@in_words
 @transaction.atomic
 def release_kill_switch(*, switch: UUID, officer: UUID) -> KillSwitch:
     """Agree to let capture go on; with the second officer's agreement it does, at once.

@@ -20,6 +20,7 @@ from consent.selectors.proposals import missing_votes, standing_revert
 from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.cohorts import refresh_once
+from consent.services.refused import in_words
 from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
 from consent.services.room import last_revision, outgrown
 from consent.services.wayback import way_back
@@ -30,6 +31,7 @@ LOCK: Final = 7_215_004
 State = Proposal.State
 
 
+@in_words
 @transaction.atomic
 def propose(
     *,
@@ -46,6 +48,7 @@ def propose(
     return _propose(kind, payload, proposed_by, effective_at=effective_at)
 
 
+@in_words
 @transaction.atomic
 def revert_proposal(*, proposal: UUID, by: UUID, instead: bool = False) -> Proposal:
     """Return a new proposal back to what stood before; the one that is there on a repeat.
@@ -64,6 +67,7 @@ def revert_proposal(*, proposal: UUID, by: UUID, instead: bool = False) -> Propo
     return _propose(*back.change, by, reverts=original)
 
 
+@in_words
 @transaction.atomic
 def withdraw_proposal(*, proposal: UUID, by: UUID) -> Proposal:
     """Take one's own proposal back before it takes effect; a repeat returns it as it stands.

@@ -11,14 +11,16 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import exceptions
-from consent.models import CouncilSeat, Proposal, ProposalVote
-from consent.selectors.proposals import OPEN_STATES, missing_votes
+from consent.models import Proposal, ProposalVote
+from consent.selectors.proposals import OPEN_STATES, missing_votes, seats_asked
 from consent.services.proposals import carry_out, revert_proposal
+from consent.services.refused import in_words
 
 OFFICERS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.REJECT}
 COUNCILS_SAY: Final = {ProposalVote.Vote.APPROVE, ProposalVote.Vote.VETO}
 
 
+@in_words
 @transaction.atomic
 def vote(*, proposal: UUID, voter: UUID, vote: str, unit: str = "") -> Proposal:
     """Record a vote, as a privacy officer or for the council of `unit`; return what then stands.
@@ -66,7 +68,7 @@ def _refuse_unheard(proposal: Proposal, voter: UUID, said: ProposalVote.Vote, un
         raise exceptions.AlreadyVoted
     if unit and unit not in proposal.council_units:
         raise exceptions.UnitNotAsked
-    if unit and not _holds_seat(voter, unit, on=timezone.now().date()):
+    if unit and not _holds_seat(proposal, voter, unit, on=timezone.now().date()):
         raise exceptions.SeatMissing
 
 
@@ -77,10 +79,11 @@ def _may_still(proposal: Proposal, said: ProposalVote.Vote, unit: str) -> bool:
     return proposal.state in OPEN_STATES
 
 
-def _holds_seat(person: UUID, unit: str, *, on: date) -> bool:
-    # Locked: whoever ends the seat in this moment comes before the vote or after it.
-    seats = CouncilSeat.objects.select_for_update().filter(person=person, unit=unit)
-    return seats.filter(valid_from__lte=on, ended_at__isnull=True).first() is not None
+def _holds_seat(proposal: Proposal, person: UUID, unit: str, *, on: date) -> bool:
+    seats = seats_asked(proposal, lock=True)
+    return any(
+        (seat.person, seat.unit) == (person, unit) and seat.valid_from <= on for seat in seats
+    )
 
 
 def _settle(proposal: Proposal, cast: ProposalVote) -> None:

@@ -83,7 +83,13 @@ def _end(request: HttpRequest, units: list[str]) -> HttpResponse:
     except ConsentError as refusal:
         messages.error(request, f"{refusal.detail} {refusal.next_step}")
     else:
-        messages.success(request, _("The seat is ended. Votes cast from it stay."))
+        messages.success(
+            request,
+            _(
+                "The seat is ended. A veto cast from it stands; a yes to what is not decided yet "
+                "counts no more."
+            ),
+        )
     return redirect("home")
 
 

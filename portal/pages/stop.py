@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from consent import selectors, services
+from consent.exceptions import ConsentError
 from consent.models import KillSwitch, Purpose
 from portal.models import Role
 from portal.people import AREAS, for_area, roles_of, staff_ref
@@ -81,6 +82,9 @@ def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
         switch = services.release_kill_switch(switch=uuid, officer=staff_ref(request))
     except KillSwitch.DoesNotExist as unknown:
         raise Http404 from unknown
+    except ConsentError as refusal:
+        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        return redirect("stop")
     if switch.released_at:
         messages.success(request, _("Released. What people chose before counts again."))
     else:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.ledger import Actor
@@ -82,7 +82,12 @@ class Command(BaseCommand):
             raise CommandError(f"{email} is not an e-mail address. Nothing was changed.") from error
         if not name:
             raise CommandError(f"there is no login {email} yet: say --name, too, to open one.")
-        return appointments.open_login(email=email, name=name, password=password)
+        try:
+            return appointments.open_login(email=email, name=name, password=password)
+        except IntegrityError as error:
+            raise CommandError(
+                f"{email} was given a login in the same moment. Nothing was changed; run it again."
+            ) from error
 
     def _seat(self, user: User, unit: str) -> None:
         if not 0 < len(unit.strip()) <= LONGEST_UNIT:
@@ -97,7 +102,10 @@ class Command(BaseCommand):
         seat = held.first()
         if seat is None:
             raise CommandError(f"{user.email} holds no seat in {unit}. Nothing was changed.")
-        appointments.unseat_member(seat=seat, actor=SYSTEM)
+        try:
+            appointments.unseat_member(seat=seat, actor=SYSTEM)
+        except ConsentError as refusal:
+            raise CommandError(f"{refusal.detail} {refusal.next_step}") from refusal
 
     def _employ(self, user: User, place: str, unit: str | None, language: str) -> None:
         if user.subject_id is not None:
