@@ -19,6 +19,7 @@ from consent.models import Proposal
 from consent.selectors.proposals import missing_votes, standing_revert
 from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
+from consent.services.changes.kind import Standing
 from consent.services.cohorts import refresh_once
 from consent.services.refused import in_words
 from consent.services.rehearsal import REFUSED_BY_DATABASE, rehearse
@@ -228,7 +229,7 @@ def _make_checked(proposal: Proposal) -> None:
     if digest(proposal.payload) != proposal.payload_sha256:
         raise _Refused("payload_altered")
     change = read_change(proposal.kind, proposal.payload)
-    if digest(change.standing()) != digest(proposal.before):
+    if not _stands(change, proposal, proposal.before):
         raise _Refused("before_changed")
     change.check()
     refuse_beyond(change)
@@ -239,11 +240,15 @@ def _make_checked(proposal: Proposal) -> None:
     revision = last_revision()
     with refresh_once(), brought_by(proposal):
         change.apply(actor=Actor.staff(proposal.proposed_by))
-    if digest(change.standing()) != digest(proposal.after):
+    if not _stands(change, proposal, proposal.after):
         raise _Refused("after_differs")
     # Each of two may have fitted when it was proposed, and both together do not.
     if outgrown(since=revision, at=timezone.now()):
         raise _Refused("policy_too_large")
+
+
+def _stands(change: Change, proposal: Proposal, told: Standing | None) -> bool:
+    return digest(change.standing_as(told or {}, at=proposal.proposed_at)) == digest(told)
 
 
 class _Refused(Exception):

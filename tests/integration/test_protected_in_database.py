@@ -375,3 +375,31 @@ def test_an_app_keeps_its_code(world: Any, database: Any) -> None:
     for role in ("app", "owner"):
         with pytest.raises(psycopg.errors.IntegrityError, match="keeps its code"):
             database.sql("UPDATE consent_app SET code = 'other' WHERE code = 'tracker'", role=role)
+
+
+# --- proposals of an earlier version ----------------------------------------------------------
+
+
+def as_an_earlier_version_wrote_it(database: Any, proposal: Any) -> None:
+    """It told that an app was blocked and on what suspicion, not by how many reports."""
+    database.sql("ALTER TABLE consent_proposal DISABLE TRIGGER USER", role="owner")
+    for told in ("before", "after"):
+        database.sql(f"UPDATE consent_proposal SET {told} = {told} - 'reports'", role="owner")
+    database.sql("ALTER TABLE consent_proposal ENABLE TRIGGER USER", role="owner")
+    proposal.refresh_from_db()
+    assert set(proposal.before) == set(proposal.after) == {"blocked", "suspected"}
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_what_an_earlier_version_proposed_takes_effect_unless_it_was_reported_since(
+    world: Any, database: Any, *, since: bool
+) -> None:
+    report_sheet(world)
+    proposal = unblocking()
+    as_an_earlier_version_wrote_it(database, proposal)
+    if since:
+        report_sheet(world, reporter=98)
+
+    assert votes(proposal).state == ("failed" if since else "applied")
+
+    assert is_blocked(database) is since

@@ -166,6 +166,14 @@ class AppUnblock(Change):
         """Return whether it is blocked, and what it is suspected to be."""
         return _blocked(self.app)
 
+    def standing_as(self, told: Standing, *, at: datetime) -> Standing:
+        """Return it without the number of reports where that was not told, if none came since."""
+        stands = self.standing()
+        reports = app_of(self.app).reports.filter(settled_at__isnull=True)
+        if "reports" not in told and not reports.filter(recorded_at__gt=at).exists():
+            del stands["reports"]
+        return stands
+
     def tightens(self) -> bool:
         """Say no."""
         return False

@@ -57,6 +57,13 @@ class Change(ABC):
     def standing(self) -> Standing:
         """Return what stands now of the things it changes; raises ChangeUnfit if one is unknown."""
 
+    def standing_as(self, told: Standing, *, at: datetime) -> Standing:
+        """Return what stands now in the form of `told`, which a proposal of `at` has.
+
+        An earlier version may have told less of it; what it did not tell must not have changed.
+        """
+        return self.standing()
+
     @abstractmethod
     def tightens(self) -> bool:
         """Say whether it can only take away: no doubt counts as widening."""
