@@ -235,6 +235,31 @@ def test_what_changes_is_called_by_its_name(field: str, label: str) -> None:
     assert told["label"] == label
 
 
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        ("earlier: no such text was adopted for DE", "The rules of before: no such text was ado"),
+        ("texts.de.sections.rights: must not be empty", "Notice in German: Your rights, and how"),
+        ("fields.matchers: must name at least one", "How agents recognise it: must name at le"),
+        ("valid_until: must come later", "Valid until: must come later"),
+        ("An agreement binds that: it says no", "An agreement binds that: it says no"),
+    ],
+)
+def test_what_is_wrong_elsewhere_than_in_the_form_is_said_in_words(refusal: str, said: str) -> None:
+    from consent.exceptions import ChangeUnfit
+    from portal.pages.changes.base import ChangeForm
+
+    form = ChangeForm({})
+    assert form.is_valid()
+
+    form.add_refusal(ChangeUnfit(refusal))
+
+    (told,) = form.non_field_errors()
+    assert told.startswith(said)
+    assert told.endswith(ChangeUnfit.next_step)
+    assert not {"texts", "sections", "fields", "_"} & {*told, *told.replace(".", " ").split()}
+
+
 def test_places_where_the_same_stands_in_the_way_are_told_in_one_sentence(
     world: factories.World,
 ) -> None:

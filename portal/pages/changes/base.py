@@ -9,9 +9,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from consent.exceptions import ChangeUnfit, ConsentError
+from portal.pages.changes.words import label
 
 PARTS: Final = re.compile(r"\w+")
 """The parts of a key such as `fields.matchers`."""
+PATH: Final = re.compile(r"[a-z_]+(\.[\w-]+)*")
 WHOLE: Final = "payload"
 
 Words = str | Promise
@@ -70,8 +72,10 @@ class ChangeForm(forms.Form):
             self.add_error(None, f"{refusal.detail} {refusal.next_step}")
             return
         key, _colon, why = refusal.detail.partition(": ")
+        if not PATH.fullmatch(key):
+            key, why = WHOLE, refusal.detail
         name = next((part for part in PARTS.findall(key) if part in self.fields), None)
-        said = why if name or key == WHOLE else refusal.detail
+        said = why if name or key == WHOLE else f"{label(key)}: {why}"
         sentence = f"{capfirst(said).rstrip('.')}."
         self.add_error(name, sentence if name else f"{sentence} {refusal.next_step}")
 

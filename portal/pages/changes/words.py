@@ -35,6 +35,21 @@ VOTES: Final[dict[str, str | Promise]] = {
     "veto": gettext_lazy("vetoed"),
 }
 HEADINGS: Final = dict(REQUIRED_SECTIONS)
+CALLED: Final[dict[str, str | Promise]] = {
+    "codes": gettext_lazy("Places"),
+    "council_units": gettext_lazy("Units whose council is asked"),
+    "counterparties": gettext_lazy("Where the other people are"),
+    "data_of": gettext_lazy("Shows data of"),
+    "earlier": gettext_lazy("The rules of before"),
+    "gates": gettext_lazy("Required steps"),
+    "jurisdictions": gettext_lazy("Places"),
+    "key": gettext_lazy("Setting"),
+    "matchers": gettext_lazy("How agents recognise it"),
+    "override": gettext_lazy("Exception"),
+    "suspected": gettext_lazy("What it shows"),
+    "whom": gettext_lazy("For whom"),
+}
+"""What is called otherwise than by its key, as the forms call it; a page may not ask for it."""
 ABOUT: Final = ("purpose", "app", "jurisdiction", "code", "key", "whom")
 
 
@@ -74,7 +89,7 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
     """Return label, before and after of each thing that differs; of lists what comes and goes."""
     return [
         {
-            "label": _label(row.field),
+            "label": label(row.field),
             "before": in_words(row.field, row.before),
             "after": in_words(row.field, row.after),
             "added": in_words(row.field, row.added),
@@ -84,7 +99,7 @@ def difference(rows: list[DiffRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _label(field: str) -> str:
+def label(field: str) -> str:
     """Return what a field is called; a section of a notice by its heading and its language."""
     match field.split("."):
         case [*_path, "texts", language, "sections", code]:
@@ -94,6 +109,8 @@ def _label(field: str) -> str:
             return _("Kept at most, in days")
         case ["shipped"]:
             return _("As the program came with it")
+        case [*_path, key] if key in CALLED:
+            return str(CALLED[key])
         case path:
             return plain(": ".join(path))
 
