@@ -1,7 +1,7 @@
 """What will need somebody soon, in words, each with the page where it can be seen to."""
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.urls import reverse
@@ -29,11 +29,11 @@ def coming(at: datetime, units: Collection[str] | None = None) -> list[dict[str,
 
     With `units` what is about their people's places alone, for whoever speaks for their councils.
     """
-    pack, today = rulebook(), at.date()
+    pack = rulebook()
     return [
         {
             "text": SENTENCES[one.matter](one, pack),
-            "count": _when(one.due, today),
+            "count": _when(one.left),
             "tone": TONES[one.severity],
             "url": _page(one),
         }
@@ -64,10 +64,9 @@ def _page(one: Attention) -> str:
             return reverse("gates")
 
 
-def _when(due: date | None, today: date) -> str:
-    if due is None:
+def _when(left: int | None) -> str:
+    if left is None:
         return _("open")
-    left = (due - today).days
     if left <= 0:
         return _("over")
     return ngettext("%(n)d day", "%(n)d days", left) % {"n": left}

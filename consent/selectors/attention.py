@@ -1,6 +1,9 @@
 """What will need somebody soon: reviews, papers that lapse, rules that collide, missing signatures.
 
 Codes, days and counts only; which words and which page belong to them is the portal's.
+
+How far a day is away is counted from the day that it is where it matters: where it is two days at
+once from the later one, since there it ends first.
 """
 
 from collections import defaultdict
@@ -12,6 +15,7 @@ from typing import Any, Final
 
 from consent.models import Agreement, Cohort, CohortPolicy, GateEvidence, SignalOverride
 from consent.policy.bounds import Bounds, Floor
+from consent.policy.clocks import days_anywhere, days_at
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.agreements import Agreements
@@ -56,6 +60,8 @@ class Attention:
     severity: Severity
     due: date | None = None
     """The day on which it lapses, or must be reviewed; past ones are over."""
+    left: int | None = None
+    """So many days are left until then, where it matters."""
     codes: tuple[str, ...] = ()
     """Jurisdictions, an agreement, a gate or a signal."""
     jurisdictions: tuple[str, ...] = ()
@@ -73,36 +79,50 @@ def attention(at: datetime, units: Collection[str] | None = None) -> list[Attent
     With `units` only what is about the places of their people, and the agreements that name them;
     adopting rules is nobody's there. No unit at all has no people and no agreement.
     """
-    today = at.date()
-    documents = list(_documents(today, units))
+    now = _Now(at)
+    documents = list(_documents(at.date(), units))
     rules = rulebook()
-    places = _places(documents, rules) if documents or units is None else set()
+    used = _in_use(documents) if documents or units is None else set()
+    places = with_those_above(used, rules)
     found = [
-        *_reviews(rules, places, today),
-        *_agreements(today),
-        *_evidence(places, today),
-        *_exceptions(today),
-        *_floors(rules, documents, today),
-        *_unsigned(rules, documents, today),
+        *_reviews(rules, places, now.day(used)),
+        *_agreements(now),
+        *_evidence(places, now),
+        *_exceptions(now),
+        *_floors(rules, documents, now),
+        *_unsigned(rules, documents, now),
         *(_unadopted() if units is None else ()),
     ]
     if units is not None:
         named = _naming(units)
         found = [one for one in found if places & {*one.jurisdictions} or _is_of(one, named)]
     order = {severity: place for place, severity in enumerate(Severity)}
-    return sorted(found, key=lambda one: (order[one.severity], one.due or today, one.matter))
+    return sorted(found, key=lambda one: (order[one.severity], one.due or at.date(), one.matter))
 
 
 def conflicts(at: datetime) -> list[Attention]:
-    """Return the minimum periods in force that day which are longer than a cap."""
-    today = at.date()
-    found = _floors(rulebook(), list(_documents(today, None)), today)
+    """Return the minimum periods which are longer than a cap, in force on the day of the place."""
+    found = _floors(rulebook(), list(_documents(at.date(), None)), _Now(at))
     return [one for one in found if one.due is None]
 
 
-def severity(due: date, today: date) -> Severity | None:
-    """Return how urgent a day is; None where it is too far ahead to speak of."""
-    left = (due - today).days
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """An instant, and which day it is then."""
+
+    at: datetime
+
+    def day(self, places: Collection[str]) -> date:
+        """Return the latest day that it is in one of these places."""
+        return days_at(places, self.at)[-1]
+
+    def left(self, due: date, places: Collection[str]) -> int:
+        """Return how many days are left there until one; none, or fewer, once it is over."""
+        return (due - self.day(places)).days
+
+
+def severity(left: int) -> Severity | None:
+    """Return how urgent it is so many days ahead; None where that is too far to speak of."""
     for days, word in zip(DAYS_AHEAD, Severity, strict=True):
         if left <= days:
             return word
@@ -135,9 +155,9 @@ def _documents(today: date, units: Collection[str] | None) -> Iterator[Mapping[s
         yield {"jurisdictions": jurisdictions, "purposes": purposes}
 
 
-def _places(documents: Iterable[Mapping[str, Any]], rules: Rulebook) -> set[str]:
+def _in_use(documents: Iterable[Mapping[str, Any]]) -> set[str]:
     codes = {code for document in documents for code in document["jurisdictions"]}
-    return with_those_above(codes | places_of_others(), rules)
+    return codes | places_of_others()
 
 
 def _reviews(rules: Rulebook, places: Iterable[str], today: date) -> Iterator[Attention]:
@@ -150,33 +170,36 @@ def _reviews(rules: Rulebook, places: Iterable[str], today: date) -> Iterator[At
         if row := rules.rows.get(code):
             due[row.review_by].append(code)
     for day, codes in due.items():
-        if urgent := severity(day, today):
+        if urgent := severity(left := (day - today).days):
             yield Attention(
                 matter=Matter.REVIEW,
                 severity=urgent,
                 due=day,
+                left=left,
                 codes=tuple(codes),
                 jurisdictions=tuple(codes),
             )
 
 
-def _agreements(today: date) -> Iterator[Attention]:
+def _agreements(now: _Now) -> Iterator[Attention]:
     """Yield the agreements that end, or have ended, with none to replace them for everybody."""
     known = Agreements(Agreement.objects.order_by("pk"), rulebook())
     for row in known.rows:
         if row.valid_until is None or known.ends(row, None):
             continue
-        if urgent := severity(row.valid_until, today):
+        left = now.left(row.valid_until, row.jurisdictions)
+        if urgent := severity(left):
             yield Attention(
                 matter=Matter.AGREEMENT,
                 severity=urgent,
                 due=row.valid_until,
+                left=left,
                 codes=(row.code,),
                 jurisdictions=tuple(row.jurisdictions),
             )
 
 
-def _evidence(places: Iterable[str], today: date) -> Iterator[Attention]:
+def _evidence(places: Iterable[str], now: _Now) -> Iterator[Attention]:
     """Yield the gates whose last evidence lapses, or has lapsed: then they are open again."""
     rows = GateEvidence.objects.filter(
         reopening__isnull=True, purpose__published_at__isnull=False, jurisdiction__in=list(places)
@@ -189,28 +212,32 @@ def _evidence(places: Iterable[str], today: date) -> Iterator[Attention]:
         known = last.get(key, date.min)
         last[key] = None if known is None or until is None else max(known, until)
     for (purpose, place, gate), until in sorted(last.items(), key=lambda item: item[0]):
-        if until and (urgent := severity(until, today)):
+        if until and (urgent := severity(left := now.left(until, [place]))):
             yield Attention(
                 matter=Matter.EVIDENCE,
                 severity=urgent,
                 due=until,
+                left=left,
                 codes=(gate,),
                 jurisdictions=(place,),
                 purpose=purpose,
             )
 
 
-def _exceptions(today: date) -> Iterator[Attention]:
+def _exceptions(now: _Now) -> Iterator[Attention]:
     """Yield the signed exceptions that end soon; one that is over denies, as it was meant to."""
+    first, *_between, last = days_anywhere(now.at)
     rows = SignalOverride.objects.filter(
-        valid_until__gt=today, valid_until__lte=_horizon(today), purpose__published_at__isnull=False
+        valid_until__gt=first, valid_until__lte=_horizon(last), purpose__published_at__isnull=False
     )
     for row in rows.select_related("purpose").order_by("valid_until", "pk"):
-        if urgent := severity(row.valid_until, today):
+        left = now.left(row.valid_until, [row.jurisdiction])
+        if left > 0 and (urgent := severity(left)):
             yield Attention(
                 matter=Matter.EXCEPTION,
                 severity=urgent,
                 due=row.valid_until,
+                left=left,
                 codes=(row.signal,),
                 jurisdictions=(row.jurisdiction,),
                 purpose=row.purpose.code,
@@ -218,7 +245,7 @@ def _exceptions(today: date) -> Iterator[Attention]:
 
 
 def _floors(
-    rules: Rulebook, documents: Iterable[Mapping[str, Any]], today: date
+    rules: Rulebook, documents: Iterable[Mapping[str, Any]], now: _Now
 ) -> Iterator[Attention]:
     """Yield where a minimum period is longer than recordings may be kept; people must decide.
 
@@ -227,6 +254,7 @@ def _floors(
     found: set[tuple[date, tuple[str, ...], str, int, int]] = set()
     for document in documents:
         places = tuple(document["jurisdictions"])
+        today = now.day(places)
         for code, purpose in document["purposes"].items():
             if not (kept := _kept_listed(places, purpose, rules, today)):
                 continue
@@ -235,10 +263,13 @@ def _floors(
                 behind = rules.behind(bounds, _asks_for(floor))
                 found.add((floor.since, behind, code, floor.days, min(kept)))
     for since, places, code, days, cap in sorted(found):
+        left = now.left(since, places)
+        ahead = left > 0
         yield Attention(
             matter=Matter.FLOOR_ABOVE_CAP,
-            severity=(severity(since, today) if since > today else None) or Severity.SOON,
-            due=since if since > today else None,
+            severity=(severity(left) if ahead else None) or Severity.SOON,
+            due=since if ahead else None,
+            left=left if ahead else None,
             codes=places,
             jurisdictions=places,
             purpose=code,
@@ -261,12 +292,13 @@ def _kept_listed(
 
 
 def _unsigned(
-    rules: Rulebook, documents: Iterable[Mapping[str, Any]], today: date
+    rules: Rulebook, documents: Iterable[Mapping[str, Any]], now: _Now
 ) -> Iterator[Attention]:
     """Yield the places that counsel has yet to sign off before anything is recorded there."""
     found: set[tuple[str, str]] = set()
     others = places_of_others()
     for document in documents:
+        today = now.day(document["jurisdictions"])
         bounds = rules.law({*document["jurisdictions"], *others}, today).bounds
         needed = bounds.needs_counsel if bounds else frozenset()
         for code, purpose in document["purposes"].items():

@@ -1,6 +1,6 @@
 """Tasks that laws raise by colliding: on record from when until when, and in the ledger."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
 from django.db import transaction
@@ -9,11 +9,13 @@ from django.db.models import Max
 from audit import events, ledger
 from audit.ledger import Actor
 from consent.models import CohortMembership, CohortPolicy, Purpose, RetentionConflict
+from consent.policy.clocks import LocalDay, local_days
+from consent.rules import rulebook
 from consent.selectors.attention import conflicts
 
 SYSTEM: Final = Actor.system("policy")
 
-Looked = tuple[date, int | None, int | None]
+Looked = tuple[tuple[LocalDay, ...], int | None, int | None]
 _looked: list[Looked] = []
 """As of what this process looked last; nothing else can raise or end a conflict."""
 
@@ -23,10 +25,11 @@ Key = tuple[tuple[str, ...], int, int, int]
 def follow_conflicts(*, at: datetime) -> int:
     """Raise and end the tasks that today's rules call for; return how many changed.
 
-    Quick where neither the day nor anything shared nor anybody's place changed since the last look.
+    Quick where since the last look it became another day in no place, and neither anything shared
+    nor anybody's place changed.
     """
     standing = (
-        at.date(),
+        local_days(rulebook().rows, at),
         CohortPolicy.objects.aggregate(last=Max("pk"))["last"],
         CohortMembership.objects.aggregate(last=Max("pk"))["last"],
     )

@@ -448,10 +448,11 @@ def test_a_minimum_above_a_cap_raises_a_task_once_in_the_ledger_and_on_the_page(
 
     world = factories.make_world("IN")
     forget_looks()
-    with time_machine.travel(midnight(begins) - timedelta(seconds=1)):
+    there = midnight(begins) - timedelta(hours=5, minutes=30)
+    with time_machine.travel(there - timedelta(seconds=1), tick=False):
         assert work._parts()["conflicts"]() == 0
-    with time_machine.travel(midnight(begins)):
-        assert work._parts()["conflicts"]() == 1
+    with time_machine.travel(there):
+        assert work._parts()["conflicts"]() == 1, "where they are it is that day"
         assert work._parts()["conflicts"]() == 0
         forget_looks()
         assert work._parts()["conflicts"]() == 0, "another process finds it raised"
@@ -531,3 +532,53 @@ def test_the_database_lets_no_task_be_altered_or_end_unsaid(database: Any, begin
     for change in ("ended_at = now()", "floor_days = 400"):
         with pytest.raises(psycopg.Error):
             database.sql(f"UPDATE consent_retentionconflict SET {change}")
+
+
+# --- days of the place -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "hour", "left"),
+    [
+        ("AU-NSW", 12, 1),
+        ("AU-NSW", 15, 0),  # there it is the day after already
+        ("US-CA", 29, 1),  # there it is the day before still
+        ("US-CA", 33, 0),
+        ("IE", 23, 1),
+        ("IE", 24, 0),
+    ],
+)
+def test_a_warning_counts_from_the_day_that_it_is_in_the_place(
+    database: Any, place: str, hour: int, left: int
+) -> None:
+    """Evidence that lapses on 9 December, looked at some hours after the 8th began in UTC."""
+    from consent import services
+    from portal.attention import coming
+
+    world = factories.make_world(place)
+    services.close_gate(
+        purpose=world.purpose,
+        gates=[(place, "extra_gate")],
+        document_title="A paper",
+        document_sha256="1" * 64,
+        valid_from=date(2025, 1, 1),
+        valid_until=date(2026, 12, 9),
+        actor=factories.OFFICER,
+    )
+    at = midnight(date(2026, 12, 8)) + timedelta(hours=hour)
+
+    (lapse,) = found("evidence", at)
+    told = [one["count"] for one in coming(at)]
+
+    assert (lapse.left, lapse.due) == (left, date(2026, 12, 9))
+    assert ("1 day" if left else "over") in told
+
+
+def test_of_several_places_the_one_counts_where_it_ends_first() -> None:
+    from consent.selectors.attention import _Now
+
+    at = midnight(date(2026, 12, 9)) + timedelta(hours=3)
+
+    assert _Now(at).left(date(2026, 12, 9), ["US-CA"]) == 1
+    assert _Now(at).left(date(2026, 12, 9), ["US-CA", "IE"]) == 0
+    assert _Now(at).left(date(2026, 12, 9), ["AU-NSW"]) == 0
