@@ -38,7 +38,7 @@ from consent.selectors.pauses import paused_at, paused_now
 from consent.selectors.shared import dated_in
 from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import PairDecision, Verdicts
-from consent.selectors.waivers import Waived, waived_by
+from consent.selectors.waivers import Waived, waived_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,21 +121,19 @@ def standings_for(
     events = standing_consents_of(keys)
     listings = listings_of(event for found in events.values() for event in found.values())
     acknowledged = acknowledged_by(keys)
-    waived = waived_by(keys, at=at if past else None)
+    shared = {
+        subject.pk: policies.get(cohort) if cohort else None
+        for subject, cohort in zip(subjects, cohorts, strict=True)
+    }
+    waived = waived_in(shared, at=at if past else None)
     paused = paused_at(keys, at) if past else paused_now(keys)
     turns = next_turns(keys, at=at)
     # Read for every answer, never from what cohorts share: to pull a switch writes one row.
     stops = stops_now()
-    arrived = arrivals_in(
-        {
-            subject.pk: policies.get(cohort) if cohort else None
-            for subject, cohort in zip(subjects, cohorts, strict=True)
-        },
-        at=at,
-    )
+    arrived = arrivals_in(shared, at=at)
     return [
         Standing(
-            cohort_policy=policies.get(cohort) if cohort else None,
+            cohort_policy=shared[subject.pk],
             events=events[subject.pk],
             listings=listings,
             acknowledged=acknowledged[subject.pk],
@@ -148,7 +146,7 @@ def standings_for(
             arrived=arrived.get(subject.pk),
             stops=stops,
         )
-        for subject, cohort, agent in zip(subjects, cohorts, agents, strict=True)
+        for subject, agent in zip(subjects, agents, strict=True)
     ]
 
 
