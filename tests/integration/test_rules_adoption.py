@@ -503,6 +503,47 @@ def test_before_anything_was_adopted_there_is_nothing_to_go_back_to(
         go_back(adopted)
 
 
+@pytest.mark.parametrize("codes", [["meta"], ["gates"], ["gates", "meta"]])
+def test_of_what_all_places_share_the_first_adoption_says_why_nothing_leads_back(
+    database: Any, shipped: Shipped, codes: list[str]
+) -> None:
+    """It changed nothing that counts, and without it no place could stand: nothing is offered."""
+    from consent import exceptions, services
+
+    world = in_gb()
+    term = kept(world)
+    adopted = propose_adoption(*codes)
+    assert (adopted.state, kept(world)) == ("applied", term)
+
+    with pytest.raises(exceptions.CannotRevert, match="nothing to take back"):
+        services.revert_proposal(proposal=adopted.uuid, by=AUTHOR, instead=True)
+
+    back = services.way_back(adopted)
+    assert (back.change, back.exact) == (None, False)
+    assert kept(world) == term
+
+
+def test_once_something_was_adopted_what_all_places_share_leads_back(
+    database: Any, shipped: Shipped
+) -> None:
+    from consent import services
+
+    shipped.start()
+    in_gb()
+    standing = database.sql("SELECT sha256 FROM consent_adoptedrule WHERE code = 'meta'")
+    shipped.say("meta", review_grace_days=1)
+    shipped.start()
+    adopted = propose_adoption("meta")
+
+    back = services.way_back(adopted)
+
+    assert back.exact
+    assert back.change == (
+        "rules.adopt",
+        {"codes": ["meta"], "earlier": [["meta", standing[0][0]]]},
+    )
+
+
 def test_what_was_adopted_first_can_be_adopted_no_longer_which_denies(
     database: Any, shipped: Shipped
 ) -> None:

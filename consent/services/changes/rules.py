@@ -97,12 +97,18 @@ class RulesAdopt(Change):
         """Adopt again what was adopted; words for gates that came along stay, and permit nothing.
 
         Where nothing had been adopted at all the shipped rules counted alone: no text leads back.
+        Of what all places share nothing was taken on then but what counted already, and without
+        it no place could stand: there is nothing to take back either.
         """
-        if before[GATE_WORDS]["adopted"] is None:
-            raise CannotRevert(
+        shared = [code for code in self.codes if file_of(code) in SHARED]
+        if any(before[code]["adopted"] is None for code in (GATE_WORDS, *shared)):
+            why = (
                 "Nothing had been adopted before: the shipped rules counted alone, and no earlier"
                 " text leads back."
             )
+            if len(shared) == len(self.codes):
+                why += " These are the same rules, so that there is nothing to take back."
+            raise CannotRevert(why)
         texts = [[code, before[code]["adopted"] or NO_TEXT] for code in self.codes]
         return self.kind, {"codes": list(self.codes), "earlier": texts}
 
