@@ -16,7 +16,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Count
 
+from consent.models import Cohort
 from consent.policy.clocks import local_days
+from consent.policy.rulebook import Rulebook
 from consent.policy.types import Signal
 from consent.selectors.facts import still_here
 from consent.selectors.outcomes import (
@@ -33,6 +35,7 @@ from consent.selectors.outcomes import (
     Snapshot,
     ages_of,
 )
+from consent.selectors.places import with_those_above
 from consent.suppression import gathered
 
 Places = tuple[str, ...]
@@ -225,6 +228,17 @@ def population() -> dict[int | None, int]:
     """Return cohort -> how many people are in it, whatever they answered; None: in no cohort."""
     counted = still_here().values("cohort").annotate(people=Count("pk")).order_by("cohort")
     return dict(counted.values_list("cohort", "people"))
+
+
+def people_at(rules: Rulebook) -> Counter[str]:
+    """Return how many people are at each place, and below it, whatever they answered."""
+    here, found = population(), Counter[str]()
+    for cohort, facts in Cohort.objects.filter(pk__in=[*filter(None, here)]).values_list(
+        "pk", "facts"
+    ):
+        for place in with_those_above(facts["jurisdictions"], rules):
+            found[place] += here[cohort]
+    return found
 
 
 def _line(numbers: Mapping[Key, int | None], purpose: str, signal: str) -> Line:

@@ -1,10 +1,11 @@
 """What must come first: the gates of each place and purpose, with the evidence that closed them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +18,8 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.agreements import Agreements
 from consent.selectors.hands import Hand, hands_of
+from consent.selectors.impact import people_at
+from consent.selectors.places import with_those_above
 from consent.selectors.steps import Step, step_at
 from portal.models import Role
 from portal.pages.changes.values import place_name
@@ -26,15 +29,21 @@ from portal.pages.rulewords import gate_title
 from portal.people import for_area, roles_of
 
 COUNSEL: Final = "counsel_signoff"
+NAMED_ALL: Final = frozenset({Role.PRIVACY_OFFICER, Role.AUDITOR})
+"""Who is told of every place: they record where people are, or look up anybody's decision."""
 
 
 @for_area("registry")
 @require_safe
 def gates(request: HttpRequest) -> HttpResponse:
-    """Show every gate asked for where our people are, or those whom they see; open ones first."""
-    now = timezone.now()
-    officer = Role.PRIVACY_OFFICER in roles_of(request)
+    """Show every gate asked for where our people are, or those whom they see; open ones first.
+
+    To who only speaks for a council, no place of too few people is named.
+    """
+    now, roles = timezone.now(), roles_of(request)
+    officer = Role.PRIVACY_OFFICER in roles
     places = _places()
+    few = set() if roles & NAMED_ALL else _of_few(places)
     return render(
         request,
         "privacy/gates.html",
@@ -42,10 +51,16 @@ def gates(request: HttpRequest) -> HttpResponse:
             "purposes": [
                 {
                     "name": purpose.title,
-                    "places": _by_place(_rows(purpose, places, now, officer=officer)),
+                    "places": _by_place(
+                        row
+                        for row in _rows(purpose, places, now, officer=officer)
+                        if row["place"] not in few
+                    ),
                 }
                 for purpose in Purpose.objects.filter(published_at__isnull=False)
             ],
+            "few": bool(few),
+            "smallest_group": settings.SMALLEST_GROUP,
             "crumbs": [crumb("privacy")] if officer else [],
         },
     )
@@ -55,6 +70,20 @@ def _places() -> list[str]:
     """Return where our people are, and where those are whose words they see."""
     known = (facts["jurisdictions"] for facts in Cohort.objects.values_list("facts", flat=True))
     return sorted({code for codes in known for code in codes} | selectors.places_of_others())
+
+
+def _of_few(places: list[str]) -> set[str]:
+    """Return those of the places, and above them, where too few of our people are to be named.
+
+    Where other people are, the registry of apps names the place itself.
+    """
+    rules = rulebook()
+    here, others = people_at(rules), with_those_above(selectors.places_of_others(), rules)
+    return {
+        place
+        for place in with_those_above(places, rules) - others
+        if here[place] < settings.SMALLEST_GROUP
+    }
 
 
 def _rows(
@@ -72,7 +101,7 @@ def _rows(
     return sorted(rows, key=lambda row: (row["closed"], row["place"], row["name"]))
 
 
-def _by_place(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_place(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of each place under its name, those with an open step first."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import factories
+from tests.integration.test_pages import signed_in
 
 TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
@@ -541,3 +542,33 @@ def test_the_page_of_required_steps_lists_the_places_of_others(database: Any) ->
     showing_others("FR")
 
     assert _places() == ["FR", "IE"]
+
+
+def test_a_council_is_named_no_place_of_few_people(database: Any, settings: Any) -> None:
+    """Officers record where people are, and auditors may look anybody up: they are told."""
+    settings.SMALLEST_GROUP = 2
+    world = factories.make_world("DE")
+    world.another_subject("DE")
+    world.another_subject("PL")
+
+    told = {
+        role: signed_in(role).get("/privacy/gates/").content.decode().partition("<main")[2]
+        for role in ("privacy_officer", "auditor", "works_council")
+    }
+
+    assert [role for role in told if "Poland" not in told[role]] == ["works_council"]
+    assert [role for role in told if "fewer than 2 people" in told[role]] == ["works_council"]
+    assert [role for role, page in told.items() if "Germany" not in page] == []
+    assert [role for role, page in told.items() if "European Union" not in page] == []
+
+
+def test_where_many_are_a_council_is_told_every_place(database: Any, settings: Any) -> None:
+    settings.SMALLEST_GROUP = 2
+    world = factories.make_world("DE")
+    for place in ("DE", "PL", "PL"):
+        world.another_subject(place)
+
+    page = signed_in("works_council").get("/privacy/gates/").content.decode()
+
+    assert "Poland" in page
+    assert "fewer than" not in page
