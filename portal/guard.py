@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit import protection
+from portal import spoken
 from portal.derived import DERIVED
 from portal.fleet.single_use import SINGLE_USE
 from portal.protected import PROTECTED
@@ -347,6 +348,7 @@ def statements() -> Iterator[str]:
     yield DERIVED
     yield SINGLE_USE
     yield PROTECTED
+    yield from spoken.statements()
     yield HELD_BATCH_TRIGGER
     for name in READABLE_BY_AUDITORS:
         yield f"GRANT SELECT ON {name} TO {reader}"

@@ -228,6 +228,8 @@ def _schema_digest() -> str:
             ROOT / "portal/guard.py",
             ROOT / "portal/derived.py",
             ROOT / "portal/protected.py",
+            ROOT / "portal/spoken.py",
+            *ROOT.glob("audit/events/*.py"),
             ROOT / "portal/fleet/single_use.py",
             ROOT / "consent/policy/types.py",
             ROOT / "audit/protection.py",
