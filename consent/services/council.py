@@ -31,8 +31,8 @@ def give_seat(
     `by` is the member who hands it on; without one it is whoever runs the installation. Raises
     SeatNotYours or SeatConflict; then nothing changed.
     """
-    _locked(_of(by, unit))
     # No change is proposed or made meanwhile: else its author could take a seat that nobody saw.
+    # Nor is another seat given or ended, such as that of who gives this one.
     one_change_at_a_time()
     if standing := CouncilSeat.objects.filter(_of(person, unit)).first():
         return standing
@@ -51,7 +51,8 @@ def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> Coun
 
     Raises SeatNotYours or SeatConflict as `give_seat` does.
     """
-    standing = _locked(Q(pk=seat.pk) | _of(by, seat.unit))[seat.pk]
+    # First its row, as votes do, which rely on it: so no two wait for each other.
+    standing = CouncilSeat.objects.select_for_update().get(pk=seat.pk)
     if standing.ended_at:
         return standing
     one_change_at_a_time()
@@ -64,14 +65,6 @@ def end_seat(*, seat: CouncilSeat, actor: Actor, by: UUID | None = None) -> Coun
         covers=[standing],
     )
     return standing
-
-
-def _locked(which: Q) -> dict[int, CouncilSeat]:
-    """Lock seats until the transaction ends, in one order: two members may end each other's."""
-    return {
-        seat.pk: seat
-        for seat in CouncilSeat.objects.filter(which).select_for_update().order_by("pk")
-    }
 
 
 def _refuse(unit: str, by: UUID | None, takes: UUID | None = None) -> None:

@@ -317,3 +317,25 @@ def test_a_reported_app_gets_no_mark_of_the_catalogue_at_once(world: Any, databa
 
     assert (proposal.tightens, proposal.state, proposal.approvals_needed) == (False, "open", 2)
     assert marks(database, "sheet") == ["sheet.example"]
+
+
+def test_who_agrees_to_another_name_sets_nothing_against_the_catalogue(
+    world: Any, database: Any
+) -> None:
+    """Also where all had to agree to it, since the app has such a mark."""
+    from consent import services
+
+    sheet = world.apps["sheet"]
+    raw(
+        "INSERT INTO consent_appmatcher (app_id, platform, kind, value, despite_catalogue) "
+        f"VALUES ({sheet.pk}, 'web', 'domain', '{KNOWN[2]}', false)"
+    )
+    proposal = services.propose(
+        kind="app.change", payload={"app": "sheet", "fields": {"name": "X"}}, proposed_by=AUTHOR
+    )
+    assert (proposal.approvals_needed, proposal.council_units) == (2, ["works"])
+
+    with against_catalogue():
+        agree(proposal, also=f"{SET} WHERE value = '{KNOWN[2]}'")
+
+    assert not despite(database)
