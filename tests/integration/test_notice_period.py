@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -11,11 +12,21 @@ import time_machine
 from consent.policy.types import Signal
 from tests import factories
 
-TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-OVER = TODAY + 14 * DAY
-"""Poland asks for two weeks; the notice of these worlds is years old."""
+
+
+def today() -> date:
+    """The day in Poland; whoever comes from Germany has the same."""
+    return datetime.now(ZoneInfo("Europe/Warsaw")).date()
+
+
+def over() -> date:
+    """The end of a period that begins now: Poland asks for two weeks.
+
+    The notice of these worlds is years old.
+    """
+    return today() + 14 * DAY
 
 
 @pytest.fixture
@@ -60,20 +71,20 @@ def yes(world: factories.World, subject: Any) -> Any:
 def test_who_joins_today_waits_though_the_purpose_is_old(world: factories.World) -> None:
     from consent import services
 
-    new, old = yes(world, joined("PL", TODAY)), yes(world, world.another_subject())
+    new, old = yes(world, joined("PL", today())), yes(world, world.another_subject())
 
     assert running(world, new)
     assert not running(world, old)
     agent = factories.make_agent(new)
-    assert running(world, new, factories.midnight(OVER, "PL") - SECOND)
-    last = services.issue_policy(agent=agent, at=factories.midnight(OVER, "PL") - SECOND).policy
-    assert (last.allow, last.lease_until) == ({}, factories.midnight(OVER, "PL"))
-    assert not running(world, new, factories.midnight(OVER, "PL"))
+    assert running(world, new, factories.midnight(over(), "PL") - SECOND)
+    last = services.issue_policy(agent=agent, at=factories.midnight(over(), "PL") - SECOND).policy
+    assert (last.allow, last.lease_until) == ({}, factories.midnight(over(), "PL"))
+    assert not running(world, new, factories.midnight(over(), "PL"))
 
 
 def test_who_moves_there_waits_from_the_move_on(world: factories.World) -> None:
     mover = joined("US", factories.LONG_AGO)
-    fact(mover, "work_location", "PL", TODAY - DAY)
+    fact(mover, "work_location", "PL", today() - DAY)
     yes(world, mover)
 
     assert running(world, mover)
@@ -82,21 +93,21 @@ def test_who_moves_there_waits_from_the_move_on(world: factories.World) -> None:
 
 
 def test_a_stay_without_a_gap_is_one_stay(world: factories.World) -> None:
-    resident = joined("US", factories.LONG_AGO)
+    resident = joined("DE", factories.LONG_AGO)
     fact(resident, "residence", "PL", factories.LONG_AGO)
-    fact(resident, "work_location", "PL", TODAY)
+    fact(resident, "work_location", "PL", today())
     assert not running(world, yes(world, resident))
 
     back = joined("PL", factories.LONG_AGO)
-    fact(back, "work_location", "US", TODAY - 20 * DAY)
-    fact(back, "work_location", "PL", TODAY - 10 * DAY)
+    fact(back, "work_location", "US", today() - 20 * DAY)
+    fact(back, "work_location", "PL", today() - 10 * DAY)
     assert running(world, yes(world, back))
 
 
 def test_the_newer_of_notice_and_arrival_counts(world: factories.World) -> None:
     from consent import services
 
-    new = joined("PL", TODAY - 20 * DAY)
+    new = joined("PL", today() - 20 * DAY)
     with time_machine.travel(datetime.now(UTC) - 5 * DAY):
         world.notice = services.publish_notice(
             purpose=world.purpose,
@@ -113,7 +124,7 @@ def test_the_newer_of_notice_and_arrival_counts(world: factories.World) -> None:
 def test_without_such_rules_nobody_waits(database: Any) -> None:
     world = factories.make_world("IE")
 
-    assert not running(world, yes(world, joined("IE", TODAY)))
+    assert not running(world, yes(world, joined("IE", today())))
 
 
 def test_what_others_are_told_says_the_same(world: factories.World) -> None:
@@ -121,7 +132,7 @@ def test_what_others_are_told_says_the_same(world: factories.World) -> None:
     from consent import selectors
     from consent.selectors import decisions
 
-    new = yes(world, joined("PL", TODAY - 3 * DAY))
+    new = yes(world, joined("PL", today() - 3 * DAY))
     new.refresh_from_db()
     later = datetime.now(UTC) + 12 * DAY
     with time_machine.travel(later):
@@ -137,9 +148,9 @@ def test_what_others_are_told_says_the_same(world: factories.World) -> None:
 def test_readiness_counts_those_who_wait_by_themselves(world: factories.World) -> None:
     from consent import selectors
 
-    joined("PL", TODAY)
-    joined("PL", TODAY)
-    joined("PL", TODAY - 30 * DAY)
+    joined("PL", today())
+    joined("PL", today())
+    joined("PL", today() - 30 * DAY)
 
     (purpose,) = selectors.readiness(datetime.now(UTC)).purposes
 
@@ -147,7 +158,7 @@ def test_readiness_counts_those_who_wait_by_themselves(world: factories.World) -
         (group.people, tuple(b.code for b in group.blockers), group.asked_from)
         for group in purpose.groups
     }
-    assert told == {(2, (), None), (2, ("notice_period_running",), OVER)}
+    assert told == {(2, (), None), (2, ("notice_period_running",), over())}
     assert (purpose.may_be_asked, purpose.people) == (2, 4)
     (later,) = selectors.readiness(datetime.now(UTC) + 14 * DAY).purposes
     assert later.may_be_asked == 4
@@ -158,18 +169,18 @@ def test_a_fact_dated_back_never_shortens_the_period(world: factories.World, day
     from consent import services
 
     late = services.record_subject(
-        language="en", facts={"work_location": "PL"}, since=TODAY - days * DAY, source="test",
+        language="en", facts={"work_location": "PL"}, since=today() - days * DAY, source="test",
         actor=factories.OFFICER,
     )  # fmt: skip
-    mover = joined("US", factories.LONG_AGO)
-    fact(mover, "work_location", "PL", TODAY - days * DAY, in_time=False)
+    mover = joined("DE", factories.LONG_AGO)
+    fact(mover, "work_location", "PL", today() - days * DAY, in_time=False)
 
     for person in (yes(world, late), yes(world, mover)):
         assert running(world, person)
         assert running(world, person, datetime.now(UTC) + 13 * DAY)
         assert not running(world, person, datetime.now(UTC) + 14 * DAY)
     (purpose,) = selectors_of_readiness()
-    assert {group.asked_from for group in purpose.groups if group.blockers} == {OVER}
+    assert {group.asked_from for group in purpose.groups if group.blockers} == {over()}
 
 
 def selectors_of_readiness() -> Any:
@@ -181,7 +192,7 @@ def selectors_of_readiness() -> Any:
 def test_the_same_place_recorded_anew_starts_no_new_period(world: factories.World) -> None:
     """They were known to be there until the newer fact came: nothing is missing between."""
     there = joined("PL", factories.LONG_AGO)
-    fact(there, "work_location", "PL", TODAY - 3 * DAY, in_time=False)
+    fact(there, "work_location", "PL", today() - 3 * DAY, in_time=False)
 
     assert not running(world, yes(world, there))
 
@@ -189,11 +200,11 @@ def test_the_same_place_recorded_anew_starts_no_new_period(world: factories.Worl
 def test_who_was_held_to_be_elsewhere_was_not_told(world: factories.World) -> None:
     """Put right today: they never left, and yet nobody knew that they had to be told."""
     there = joined("PL", factories.LONG_AGO)
-    fact(there, "work_location", "US", TODAY - 60 * DAY)
+    fact(there, "work_location", "US", today() - 60 * DAY)
     assert there.facts.get(value="PL").end_recorded_at == datetime.combine(
-        TODAY - 60 * DAY, datetime.min.time(), tzinfo=UTC
+        today() - 60 * DAY, datetime.min.time(), tzinfo=UTC
     )
-    fact(there, "work_location", "PL", TODAY - 60 * DAY, in_time=False)
+    fact(there, "work_location", "PL", today() - 60 * DAY, in_time=False)
 
     assert running(world, yes(world, there), datetime.now(UTC) + 13 * DAY)
 
@@ -206,7 +217,7 @@ def test_the_past_is_told_by_what_was_recorded_then(world: factories.World) -> N
     then = datetime.now(UTC)
     assert not said(selectors.verdicts_at(there, at=then))
 
-    fact(there, "work_location", "US", TODAY - 20 * DAY, in_time=False)
+    fact(there, "work_location", "US", today() - 20 * DAY, in_time=False)
 
     assert said(selectors.verdicts_at(there, at=datetime.now(UTC)))
     assert not said(selectors.verdicts_at(there, at=then))
