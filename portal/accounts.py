@@ -1,19 +1,37 @@
 """Who may sign in, and the OpenID provider that enrols agents; both through django-allauth."""
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.idp.oidc.adapter import DefaultOIDCAdapter
 from allauth.idp.oidc.internal.oauthlib.request_validator import OAuthLibRequestValidator
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 AGENT_CLIENT_ID = "sayso-agent"
 AUTHORIZED = "authorized"
 """oauthlib's word for a device code that the person approved."""
+NO_SUCH_CODE: Final = _(
+    "No machine waits under this code. Compare it with the one on the machine."
+    " If it is the same, its time is over: begin again on the machine."
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Logins come from the organisation's directory; nobody signs up by themselves."""
+
+    # allauth's own words say neither why nor what to do, and in German they are familiar.
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": _("The email address or the password is wrong. Try again."),
+        "enter_current_password": _("This is not your current password. Try again."),
+        "incorrect_code": NO_SUCH_CODE,
+        "incorrect_password": _("This is not your password. Try again."),
+        "rate_limited": _("Too many attempts at once. Wait some minutes, then try again."),
+        "too_many_login_attempts": _(
+            "Too many attempts failed. Wait some minutes, then try again."
+        ),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Always no."""

@@ -42,7 +42,7 @@ TEMPLATES: Final = (
 STAFF_ONLY: Final = {"chart.html", "goals.html", "rooms.html"}
 """Among those: pieces that only pages of staff show."""
 MODULES: Final = (
-    "portal/pages/approve.py",
+    "portal/accounts.py",
     "portal/pages/beginning.py",
     "portal/pages/capture.py",
     "portal/pages/context.py",
@@ -77,6 +77,8 @@ REFUSALS: Final = (
     exceptions.AgentUnknown,
     exceptions.AnswerUnclear,
 )
+THEIRS: Final = ("You must type the same password each time.",)
+"""What allauth says by itself, and in German to somebody it does not know well."""
 CALLS: Final = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), ("one",)),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), ("one", "many")),
@@ -110,6 +112,7 @@ def said_to_employees() -> set[Said]:
             if _named(node) & parts:
                 found.update(_in_code(node))
     found |= {Said(heading) for _code, heading in REQUIRED_SECTIONS}
+    found |= {Said(text) for text in THEIRS}
     found |= {Said(gate.title) for gate in shipped().gates.values()}
     for refusal in REFUSALS:
         found |= {Said(refusal().detail), Said(refusal.next_step)}

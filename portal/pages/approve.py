@@ -13,10 +13,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from portal.accounts import NO_SUCH_CODE
 from portal.endpoint.limits import Buckets
 
 CODE: Final = re.compile(r"[0-9A-Za-z -]{1,32}")
@@ -51,9 +51,6 @@ def approve_machine(request: HttpRequest) -> HttpResponseBase:
     """
     code = (request.POST.get("code") or request.GET.get("code", "")).strip()
     if code and not CODE.fullmatch(code):
-        messages.error(
-            request,
-            _("No machine waits under this code. Compare it with the one on the machine."),
-        )
+        messages.error(request, NO_SUCH_CODE)
         return redirect(request.path)
     return device_authorization(request)

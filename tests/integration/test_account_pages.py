@@ -53,6 +53,35 @@ def test_a_page_of_an_account_is_our_own(client: Client, person: User, page: str
     assert LIBRARY not in answer.templates[0].origin.name
 
 
+def said(client: Client, page: str, **sent: str) -> str:
+    """What a German reads after a form could not be taken."""
+    answer = client.post(page, sent, headers={"Accept-Language": "de"})
+
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def test_a_wrong_password_is_told_politely_and_with_what_to_do(
+    client: Client, person: User
+) -> None:
+    wrong = {"password1": "x" * 13, "password2": "y" * 13}
+
+    page = said(client, "/accounts/password/change/", oldpassword="no", **wrong)
+
+    assert "Das ist nicht Ihr jetziges Passwort. Versuchen Sie" in page
+    assert "Geben Sie beide Male dasselbe Passwort ein." in page
+    client.logout()
+    page = said(client, "/accounts/login/", login="kim@example.org", password="no")
+    assert "oder das Passwort ist falsch. Versuchen Sie" in page
+
+
+def test_a_code_of_no_machine_is_told_with_what_to_do(client: Client, person: User) -> None:
+    page = client.get("/identity/o/device?code=BCDF-GHJK").content.decode()
+
+    assert "Compare it with the one on the machine." in page
+    assert "begin again on the machine" in page
+
+
 def signs_in(client: Client) -> Any:
     """Go through the form, as whoever changes how they sign in must have done of late."""
     sent = {"login": "kim@example.org", "password": "x" * 12}
