@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client, override_settings
 
 from consent import services
@@ -48,6 +49,19 @@ def test_a_reason_stands_once_for_all_its_apps(person: Client) -> None:
     page = person.get(PAGE).content.decode()
     assert page.count(reason) == 1
     assert f':{PATHS}"' not in page, "no switch stands for it"
+
+
+@pytest.mark.parametrize(("many", "folded"), [(12, False), (13, True)])
+def test_a_long_list_of_what_cannot_be_chosen_is_folded(*, many: int, folded: bool) -> None:
+    apps = [f"App {number}" for number in range(many)]
+    closed = [{"reason": "The law forbids it.", "apps": apps}]
+
+    page = render_to_string(
+        "components/choices.html", {"groups": [{"key": CLICKS, "closed": closed}]}
+    )
+
+    assert (f"<summary>{many} apps</summary>" in page) is folded
+    assert ", ".join(apps) in page
 
 
 def test_what_can_be_chosen_keeps_its_switch(person: Client) -> None:
