@@ -6,7 +6,6 @@ from consent.selectors.choices import (
     consent_valid_until,
     covered_now,
     current_notice,
-    listings_of,
     newest_event,
     offered_listings,
     offered_pairs,
@@ -45,6 +44,7 @@ from consent.selectors.leases import leased_throughout
 from consent.selectors.pauses import is_paused, paused_between
 from consent.selectors.proposals import missing_votes, proposal_view, seats_of
 from consent.selectors.readiness import Readiness, readiness
+from consent.selectors.recorded import Half, recorded_under
 from consent.selectors.rules import Unadopted, unadopted_rules
 from consent.selectors.settings import setting, working_hours
 from consent.selectors.shares import is_shared, standing_shares
@@ -70,6 +70,7 @@ from consent.selectors.waivers import standing_waiver, waiver_ended_between, wai
 __all__ = [
     "Attention",
     "Explanation",
+    "Half",
     "Impact",
     "Interval",
     "PairDecision",
@@ -98,7 +99,6 @@ __all__ = [
     "is_shared",
     "is_shortened",
     "leased_throughout",
-    "listings_of",
     "made_with",
     "midnight",
     "missing_votes",
@@ -115,6 +115,7 @@ __all__ = [
     "proposal_view",
     "published",
     "readiness",
+    "recorded_under",
     "release_agreements",
     "scopes_of",
     "seats_of",

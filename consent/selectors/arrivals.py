@@ -4,16 +4,16 @@ A purpose may have been announced for years; who comes under such rules today wa
 Nor was who came earlier and was recorded only today: until then nobody knew that they had to be.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 
 from consent.models import CohortPolicy, SubjectFact
 from consent.policy.clocks import days_at
 from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook_of
 from consent.selectors.documents import clocked_by, said_by
+from consent.selectors.facts import Held, read
 
 Under = tuple[Collection[str], Rulebook]
 """Somebody's jurisdictions, and the rules that hold there."""
@@ -41,13 +41,14 @@ def arrivals(
     on: date,
     places: Collection[str],
     recorded_by: datetime | None = None,
+    held: Mapping[int, Collection[Held]] | None = None,
 ) -> dict[int, date]:
     """Return for each subject the last day on which they came under rules with a notice period.
 
     Who is under none is left out. A stay without a gap is one stay, whichever facts say so; where
     no fact tells since when, it is since that very day. A fact that is dated back counts from the
     day it was recorded, by the clocks of `places`. With `recorded_by` nothing counts that was
-    recorded only after it.
+    recorded only after it. `held`: the facts about each, where they are at hand.
     """
     asked = {
         subject: codes
@@ -57,12 +58,9 @@ def arrivals(
     if not asked:
         return {}
     stays: dict[int, dict[str, list[Stay]]] = {subject: {} for subject in asked}
-    rows = SubjectFact.objects.filter(
-        subject__among=asked, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
-    )
-    for subject, place, *days in rows.values_list("subject_id", "value", *_DAYS):
-        if stay := _stay(*days, places=places, recorded_by=recorded_by):
-            for row in people[subject][1].lineage(place):
+    for subject, fact in _begun(asked, on) if held is None else _begun_of(held, asked, on):
+        if stay := _stay(fact, places=places, recorded_by=recorded_by):
+            for row in people[subject][1].lineage(fact.value):
                 stays[subject].setdefault(row.code, []).append(stay)
     return {
         subject: max(told_since(stays[subject].get(code, ()), on) for code in codes)
@@ -70,12 +68,33 @@ def arrivals(
     }
 
 
+def _begun(subjects: Collection[int], on: date) -> Iterator[tuple[int, Held]]:
+    """Yield the facts on record that put these subjects under some law on a day, or did before."""
+    facts = SubjectFact.objects.filter(
+        subject__among=subjects, kind__in=SubjectFact.JURISDICTION_KINDS, valid_from__lte=on
+    )
+    return read(facts)
+
+
+def _begun_of(
+    held: Mapping[int, Collection[Held]], subjects: Collection[int], on: date
+) -> Iterator[tuple[int, Held]]:
+    for subject in subjects:
+        for fact in held[subject]:
+            if fact.kind in SubjectFact.JURISDICTION_KINDS and fact.since <= on:
+                yield subject, fact
+
+
 def arrivals_in(
-    people: Mapping[int, CohortPolicy | None], *, at: datetime, past: bool = False
+    people: Mapping[int, CohortPolicy | None],
+    *,
+    at: datetime,
+    past: bool = False,
+    held: Mapping[int, Collection[Held]] | None = None,
 ) -> dict[int, date]:
     """Return since when subjects are under rules with a notice period, by what they share.
 
-    With `past` by what was recorded at that instant.
+    With `past` by what was recorded at that instant. `held`: as for `arrivals`.
     """
     shared = {subject: said_by(policy) for subject, policy in people.items()}
     by_places: dict[frozenset[str], dict[int, Under]] = {}
@@ -88,7 +107,7 @@ def arrivals_in(
         for places, some in by_places.items()
         # What begins in one of the places has begun for this: the last day that it is there.
         for subject, since in arrivals(
-            some, on=days_at(places, at)[-1], places=places, recorded_by=recorded_by
+            some, on=days_at(places, at)[-1], places=places, recorded_by=recorded_by, held=held
         ).items()
     }
 
@@ -106,30 +125,19 @@ def longest_notice(jurisdictions: Iterable[str], rules: Rulebook) -> int:
     return max((row.own.notice_days for row in rows), default=0)
 
 
-_DAYS: Final = ("valid_from", "valid_until", "event_time", "recorded_at", "end_recorded_at")
-
-
-def _stay(
-    begun: date,
-    end: date | None,
-    event_time: datetime | None,
-    recorded_at: datetime,
-    end_known: datetime | None,
-    *,
-    places: Collection[str],
-    recorded_by: datetime | None,
-) -> Stay | None:
+def _stay(fact: Held, *, places: Collection[str], recorded_by: datetime | None) -> Stay | None:
     """Return a fact's days; None where nobody knew of it by then.
 
     Whose end was recorded later than its day was known to go on until then.
     """
-    known = event_time or recorded_at
-    if recorded_by and known > recorded_by:
+    begun, end, end_known = fact.since, fact.until, fact.end_known
+    if recorded_by and fact.known > recorded_by:
         return None
     if recorded_by and end_known and end_known > recorded_by:
         end = end_known = None
     known_end = max(end, days_at(places, end_known)[-1]) if end and end_known else end
-    return Stay(Span(begun, end), Span(max(begun, days_at(places, known)[-1]), known_end))
+    known = max(begun, days_at(places, fact.known)[-1])
+    return Stay(Span(begun, end), Span(known, known_end))
 
 
 def told_since(stays: Iterable[Stay], on: date) -> date:

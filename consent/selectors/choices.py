@@ -1,6 +1,6 @@
 """What a person decided, as a fold of the events: the newest one per purpose is what stands."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 from consent.models import (
@@ -31,24 +31,13 @@ def newest_event(subject: Subject, purpose: Purpose) -> ConsentEvent | None:
 
 def standing_consents(subject: Subject) -> dict[str, ConsentEvent]:
     """Return purpose code -> the event that stands; a purpose not in it is *unknown*."""
-    return standing_consents_of([subject.pk])[subject.pk]
-
-
-def standing_consents_of(subjects: Collection[int]) -> dict[int, dict[str, ConsentEvent]]:
-    """Return for each subject purpose code -> the event that stands."""
     events = (
-        ConsentEvent.objects.filter(subject__among=subjects)
-        .order_by("subject_id", "purpose_id", "-position")
-        .distinct("subject_id", "purpose_id")
+        ConsentEvent.objects.select_related("notice", "purpose")
+        .filter(subject=subject)
+        .order_by("purpose_id", "-position")
+        .distinct("purpose_id")
     )
-    found: dict[int, dict[str, ConsentEvent]] = {subject: {} for subject in subjects}
-    newest = list(events)
-    notices = Notice.objects.in_bulk({event.notice_id for event in newest})
-    purposes = Purpose.objects.in_bulk({event.purpose_id for event in newest})
-    for event in newest:
-        event.notice, event.purpose = notices[event.notice_id], purposes[event.purpose_id]
-        found[event.subject_id][event.purpose.code] = event
-    return found
+    return {event.purpose.code: event for event in events}
 
 
 def scopes_of(events: Iterable[ConsentEvent]) -> dict[int, set[tuple[str, Signal]]]:
@@ -61,19 +50,6 @@ def scopes_of(events: Iterable[ConsentEvent]) -> dict[int, set[tuple[str, Signal
     )
     for event_id, app, signal in rows:
         found[event_id].add((app, Signal(signal)))
-    return found
-
-
-def listings_of(events: Iterable[ConsentEvent]) -> dict[int, dict[tuple[str, Signal], int | None]]:
-    """Return event id -> each pair it covers, and the entry of the list it was asked for by."""
-    found: dict[int, dict[tuple[str, Signal], int | None]] = {event.pk: {} for event in events}
-    if not found:
-        return found
-    rows = ConsentScope.objects.filter(event__among=found).values_list(
-        "event_id", "app__code", "signal", "listing_id"
-    )
-    for event_id, app, signal, listing in rows:
-        found[event_id][app, Signal(signal)] = listing
     return found
 
 

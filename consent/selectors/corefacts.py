@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from consent.models import ConsentEvent
 from consent.policy.clocks import LocalDay, clocks_of, local_days
 from consent.policy.facts import Agreement, AppFacts, PersonFacts
 from consent.policy.hours import Schedule, State
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import AppCategory, ConsentState, DataOf, Signal
+from consent.selectors.answers import Answer
 from consent.selectors.days import KEPT, day_in
 from consent.selectors.documents import clocked_by
 from consent.selectors.shared import agreements_of_others, lifted_signals
@@ -35,18 +35,18 @@ def person_facts(
     them.
     """
     purpose, places, today = shared["purposes"][code], shared["jurisdictions"], local.day
-    event, version = standing.events.get(code), purpose["notice_version"]
+    answer, version = standing.answers.get(code), purpose["notice_version"]
     said = day_in(purpose, today)
     told_on = _told_on(_published_on(purpose, local), standing.arrived)
     return PersonFacts(
         jurisdictions=frozenset(places),
         at=today,
-        consent=ConsentState(event.state) if event else ConsentState.UNKNOWN,
-        consent_given_on=local.earliest(event.event_time) if event else None,
+        consent=answer.state if answer else ConsentState.UNKNOWN,
+        consent_given_on=local.earliest(answer.at) if answer else None,
         notice_on=told_on,
-        notice_waived=_waived(standing, event, version, told_on),
-        notice_version_ok=_answered_newest(event, version),
-        ack=bool(event and (event.notice.purpose_id, version) in standing.acknowledged),
+        notice_waived=_waived(standing, answer, version, told_on),
+        notice_version_ok=_answered_newest(answer, version),
+        ack=bool(answer and (answer.purpose, version) in standing.acknowledged),
         gates=said.evidence,
         overrides=lifted_signals(places, said.exceptions, rules),
         exceptions=said.exceptions,
@@ -107,26 +107,26 @@ def _told_on(published: date | None, arrived: date | None) -> date | None:
 
 
 def _waived(
-    standing: "Standing", event: ConsentEvent | None, version: int | None, told_on: date | None
+    standing: "Standing", answer: Answer | None, version: int | None, told_on: date | None
 ) -> bool:
     """Say whether somebody agreed to less notice, of this version and of this very period.
 
     After a move, or a new notice, it is another period, and takes another agreement.
     """
-    if event is None or version is None or told_on is None:
+    if answer is None or version is None or told_on is None:
         return False
-    since = standing.waived.get((event.notice.purpose_id, version))
+    since = standing.waived.get((answer.purpose, version))
     return since is not None and since >= told_on
 
 
-def _answered_newest(event: ConsentEvent | None, version: int | None) -> bool:
+def _answered_newest(answer: Answer | None, version: int | None) -> bool:
     """Say whether an answer is one to the newest notice; for whoever gave none, none is outdated.
 
     Who has not answered has no consent, and that denies.
     """
-    if event is None or event.state in {ConsentState.UNKNOWN, ConsentState.REQUESTED}:
+    if answer is None or answer.state in {ConsentState.UNKNOWN, ConsentState.REQUESTED}:
         return True
-    return version is not None and event.notice.version == version
+    return version is not None and answer.notice_version == version
 
 
 def willing(person: PersonFacts, purpose: Mapping[str, Any]) -> PersonFacts:

@@ -2,18 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from consent.models import (
-    Acknowledgement,
-    Agent,
-    CohortPolicy,
-    ConsentEvent,
-    Subject,
-)
+from consent.models import Agent, CohortPolicy, Subject
 from consent.policy.bounds import AnySignal
 from consent.policy.clocks import local_days, midnights
 from consent.policy.evaluate import Decision, evaluate_many, next_change
@@ -22,8 +16,8 @@ from consent.policy.hours import Schedule, State, state_at
 from consent.policy.rulebook import Rulebook
 from consent.policy.types import CONTENT_SIGNALS, Signal
 from consent.rules import rulebook_of
+from consent.selectors.answers import Answers, Covered
 from consent.selectors.arrivals import arrivals_in
-from consent.selectors.choices import listings_of, standing_consents_of
 from consent.selectors.corefacts import (
     app_facts,
     asked_pairs,
@@ -33,12 +27,13 @@ from consent.selectors.corefacts import (
     willing,
 )
 from consent.selectors.documents import clocked_by, current_cohort_policies, said_by
-from consent.selectors.facts import cohort_key_of, next_turns
-from consent.selectors.pauses import paused_at, paused_now
+from consent.selectors.facts import cohort_key_of, next_turn_of
+from consent.selectors.pauses import paused_at
+from consent.selectors.recorded import Recorded, recorded_of
 from consent.selectors.shared import dated_in
 from consent.selectors.stops import Stops, stops_now
 from consent.selectors.verdicts import PairDecision, Verdicts
-from consent.selectors.waivers import Waived, waived_in
+from consent.selectors.waivers import Waived, waived_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +41,7 @@ class Standing:
     """All that bears on one person's answers at one instant: what stands now, or what stood."""
 
     cohort_policy: CohortPolicy | None
-    events: Mapping[str, ConsentEvent]
-    """Purpose code -> the person's newest decision."""
+    answers: Answers
     acknowledged: AbstractSet[tuple[int, int]]
     paused: bool
     paused_since: datetime | None = None
@@ -65,8 +59,6 @@ class Standing:
     """Whether to take it for within working hours; None where the shared document says so."""
     waived: Waived = field(default_factory=dict)
     """The notices of which they agreed to a shorter period."""
-    listings: Mapping[int, Mapping[tuple[str, Signal], int | None]] | None = None
-    """What those decisions cover, by which entries of the list, where it was read with them."""
     reconstructed: bool = False
     willing: bool = False
     """Decide as for somebody who said yes today to all that is asked: by the shared half alone."""
@@ -83,7 +75,7 @@ def nobody_in(
     """Return the standing of a willing person of whom nothing but the cohort is known."""
     return Standing(
         cohort_policy=policy,
-        events={},
+        answers={},
         acknowledged=frozenset(),
         paused=False,
         agent=ACTIVE,
@@ -113,41 +105,52 @@ def standings_for(
     at: datetime,
     agents: Sequence[Agent | None],
     past: bool = False,
+    recorded: Mapping[int, Recorded] | None = None,
 ) -> list[Standing]:
-    """Return what stands for each subject and machine, in as many queries as for one."""
+    """Return what stands for each subject and machine, in as many queries as for one.
+
+    `recorded`: what is on record about each, where it is at hand.
+    """
     keys = [subject.pk for subject in subjects]
     cohorts = [cohort_key_of(subject, at=at) for subject in subjects]
     policies = current_cohort_policies({cohort for cohort in cohorts if cohort})
-    events = standing_consents_of(keys)
-    listings = listings_of(event for found in events.values() for event in found.values())
-    acknowledged = acknowledged_by(keys)
-    shared = {
-        subject.pk: policies.get(cohort) if cohort else None
-        for subject, cohort in zip(subjects, cohorts, strict=True)
-    }
-    waived = waived_in(shared, at=at if past else None)
-    paused = paused_at(keys, at) if past else paused_now(keys)
-    turns = next_turns(keys, at=at)
+    if recorded is None:
+        recorded = recorded_of(keys)
+    if past:
+        recorded = _as_of(recorded, at)
     # Read for every answer, never from what cohorts share: to pull a switch writes one row.
     stops = stops_now()
-    arrived = arrivals_in(shared, at=at)
+    shared = {
+        key: policies.get(cohort) if cohort else None
+        for key, cohort in zip(keys, cohorts, strict=True)
+    }
+    held = {key: recorded[key].facts for key in keys}
+    arrived = arrivals_in(shared, at=at, held=held)
     return [
         Standing(
             cohort_policy=shared[subject.pk],
-            events=events[subject.pk],
-            listings=listings,
-            acknowledged=acknowledged[subject.pk],
-            waived=waived[subject.pk],
-            paused=subject.pk in paused,
-            paused_since=paused.get(subject.pk),
+            answers=recorded[subject.pk].answers,
+            acknowledged=recorded[subject.pk].acknowledged,
+            waived=recorded[subject.pk].waived,
+            paused=recorded[subject.pk].paused_since is not None,
+            paused_since=recorded[subject.pk].paused_since,
             agent=ACTIVE if agent is None or agent.standing == Agent.Standing.ACTIVE else "revoked",
-            turns_at=turns.get(subject.pk),
+            turns_at=next_turn_of(recorded[subject.pk].facts, at=at),
             departs_at=subject.departed_at,
             arrived=arrived.get(subject.pk),
             stops=stops,
         )
         for subject, agent in zip(subjects, agents, strict=True)
     ]
+
+
+def _as_of(recorded: Mapping[int, Recorded], at: datetime) -> dict[int, Recorded]:
+    """Return the same with the pauses, and what was agreed to of notices, as at an instant."""
+    waived, paused = waived_by(recorded, at=at), paused_at(recorded, at)
+    return {
+        key: replace(one, waived=waived[key], paused_since=paused.get(key))
+        for key, one in recorded.items()
+    }
 
 
 def decide(standing: Standing, *, at: datetime) -> Verdicts:
@@ -212,11 +215,8 @@ class Question:
 def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[Question]:
     """Yield what is to be decided, purpose by purpose."""
     shared = said_by(standing.cohort_policy)
-    listings = standing.listings
-    if listings is None:
-        listings = listings_of(standing.events.values())
     for code, purpose in shared["purposes"].items():
-        event = standing.events.get(code)
+        answer = standing.answers.get(code)
         bound = schedules_on(shared, purpose, at) if standing.in_hours is None else frozenset()
         hours = _state_at(bound, at) if bound else None
         persons = _on_days(shared, code, standing, rules, at=at, hours=hours)
@@ -225,7 +225,7 @@ def questions(standing: Standing, rules: Rulebook, *, at: datetime) -> Iterator[
             (codes, _on_days(shared, code, standing, rules, at=at, hours=hours, others=codes))
             for codes in elsewhere
         )
-        chosen, lapsed = _still_asked(listings[event.pk] if event else {}, purpose)
+        chosen, lapsed = _still_asked(answer.covers if answer else {}, purpose)
         yield Question(
             code=code,
             purpose=purpose,
@@ -341,7 +341,7 @@ def changes_of_person(standing: Standing, at: datetime) -> list[datetime]:
 
 
 def _still_asked(
-    chosen: Mapping[tuple[str, Signal], int | None], purpose: Mapping[str, Any]
+    chosen: Covered, purpose: Mapping[str, Any]
 ) -> tuple[set[tuple[str, Signal]], set[tuple[str, Signal]]]:
     """Return of a yes what still counts, and what was taken off the list since and is back on it.
 
@@ -351,15 +351,6 @@ def _still_asked(
     listed = {pair: by for pair, by in chosen.items() if pair[1] in asked.get(pair[0], ())}
     counts = {(app, signal) for (app, signal), by in listed.items() if asked[app][signal] == by}
     return counts, set(listed) - counts
-
-
-def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]]:
-    """Return for each subject the purposes and notice versions whose receipt they confirmed."""
-    found: dict[int, set[tuple[int, int]]] = {subject: set() for subject in subjects}
-    rows = Acknowledgement.objects.filter(subject__among=subjects)
-    for subject, *notice in rows.values_list("subject_id", "notice__purpose_id", "notice__version"):
-        found[subject].add((notice[0], notice[1]))
-    return found
 
 
 def changes_of(asked: Question, apps: tuple[AppFacts, ...], rules: Rulebook) -> Iterator[datetime]:

@@ -1,6 +1,6 @@
 """The dated facts about a person, and the cohort that they call for on a day."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ A_WHILE: Final = timedelta(days=2)
 """Longer than any day lasts on Earth, from its first midnight to its last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Held:
     """A fact as it was recorded, and for which days."""
 
@@ -24,6 +24,10 @@ class Held:
     value: str
     since: date
     until: date | None
+    known: datetime
+    """Since when it is known, or of imports was."""
+    end_known: datetime | None
+    """Likewise of its end; None where it has none, or it came with the fact."""
 
     def on(self, day: date) -> bool:
         return self.since <= day and (self.until is None or day < self.until)
@@ -37,7 +41,7 @@ def cohort_facts(subject: Subject, *, at: datetime) -> dict[str, list[str]]:
     working hours go. While a day has begun in one of the places before and after and not yet in
     all of them, the rules of both hold; a site of only one of them is told apart.
     """
-    return facts_of(_held_by([subject.pk])[subject.pk], at=at)
+    return facts_of(held_by([subject.pk])[subject.pk], at=at)
 
 
 def facts_of(held: Collection[Held], *, at: datetime) -> dict[str, list[str]]:
@@ -60,32 +64,41 @@ def facts_of(held: Collection[Held], *, at: datetime) -> dict[str, list[str]]:
 
 def next_turn(subject: Subject, *, at: datetime) -> datetime | None:
     """Return when a fact begins or ends next; None when none is known to."""
-    return next_turns([subject.pk], at=at).get(subject.pk)
+    return next_turn_of(held_by([subject.pk])[subject.pk], at=at)
 
 
-def next_turns(subjects: Collection[int], *, at: datetime) -> dict[int, datetime]:
-    """Return for each subject when a fact begins or ends next, where that is known.
+def next_turn_of(held: Collection[Held], *, at: datetime) -> datetime | None:
+    """Return the same of facts that are at hand.
 
     A day on which facts turn has two such instants where the places have two clocks: when it has
     begun in one of the places before and after, and when in all of them.
     """
     lately = (at - A_WHILE).date()
-    recent = Q(valid_from__gt=lately) | Q(valid_until__gt=lately)
-    turning = SubjectFact.objects.filter(recent, subject__among=subjects)
-    coming = set(turning.values_list("subject_id", flat=True))
-    found = {
-        subject: [turn for day in _turns(held) for turn in _begins(held, day) if turn > at]
-        for subject, held in _held_by(coming).items()
-    }
-    return {subject: min(turns) for subject, turns in found.items() if turns}
+    coming = [day for day in _turns(held) if day > lately]
+    return min((turn for day in coming for turn in _begins(held, day) if turn > at), default=None)
 
 
-def _held_by(subjects: Collection[int]) -> dict[int, list[Held]]:
+def held_by(subjects: Collection[int]) -> dict[int, list[Held]]:
+    """Return the facts on record about each subject, whether or not their days have come."""
     found: dict[int, list[Held]] = {subject: [] for subject in subjects}
-    for fact in SubjectFact.objects.filter(subject__among=subjects):
-        held = Held(fact.kind, fact.value, fact.valid_from, fact.valid_until)
-        found[fact.subject_id].append(held)
+    for subject, held in read(SubjectFact.objects.filter(subject__among=subjects)):
+        found[subject].append(held)
     return found
+
+
+def read(facts: QuerySet[SubjectFact]) -> Iterator[tuple[int, Held]]:
+    """Yield of each of these facts whom it is about, and what it says."""
+    for subject, kind, value, since, until, happened, recorded, end_known in facts.values_list(
+        "subject_id",
+        "kind",
+        "value",
+        "valid_from",
+        "valid_until",
+        "event_time",
+        "recorded_at",
+        "end_recorded_at",
+    ):
+        yield subject, Held(kind, value, since, until, happened or recorded, end_known)
 
 
 def _values(facts: Iterable[Held], kinds: Collection[str]) -> set[str]:

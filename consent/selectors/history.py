@@ -11,11 +11,11 @@ from consent.models import (
     Cohort,
     CohortMembership,
     CohortPolicy,
-    ConsentEvent,
     Departure,
     Subject,
 )
 from consent.policy.facts import ACTIVE
+from consent.selectors.answers import answers_of
 from consent.selectors.arrivals import arrivals_in
 from consent.selectors.cohorts import current_cohort_policy
 from consent.selectors.decisions import Standing, decide, nobody_in, verdicts_for
@@ -41,7 +41,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
     standing = Standing(
         arrived=_arrived(subject, policy, at),
         cohort_policy=policy,
-        events=_events(subject, at),
+        answers=answers_of([subject.pk], by=at)[subject.pk],
         acknowledged=_acknowledged(subject, at),
         waived=waived_by([subject.pk], at=at)[subject.pk],
         paused=paused_between(subject, at, at),
@@ -106,16 +106,6 @@ def _revision(cohort: Cohort, at: datetime) -> tuple[CohortPolicy | None, bool]:
     if recorded := newest_first.filter(recorded_at__lte=at).first():
         return recorded, False
     return newest_first.filter(since__lte=at).first() or newest_first.last(), True
-
-
-def _events(subject: Subject, at: datetime) -> dict[str, ConsentEvent]:
-    events = (
-        ConsentEvent.objects.filter(subject=subject, event_time__lte=at)
-        .select_related("notice", "purpose")
-        .order_by("purpose_id", "-position")
-        .distinct("purpose_id")
-    )
-    return {event.purpose.code: event for event in events}
 
 
 def _acknowledged(subject: Subject, at: datetime) -> set[tuple[int, int]]:

@@ -51,7 +51,7 @@ NO_LONGER: Final = "kept_no_longer"
 
 _ANYBODY: Final = Standing(
     cohort_policy=None,
-    events={},
+    answers={},
     acknowledged=frozenset(),
     paused=False,
     agent=ACTIVE,

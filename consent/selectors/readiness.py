@@ -190,7 +190,7 @@ def _verdicts(
     """Decide about nobody in particular, by the shared half alone."""
     nobody = Standing(
         cohort_policy=CohortPolicy(document=_trimmed(document, code)),
-        events={},
+        answers={},
         acknowledged=frozenset(),
         paused=False,
         agent=ACTIVE,

@@ -6,10 +6,8 @@ What it is worth the core decides: nothing where one place does not let people a
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 
-from consent.models import CohortPolicy, ConsentEvent, NoticeWaiver, Subject
+from consent.models import ConsentEvent, NoticeWaiver, Subject
 from consent.policy.types import ConsentState
-from consent.rules import rulebook_of
-from consent.selectors.documents import said_by
 
 Waived = Mapping[tuple[int, int], date]
 """Purpose and version of a notice -> the first day of the period that the agreement is about."""
@@ -34,29 +32,6 @@ def waived_by(subjects: Collection[int], *, at: datetime | None = None) -> dict[
         else:
             found[subject].pop((purpose, version), None)
     return dict(found)
-
-
-def waived_in(
-    people: Mapping[int, CohortPolicy | None], *, at: datetime | None = None
-) -> dict[int, Waived]:
-    """Return the same by what subjects share; where no rules of theirs count it, nothing is asked.
-
-    Nothing is then said of them, whatever they agreed to elsewhere.
-    """
-    counted = [subject for subject, policy in people.items() if _counts_for(policy)]
-    found: dict[int, Waived] = {subject: {} for subject in people}
-    return found | waived_by(counted, at=at) if counted else found
-
-
-def _counts_for(policy: CohortPolicy | None) -> bool:
-    """Say whether a law of the people who share a document lets anybody agree to less notice."""
-    document = said_by(policy)
-    rules = rulebook_of(document.get("rulebook"))
-    return any(
-        row.own.notice_waivable and row.own.notice_days > 0
-        for code in document["jurisdictions"]
-        for row in rules.lineage(code)
-    )
 
 
 def standing_waiver(subject: Subject, notice: int) -> NoticeWaiver | None:

@@ -30,8 +30,12 @@ def policy_again(*, agent: Agent, at: datetime, since: datetime) -> Lease | None
         return None
     if policy.personal_revision != half.revision:
         return None
+    state = selectors.Half(half.revision, half.changed_at)
     (standing,) = selectors.standings_for(
-        [policy.agent.subject], at=_decided_at(policy), agents=[policy.agent]
+        [policy.agent.subject],
+        at=_decided_at(policy),
+        agents=[policy.agent],
+        recorded=selectors.recorded_under({half.subject_id: state}),
     )
     terms = selectors.terms_for(standing, at=_decided_at(policy))
     shared = terms.cohort_policy

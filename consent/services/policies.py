@@ -118,21 +118,30 @@ def _drafts(
     """Lock what the policies follow from, decide, and return what is to be stored."""
     people = sorted(set(agents.values()))
     # Lock the personal half: a decision committing meanwhile must come wholly before or after.
-    halves = (
+    locking = (
         PersonalPolicy.objects.select_for_update(skip_locked=unless_busy)
         .filter(subject__among=people)
         .order_by("subject_id")
     )
-    revisions = dict(halves.values_list("subject_id", "revision"))
+    halves = {
+        subject: selectors.Half(revision, changed_at)
+        for subject, revision, changed_at in locking.values_list(
+            "subject_id", "revision", "changed_at"
+        )
+    }
     locked = list(
         Agent.objects.select_for_update(of=("self",))
         .select_related("subject")
-        .filter(pk__among=agents, subject__among=revisions)
+        .filter(pk__among=agents, subject__among=halves)
         .order_by("pk")
     )
     before = _newest([agent.pk for agent in locked])
     standings = selectors.standings_for(
-        [agent.subject for agent in locked], at=now, agents=locked, past=imported
+        [agent.subject for agent in locked],
+        at=now,
+        agents=locked,
+        past=imported,
+        recorded=selectors.recorded_under(halves),
     )
     strikes = selectors.strikes_to_apply([agent.subject_id for agent in locked], at=at)
     drafts = []
@@ -155,7 +164,7 @@ def _drafts(
             agent=agent,
             version=version,
             cohort_policy=terms.cohort_policy,
-            personal_revision=revisions[agent.subject_id],
+            personal_revision=halves[agent.subject_id].revision,
             consent_position=agent.subject.position,
             switches=list(terms.switches),
             issued_at=at,

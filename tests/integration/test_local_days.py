@@ -552,7 +552,14 @@ def test_whatever_holds_by_a_clock_of_its_own_place_is_among_the_rules(
     from consent.selectors.facts import Held, facts_of
 
     held = [
-        Held(kind, place, START + since * DAY, START + (since + days) * DAY if days else None)
+        Held(
+            kind,
+            place,
+            START + since * DAY,
+            START + (since + days) * DAY if days else None,
+            known=at,
+            end_known=None,
+        )
         for kind, place, since, days in drawn
     ]
 

@@ -88,27 +88,6 @@ def test_who_agrees_waits_no_longer_and_whoever_takes_it_back_waits_again(
     assert entries(database) == ["notice.waived", "notice.waiver_withdrawn"]
 
 
-@pytest.mark.parametrize(("place", "asked"), [("IE", 0), ("PL", 0), ("AU-NSW", 1)])
-def test_what_they_agreed_to_is_read_only_where_a_law_counts_it(
-    database: Any, place: str, asked: int
-) -> None:
-    """Once for all of a group, however many they are."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    from consent.selectors.decisions import standings_for
-
-    world = waits(place)
-    people = [world.subject, joined(place, TODAY - DAY)]
-
-    with CaptureQueriesContext(connection) as said:
-        found = standings_for(people, at=datetime.now(UTC), agents=[None, None])
-
-    read = [one for one in said.captured_queries if "consent_noticewaiver" in one["sql"]]
-    assert len(read) == asked
-    assert [one.waived for one in found] == [{}, {}]
-
-
 def test_doing_either_twice_leaves_one_row(world: factories.World, database: Any) -> None:
     assert agree(world) == agree(world)
     assert take_back(world)
