@@ -8,7 +8,8 @@ import shutil
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,11 @@ OWN: Final = getattr(os, "O_NOFOLLOW", 0)
 """Our files are no links: what a link leads to is not ours to believe, and not gone with it."""
 _READ: Final = os.O_RDONLY | OWN | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+_LOCKED: Final = 2**30
+"""The byte that is locked on Windows, far behind all that is written: there a locked byte cannot be
+read by others either, and who runs is read from the lock's file."""
+_INSIST: Final = 20
+"""So often we try to take a file away on Windows, where nobody may while somebody reads it."""
 
 
 def random_bytes(count: int) -> bytes:
@@ -67,10 +73,20 @@ def _write(draft: Path, path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        _insist(lambda: draft.replace(path))
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _insist(does: Callable[[], object]) -> None:
+    """Do it; on Windows again and again for a moment, while another process has the file open."""
+    for _ in range(_INSIST if sys.platform == "win32" else 0):
+        with suppress(PermissionError):
+            does()
+            return
+        time.sleep(0.01)
+    does()
 
 
 def touch(path: Path) -> None:
@@ -117,7 +133,7 @@ def erase(path: Path) -> bool:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
-            path.unlink(missing_ok=True)
+            _insist(lambda: path.unlink(missing_ok=True))
     except FileNotFoundError:
         return True
     except OSError:
@@ -233,10 +249,24 @@ def _locked(path: Path, *, wait: bool) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | OWN, 0o600)
     try:
         if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            _lock_byte(handle, wait=wait)
         else:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BaseException:
         os.close(handle)
         raise
     return handle
+
+
+if sys.platform == "win32":
+
+    def _lock_byte(handle: int, *, wait: bool) -> None:
+        os.lseek(handle, _LOCKED, os.SEEK_SET)
+        while True:
+            try:
+                msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                if wait and error.errno == errno.EDEADLK:
+                    continue  # it gives up after ten seconds
+                raise
+            return

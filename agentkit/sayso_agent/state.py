@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from contextlib import suppress
 from typing import Final
 
@@ -19,6 +20,17 @@ def state_word(*, recording: bool, paused: bool) -> str:
     return "paused" if paused else "not_recording"
 
 
+def words_of(command: str) -> list[str]:
+    """Return a command's words as this system writes them; ValueError where it cannot be read.
+
+    On Windows a backslash is a part of a path and quotes nothing.
+    """
+    if sys.platform != "win32":
+        return shlex.split(command)
+    words = shlex.split(command, posix=False)
+    return [w[1:-1] if len(w) > 1 and w[0] == w[-1] == '"' else w for w in words]
+
+
 class StateCommand:
     """Runs a command at each change of state, with `SAYSO_STATE` and `SAYSO_STATE_LINE` set.
 
@@ -27,7 +39,7 @@ class StateCommand:
 
     def __init__(self, command: str) -> None:
         try:
-            self._words = shlex.split(command)
+            self._words = words_of(command)
         except ValueError as error:
             raise UsageError("state_command_bad", "the state command cannot be read") from error
         if not self._words or shutil.which(self._words[0]) is None:

@@ -1,6 +1,5 @@
 """Runs scenarios against an agent's command, several at a time, and says what came of each."""
 
-import shlex
 import shutil
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from sayso_agent.conformance.report import Result
 from sayso_agent.conformance.scenarios import SCENARIOS, Scenario
 from sayso_agent.conformance.stage import PATIENCE, Program, Stage, environment
 from sayso_agent.errors import UsageError
+from sayso_agent.state import words_of
 
 OURS: Final = (sys.executable, "-m", "sayso_agent.conformance.own")
 """The reference agent, under the same contract as any other."""
@@ -71,7 +71,7 @@ def play(words: Sequence[str], scenario: Scenario, *, patience: float = PATIENCE
 def split(command: str) -> list[str]:
     """Return a command's words; UsageError where there are none."""
     try:
-        words = shlex.split(command)
+        words = words_of(command)
     except ValueError as error:
         raise UsageError("command_bad", "the command cannot be read") from error
     if not words:
