@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from consent.policy.types import Signal
 from tests import factories
-from tests.integration.test_notice_period import DAY, TODAY, fact, joined
+from tests.integration.test_notice_period import DAY, fact, joined
 from tests.integration.test_pages import signed_in
 
+TODAY = datetime.now(UTC).date()
 PAGE = "/you/purposes/train-agents/"
 AGREE, WAIT = f"{PAGE}earlier/", f"{PAGE}earlier/stop/"
 RUNNING = "notice_period_running"

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from consent.policy.types import Signal
 from tests import factories
-from tests.integration.test_notice_period import DAY, TODAY
-from tests.integration.test_notice_waiver import agree, take_back, waits
+from tests.integration.test_notice_waiver import DAY, TODAY, agree, take_back, waits
 
 
 @pytest.fixture
