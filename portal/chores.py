@@ -30,7 +30,10 @@ def test(arguments: list[str]) -> int:
 
 
 def lint() -> int:
-    """Run every check a change has to pass, all of them even if one fails; return 1 if any did."""
+    """Run every check a change has to pass, all of them even if one fails; return 1 if any did.
+
+    All at once: mypy takes longest, on one processor alone, and the others are done meanwhile.
+    """
     templates = sorted((ROOT / "templates").rglob("*.html"))
     checks: dict[str, Sequence[str | Path]] = {
         "ruff check": [SCRIPTS / "ruff", "check", "."],
@@ -40,10 +43,12 @@ def lint() -> int:
         "djlint": [SCRIPTS / "djlint", "--lint", "--quiet", "templates"],
         "djade": [SCRIPTS / "djade", "--check", "--target-version", "5.2", *templates],
     }
+    running = {name: _begin(command) for name, command in checks.items()}
     failed = []
-    for name, command in checks.items():
-        _tell(f"--- {name}")
-        if _call(command):
+    for name, process in running.items():
+        said, _ = process.communicate()
+        _tell(f"--- {name}\n{said}".rstrip())
+        if process.returncode:
             failed.append(name)
     _tell(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
@@ -64,6 +69,12 @@ def lock(arguments: list[str]) -> int:
         if status := _call(step, quiet=True, **settings):
             return status
     return 0
+
+
+def _begin(command: Sequence[str | Path]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - the commands stand above
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def _call(command: Sequence[str | Path], *, quiet: bool = False, **settings: str) -> int:

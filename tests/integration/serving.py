@@ -59,10 +59,14 @@ class Served:
     def wait_for_fence(self) -> None:
         wait_until(lambda: self.shared.watch.usable() is not None)
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Begin to stop: it looks ten times a second whether it should."""
         if self.app._endpoint:
             self.app._endpoint.let_go()
         self.server.should_exit = True
+
+    def close(self) -> None:
+        self.end()
         self._thread.join(20)
         assert not self._thread.is_alive(), "the server did not stop"
         self._listener.close()
@@ -79,6 +83,8 @@ def both_ways() -> Iterator[dict[str, Served]]:
     for one in running.values():
         one.wait_for_fence()
     yield running
+    for one in running.values():
+        one.end()
     for one in running.values():
         one.close()
 
