@@ -18,6 +18,8 @@ from typing import Any
 
 import psycopg
 
+from tests.e2e.checkout import reviewed_checkout
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90
 
@@ -59,6 +61,8 @@ class Installation:
             "SAYSO_TICK_SECONDS": "1",
             "SAYSO_POLICY_POLL_SECONDS": "1",
             "SAYSO_TESTS_ATTACH": "1",
+            # The copy that runs has no `.venv`; we stand in the right one.
+            "SAYSO_NO_BOOTSTRAP": "1",
             **self.extra,
         }
 
@@ -67,7 +71,7 @@ class Installation:
         with (self.home / "up.log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--port", str(self.port), "--no-demo"],
-                cwd=ROOT,
+                cwd=reviewed_checkout(),
                 env=self.env,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -102,7 +106,7 @@ class Installation:
         """Run our own interpreter inside the installation's environment; return its output."""
         done = subprocess.run(
             [sys.executable, *args],
-            cwd=ROOT,
+            cwd=reviewed_checkout(),
             env=self.env,
             capture_output=True,
             text=True,
