@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 
 FOLDER = settings.BASE_DIR / "docs"
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}
@@ -76,6 +77,22 @@ def _renderer() -> MarkdownIt:
             tokens[index].attrSet("href", f"{page.removesuffix('.md')}{mark}{place}")
         return str(self.renderToken(tokens, index, options, env))
 
+    def code(self: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+        """Let the keyboard reach what scrolls (WCAG 2.2, 2.1.1)."""
+        shown = getattr(RendererHTML, tokens[index].type)(self, tokens, index, options, env)
+        return str(shown).replace("<pre", '<pre tabindex="0"', 1)
+
+    def table(self: Any, tokens: Any, index: int, options: Any, env: Any) -> str:
+        """Put what scrolls round the table: one that scrolls by itself is none to be read out."""
+        shown = str(self.renderToken(tokens, index, options, env))
+        if tokens[index].nesting < 0:
+            return f"{shown}</div>\n"
+        return f'<div class="scroll" tabindex="0" role="region" aria-label="Table">\n{shown}'
+
+    for kind in ("fence", "code_block"):
+        renderer.add_render_rule(kind, code)
+    for kind in ("table_open", "table_close"):
+        renderer.add_render_rule(kind, table)
     renderer.add_render_rule("heading_open", heading)
     renderer.add_render_rule("link_open", link)
     return renderer

@@ -123,6 +123,15 @@ def test_links_between_files_work_between_pages(name: str) -> None:
         answer.close()
 
 
+def test_what_scrolls_in_a_page_is_reached_by_the_keyboard() -> None:
+    page = Client().get("/docs/howto/enrol-a-fleet").content.decode()
+
+    assert page.count("<pre") == page.count('<pre tabindex="0"') > 0
+    regions = page.count('<div class="scroll" tabindex="0" role="region" aria-label="Table">')
+    assert page.count("<table") == regions > 0
+    assert page.count("<div") == page.count("</div>")
+
+
 def test_a_problem_points_at_its_code() -> None:
     answer = Client().get("/docs/reference/errors")
 

@@ -60,7 +60,7 @@ CUT_OFF = """() => {
   return [...document.querySelectorAll('body *')].filter(seen => {
     const box = seen.getBoundingClientRect();
     return box.width > 0 && box.right > edge && seen.checkVisibility()
-      && !seen.closest('.scroll, pre, svg, .prose table, .visually-hidden, .skip, thead');
+      && !seen.closest('.scroll, pre, svg, .visually-hidden, .skip, thead');
   }).slice(0, 3).map(seen => `${seen.tagName}: ${seen.textContent.trim().slice(0, 60)}`);
 }"""
 """What reaches past the right edge, but for what scrolls by itself or is only read aloud."""
