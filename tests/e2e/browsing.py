@@ -140,8 +140,9 @@ class Person:
         self.check()
 
     def picture(self, folder: Path, name: str) -> None:
-        """Take a picture of what is in view, for the documentation."""
+        """Take a picture of the top of the page, for the documentation."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=str(folder / f"{name}.png"))
 
     def close(self) -> None:
