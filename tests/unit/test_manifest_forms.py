@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -98,12 +98,17 @@ def test_what_only_the_framework_would_read_is_named(name: str, said: object) ->
 # --- what its counts claim -----------------------------------------------------------------------
 
 
+NEAR: Final = [1, 9_999, 10_000, 10_001, 20_000, 20_001, 30_000, 30_001]
+SPANS: Final = [0, 1, 999_999, 1_000_000, 1_000_001, 2_000_000, 2_000_001, 3_000_000]
+
+
 @given(
-    st.dictionaries(st.sampled_from(["mouse_click", "scroll", "key_meta"]),
-                    st.integers(1, 40_000), min_size=1),
+    st.dictionaries(
+        st.sampled_from(["mouse_click", "scroll", "key_meta"]), st.sampled_from(NEAR), min_size=1
+    ),
     st.integers(1, 60_000),
-    st.integers(0, 3_000_000),
-)  # fmt: skip
+    st.sampled_from(SPANS),
+)
 def test_counts_must_fit_the_bytes_and_the_time(
     counts: dict[str, int], size: int, span: int
 ) -> None:
