@@ -65,6 +65,6 @@ def test_what_replaces_its_replacement_for_all_ends_both(database: Any) -> None:
 def test_over_is_ended_and_to_come_is_waiting(database: Any) -> None:
     factories.make_world("DE")
     agreement("BV-1", TODAY)
-    agreement("BV-2", LATER, since=TODAY + timedelta(days=1))
+    agreement("BV-2", LATER, since=TODAY + timedelta(days=2))
 
     assert states(signed_in("auditor")) == {"BV-1": "ended", "BV-2": "waiting"}

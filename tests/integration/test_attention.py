@@ -6,6 +6,7 @@ import io
 import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -17,6 +18,11 @@ from tests.integration.shipped import Shipped
 from tests.integration.test_pages import signed_in
 
 TODAY = datetime.now(UTC).date()
+
+
+def in_germany() -> date:
+    """The day by which papers of German people end."""
+    return datetime.now(ZoneInfo("Europe/Berlin")).date()
 
 
 def found(matter: str, at: datetime | None = None) -> list[Any]:
@@ -248,7 +254,7 @@ def test_where_nobody_works_nothing_is_urgent(database: Any) -> None:
 def test_the_first_page_tells_it_and_leads_there(database: Any) -> None:
     world = factories.make_world("DE")
     world.another_subject("AU")
-    agreement("BV-1", TODAY + timedelta(days=20))
+    agreement("BV-1", in_germany() + timedelta(days=20))
 
     text = signed_in("privacy_officer").get("/privacy/").content.decode()
 
@@ -314,7 +320,7 @@ def test_the_command_says_the_same_for_whoever_sends_it_on(database: Any) -> Non
 
     factories.make_world("IE")
     for code, days in (("A-60", 60), ("A-30", 30), ("A-7", 7), ("A-61", 61)):
-        ends = TODAY + timedelta(days=days)
+        ends = in_germany() + timedelta(days=days)
         services.record_agreement(
             agreement=Agreement(
                 code=code, title="Agreement", parties="both", jurisdictions=["DE"],
