@@ -5,7 +5,7 @@ what it tightens acts at once, what it widens waits. A place that only one of th
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, Final
@@ -101,6 +101,20 @@ def loosened(adopted: Rulebook, shipped: Rulebook, code: str) -> tuple[str, ...]
     if old is None:
         return ("everything",)
     return tightened(new.own, old.own)
+
+
+def may_lack_rules(rulebook: Rulebook, codes: Collection[str], on: date) -> frozenset[str]:
+    """Name the places under one of these codes where none of the rules has begun by a day.
+
+    Such a place is a gap, which denies, although each of its rules is in order by itself.
+    """
+    return frozenset(
+        place
+        for place in rulebook.rows
+        if (lineage := rulebook.lineage(place))
+        and any(row.code in codes for row in lineage)
+        and not any(row.in_statute and row.effective_from <= on for row in lineage)
+    )
 
 
 def _merged(adopted: Mapping[str, Row], shipped: Mapping[str, Row]) -> dict[str, Row]:

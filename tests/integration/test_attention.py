@@ -338,7 +338,7 @@ def test_the_command_says_the_same_for_whoever_sends_it_on(database: Any) -> Non
     assert [line.split(": Agreement ")[1].split()[0] for line in lines] == ["A-7", "A-30", "A-60"]
     rows = [row for row in json.loads(said("--json")) if row["matter"] == "agreement"]
     assert [(row["severity"], row["due"]) for row in rows] == [
-        (severity, (TODAY + timedelta(days=days)).isoformat())
+        (severity, (in_germany() + timedelta(days=days)).isoformat())
         for severity, days in (("now", 7), ("soon", 30), ("later", 60))
     ]
 

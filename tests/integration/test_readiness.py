@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -32,6 +33,11 @@ OWN = {
 """What the person alone decides, written down here a second time."""
 
 PAGE = "/privacy/readiness/"
+
+
+def in_poland() -> date:
+    """The day by which a notice period there ends."""
+    return timezone.now().astimezone(ZoneInfo("Europe/Warsaw")).date()
 
 
 def midnight(day: date, *places: str) -> datetime:
@@ -256,7 +262,7 @@ def test_the_end_of_a_notice_period_is_told_as_a_day(database: Any) -> None:
         texts={"en": ("A newer notice", factories.sections())},
         actor=factories.OFFICER,
     )
-    today = timezone.now().date()
+    today = in_poland()
 
     group = groups_of(world)["PL"]
 
@@ -370,7 +376,7 @@ def test_the_page_says_it_in_one_sentence(database: Any) -> None:
 
     text = signed_in("privacy_officer").get(PAGE).content.decode()
 
-    day = timezone.now().date() + timedelta(days=14)
+    day = in_poland() + timedelta(days=14)
     assert f"Poland 21: from {day:%-d %b %Y}" in text
     assert "Germany 24 await: Works agreement on the tool" in text
     assert "40 may be asked" in text

@@ -437,6 +437,23 @@ def test_going_back_to_a_text_that_permits_more_waits_for_somebody_else(
     assert kept(world) == 40
 
 
+def test_going_back_from_where_no_rules_have_begun_waits_for_somebody_else(
+    database: Any, shipped: Shipped
+) -> None:
+    """By what is adopted alone neither the state's nor the country's rules are in force."""
+    shipped.say("US", status="pending")
+    shipped.start()
+    shipped.say("US", status="in_force")
+    shipped.say("US-TX", status="pending")
+    shipped.start()
+    adopted = propose_adoption("US-TX")
+
+    back = go_back(adopted)
+
+    assert not back.tightens
+    assert back.applied_at is None
+
+
 def test_going_back_on_a_new_place_denies_there_again(database: Any, shipped: Shipped) -> None:
     from consent import selectors
 

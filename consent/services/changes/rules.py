@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Final, Self
+
+from django.utils import timezone
 
 from audit.ledger import Actor
 from consent.digests import digest
 from consent.exceptions import CannotRevert, ChangeUnfit
 from consent.models import AdoptedRule
-from consent.policy.adoption import file_of, to_json
+from consent.policy.adoption import file_of, may_lack_rules, to_json
 from consent.policy.rulebook import GATES, SHARED
 from consent.rules import adopted_rulebook, shipped
 from consent.services.changes.given import SHA256, Given
@@ -77,10 +79,15 @@ class RulesAdopt(Change):
         """Say whether it leads back from texts that are still those shipped.
 
         Those go on counting, value by value, so that the earlier ones only come on top. A place
-        that does not stand on what is adopted, and so is denied, might stand again.
+        that does not stand on what is adopted, or has no rules yet by that alone, and so is denied,
+        might stand again.
         """
         adopted, now = adopted_rulebook(), self.standing()
         if not self.earlier or adopted is None or adopted.problems:
+            return False
+        # A day that has come everywhere.
+        begun = timezone.now().date() - timedelta(days=1)
+        if may_lack_rules(adopted, self.codes, begun):
             return False
         return all(now[code]["adopted"] == now[code]["shipped"] for code in self.codes)
 
