@@ -45,11 +45,13 @@ def spread(values: Iterable[float], digits: int = 0) -> str:
 def _where(figures: Figures) -> Iterator[str]:
     host = figures["machine"]
     first = next(iter(figures["rounds"][0].values()))
+    number = len(figures["rounds"])
+    rounds = "One round" if number == 1 else f"{number} rounds"
     yield (
         f"{figures['date']}; {host['cores']} cores ({host['processor']}), {host['memory']} of"
         f" memory, {host['system']}, Python {host['python']},"
-        f" PostgreSQL {first['sizes']['postgresql']}. {len(figures['rounds'])} rounds, the"
-        " headcounts in turn; each figure is the median, with the least and the most in brackets."
+        f" PostgreSQL {first['sizes']['postgresql']}. {rounds}, the"
+        " headcounts in turn; where brackets are, the median with the least and the most."
     )
 
 
