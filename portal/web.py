@@ -38,6 +38,9 @@ def main(arguments: list[str]) -> None:
 
 def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) -> None:
     """Serve an ASGI application at an open socket, or at an address."""
+    # Before the settings are read: else each thread had a connection of its own, and a crowd
+    # of machines took all there are.
+    os.environ.setdefault("SAYSO_DATABASE_POOL", "yes")
     config = uvicorn.Config(
         application,
         host=host,
