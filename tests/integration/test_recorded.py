@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from consent.policy.types import Signal
 from tests import factories
+from tests.integration.test_explain_to_others import confirms_the_notice, refuses
 from tests.integration.test_notice_waiver import DAY, TODAY, agree, take_back, waits
 
 
@@ -88,32 +89,14 @@ def of_the_person(name: str, **more: Any) -> Callable[[factories.World], Any]:
     return act
 
 
-def acknowledges(world: factories.World) -> None:
-    from consent import services
-
-    services.acknowledge_notice(subject=world.subject, notice=world.notice)
-
-
-def says_no(world: factories.World) -> None:
-    from consent import services
-
-    services.decline_consent(
-        subject=world.subject,
-        purpose="train-agents",
-        notice=world.notice,
-        language="en",
-        deferred=False,
-    )
-
-
 ACTS: dict[str, Callable[[factories.World], Any]] = {
     "says yes": lambda world: world.say_yes(),
     "says yes to less": lambda world: world.say_yes(("tracker", Signal.MOUSE_CLICK)),
-    "says no": says_no,
+    "says no": refuses,
     "withdraws": of_the_person("withdraw_consent", purpose="train-agents"),
     "pauses": of_the_person("pause_capture"),
     "goes on": of_the_person("resume_capture"),
-    "acknowledges": acknowledges,
+    "acknowledges": confirms_the_notice,
     "agrees to less notice": agree,
     "takes that back": take_back,
     "travels": travels,
