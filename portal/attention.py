@@ -12,6 +12,8 @@ from consent.policy.rulebook import Rulebook
 from consent.rules import rulebook
 from consent.selectors.attention import Attention, Matter, Severity, attention
 from consent.services.room import LARGEST, crowding
+from portal.pages.changes import failures
+from portal.pages.changes.kinds import title_of
 from portal.pages.changes.values import place_name, purpose_name
 from portal.pages.dates import day_in_words
 from portal.pages.rulewords import gate_title
@@ -60,6 +62,8 @@ def _page(one: Attention) -> str:
             return reverse("change-new", args=["rules.adopt"])
         case Matter.ROOM:
             return reverse("change-new", args=["allowlist.change"])
+        case Matter.FAILED:
+            return reverse("change", args=[one.codes[0]])
         case Matter.EVIDENCE | Matter.EXCEPTION | Matter.COUNSEL:
             return reverse("gates")
 
@@ -141,6 +145,12 @@ def _room(one: Attention, _pack: Rulebook) -> str:
     )
 
 
+def _failed(one: Attention, _pack: Rulebook) -> str:
+    _uuid, kind, failure = one.codes
+    words = {"change": title_of(kind), "why": failures.why(failure)}
+    return _("%(change)s: agreed to, and not made. %(why)s Propose it anew") % words
+
+
 def _places(one: Attention) -> str:
     return ", ".join(place_name(code) for code in one.codes)
 
@@ -158,4 +168,5 @@ SENTENCES: Final[Mapping[Matter, Callable[[Attention, Rulebook], str]]] = {
     Matter.COUNSEL: _counsel,
     Matter.ADOPTION: _adoption,
     Matter.ROOM: _room,
+    Matter.FAILED: _failed,
 }

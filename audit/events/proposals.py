@@ -77,7 +77,7 @@ class ProposalApplied(_Proposal):
 
 @event
 class ProposalFailed(_Proposal):
-    """An approved change could not take effect: what it starts from is not what stands now."""
+    """An approved change could not take effect, and will not be tried again."""
 
     type = "proposal.failed"
     title = "Change could not take effect"

@@ -20,7 +20,7 @@ class Proposal(models.Model):
         REJECTED = "rejected"
         VETOED = "vetoed"
         WITHDRAWN = "withdrawn"  # by its own author
-        FAILED = "failed"  # what it starts from is no longer what stands
+        FAILED = "failed"  # approved, and could not be made: `failure` says why
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=40)
@@ -38,6 +38,8 @@ class Proposal(models.Model):
     council_units = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     effective_at = models.DateTimeField(null=True)
     applied_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=40, default="", db_default="", blank=True)
     reverts = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="reverted_by"
     )
@@ -64,6 +66,8 @@ class Proposal(models.Model):
             "council_units",
             "effective_at",
             "applied_at",
+            "failed_at",
+            "failure",
             "reverts",
             "proposed_at",
             "decided_at",
@@ -89,6 +93,12 @@ class Proposal(models.Model):
             models.CheckConstraint(
                 name="applied_proposal_was_applied",
                 condition=~models.Q(state="applied") | models.Q(applied_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                # Those that failed before this was kept have neither.
+                name="failed_proposal_says_why",
+                condition=models.Q(failure="", failed_at__isnull=True)
+                | models.Q(~models.Q(failure=""), state="failed", failed_at__isnull=False),
             ),
         ]
 

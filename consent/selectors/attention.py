@@ -22,6 +22,7 @@ from consent.selectors.agreements import Agreements
 from consent.selectors.cohorts import places_of_others
 from consent.selectors.facts import members_of, still_here
 from consent.selectors.places import with_those_above
+from consent.selectors.proposals import failed_proposals
 from consent.selectors.readiness import CHUNK
 from consent.selectors.rules import unadopted_rules
 from consent.selectors.shared import COUNSEL_GATE, kept_days, signed_off
@@ -50,6 +51,7 @@ class Matter(StrEnum):
     COUNSEL = "counsel"
     ADOPTION = "adoption"
     ROOM = "room"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,7 @@ class Attention:
     left: int | None = None
     """So many days are left until then, where it matters."""
     codes: tuple[str, ...] = ()
-    """Jurisdictions, an agreement, a gate or a signal."""
+    """Jurisdictions, an agreement, a gate or a signal; a proposal that failed, its kind and why."""
     jurisdictions: tuple[str, ...] = ()
     purpose: str = ""
     days: int | None = None
@@ -77,7 +79,8 @@ def attention(at: datetime, units: Collection[str] | None = None) -> list[Attent
     """Return what needs somebody, most urgent first; an empty list is good news.
 
     With `units` only what is about the places of their people, and the agreements that name them;
-    adopting rules is nobody's there. No unit at all has no people and no agreement.
+    rules to adopt and changes that failed are nobody's there. No unit at all has no people and no
+    agreement.
     """
     now = _Now(at)
     documents = list(_documents(at.date(), units))
@@ -91,7 +94,7 @@ def attention(at: datetime, units: Collection[str] | None = None) -> list[Attent
         *_exceptions(now),
         *_floors(rules, documents, now),
         *_unsigned(rules, documents, now),
-        *(_unadopted() if units is None else ()),
+        *((*_unadopted(), *_failed(at)) if units is None else ()),
     ]
     if units is not None:
         named = _naming(units)
@@ -318,6 +321,13 @@ def _unadopted() -> Iterator[Attention]:
     if waiting := unadopted_rules():
         codes = tuple(sorted(one.code for one in waiting))
         yield Attention(matter=Matter.ADOPTION, severity=Severity.LATER, codes=codes)
+
+
+def _failed(at: datetime) -> Iterator[Attention]:
+    """Yield what everybody agreed to, and what was not made all the same."""
+    for one in failed_proposals(at):
+        codes = (str(one.uuid), one.kind, one.failure)
+        yield Attention(matter=Matter.FAILED, severity=Severity.NOW, codes=codes)
 
 
 def _horizon(today: date) -> date:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +18,10 @@ OPEN_STATES: Final = (Proposal.State.OPEN, Proposal.State.APPROVED)
 AGREED_STATES: Final = (Proposal.State.APPROVED, Proposal.State.APPLIED, Proposal.State.FAILED)
 """In which every council that is asked has said yes."""
 Vote = ProposalVote.Vote
+
+NAMING: Final = ("purpose", "app", "jurisdiction", "gate", "signal", "code", "codes", "key", "whom")
+"""What a payload says it is about, as against what shall be different there."""
+FAILURE_TOLD: Final = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ def proposal_view(proposal: Proposal) -> dict[str, Any]:
         "proposed_at": proposal.proposed_at,
         "effective_at": proposal.effective_at,
         "applied_at": proposal.applied_at,
+        "failed_at": proposal.failed_at,
+        "failure": proposal.failure,
         "decided_by": proposal.decided_by,
         "decided_at": proposal.decided_at,
         "reverts": proposal.reverts.uuid if proposal.reverts else None,
@@ -210,6 +216,24 @@ def standing_revert(proposal: Proposal) -> Proposal | None:
     made = Q(applied_at__isnull=False) | Q(state__in=OPEN_STATES)
     found = proposal.reverted_by.filter(made).order_by("pk")
     return next((one for one in found if not _gone_back_on(one)), None)
+
+
+def failed_proposals(at: datetime) -> list[Proposal]:
+    """Return the changes that were agreed to and could not be made, the newest first.
+
+    Not those of long ago, nor where the same has been proposed about the same thing since.
+    """
+    failed = Proposal.objects.filter(failed_at__gt=at - FAILURE_TOLD).order_by("-failed_at")
+    return [one for one in failed if not _proposed_anew(one)]
+
+
+def _proposed_anew(failed: Proposal) -> bool:
+    since = Proposal.objects.filter(kind=failed.kind, proposed_at__gte=failed.failed_at)
+    return any(_about(one) == _about(failed) for one in since)
+
+
+def _about(proposal: Proposal) -> list[Any]:
+    return [proposal.payload.get(name) for name in NAMING]
 
 
 def _gone_back_on(proposal: Proposal) -> bool:

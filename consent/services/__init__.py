@@ -38,6 +38,7 @@ from consent.services.decisions import (
 from consent.services.denial import deny_everything
 from consent.services.departures import record_departure, record_return, settle_departures
 from consent.services.doubts import doubt_fact, settle_doubt
+from consent.services.due_proposals import apply_due_proposals
 from consent.services.gates import close_gate, reopen_gate
 from consent.services.kill_switch import (
     NEEDED_TO_RELEASE,
@@ -49,7 +50,6 @@ from consent.services.overrides import grant_override, revoke_override
 from consent.services.pauses import pause_capture, pause_from_machine, resume_capture
 from consent.services.policies import Lease, issue_policies, issue_policy
 from consent.services.proposals import (
-    apply_due_proposals,
     propose,
     revert_proposal,
     withdraw_proposal,

@@ -16,7 +16,7 @@ from audit.ledger import Actor
 from consent import exceptions
 from consent.digests import digest
 from consent.models import Proposal
-from consent.selectors.proposals import missing_votes, standing_revert
+from consent.selectors.proposals import standing_revert
 from consent.services.bringing import brought_by
 from consent.services.changes import Change, read_change, refuse_beyond, units_asked
 from consent.services.changes.kind import Standing
@@ -97,27 +97,6 @@ def withdraw_proposal(*, proposal: UUID, by: UUID) -> Proposal:
     return standing
 
 
-def apply_due_proposals() -> int:
-    """Make the changes whose hour has come, each in a transaction of its own; return how many.
-
-    One that no longer fits what stands becomes *failed*, visibly; nothing of it is made. One
-    that was approved by somebody who is no officer any more waits for another.
-    """
-    due = Proposal.objects.filter(state=State.APPROVED, effective_at__lte=timezone.now())
-    return sum(_apply_if_due(uuid) for uuid in due.order_by("pk").values_list("uuid", flat=True))
-
-
-@transaction.atomic
-def _apply_if_due(uuid: UUID) -> bool:
-    # Whoever holds the row is deciding about it now; the next round finds it if it stays due.
-    rows = Proposal.objects.select_for_update(skip_locked=True)
-    proposal = rows.filter(uuid=uuid, state=State.APPROVED).first()
-    if proposal is None or not missing_votes(proposal, lock=True).nobody:
-        return False
-    carry_out(proposal, actor=Actor.system("policy"))
-    return True
-
-
 def carry_out(proposal: Proposal, *, actor: Actor) -> None:
     """Make an approved change, or say why it failed; the caller holds the proposal's row lock.
 
@@ -125,13 +104,20 @@ def carry_out(proposal: Proposal, *, actor: Actor) -> None:
     change led exactly where those who decided were told that it would.
     """
     one_change_at_a_time()
-    reason = _make(proposal)
-    proposal.applied_at = None if reason else timezone.now()
-    proposal.state = State.FAILED if reason else State.APPLIED
-    proposal.save(update_fields=["applied_at", "state", "decided_by", "decided_at"])
-    if reason is None:
-        _say_applied(proposal, actor)
+    if reason := _make(proposal):
+        fail(proposal, reason, actor=actor)
         return
+    proposal.applied_at = timezone.now()
+    proposal.state = State.APPLIED
+    proposal.save(update_fields=["applied_at", "state", "decided_by", "decided_at"])
+    _say_applied(proposal, actor)
+
+
+def fail(proposal: Proposal, reason: str, *, actor: Actor) -> None:
+    """Say that an approved change was not made, and why; the caller holds the row lock."""
+    proposal.state = State.FAILED
+    proposal.failure, proposal.failed_at = reason, timezone.now()
+    proposal.save(update_fields=["state", "failure", "failed_at", "decided_by", "decided_at"])
     ledger.append(
         events.ProposalFailed(
             kind=proposal.kind,

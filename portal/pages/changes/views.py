@@ -17,7 +17,7 @@ from consent.models import Proposal
 from consent.selectors.proposals import seats_of as seats
 from consent.selectors.proposals import standing_revert
 from portal.models import Role, User
-from portal.pages.changes import rulechanges, settingwords, words
+from portal.pages.changes import failures, rulechanges, settingwords, words
 from portal.pages.changes.kinds import FORMS, title_of, title_of_proposal
 from portal.pages.crumbs import crumb
 from portal.pages.rooms import rooms_of
@@ -155,6 +155,7 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
         "by": name_of(proposal.proposed_by),
         "difference": rulechanges.difference(view["rules"]) or words.difference(view["diff"]),
         "effect": words.effect(view["impact"]) + settingwords.effect(proposal),
+        "failed": failures.shown(proposal),
         "missing": words.missing(view["missing"]) if _waits(proposal) else [],
         "votes": [
             {
@@ -207,6 +208,7 @@ def _may(request: HttpRequest, proposal: Proposal, view: dict[str, Any]) -> dict
         "can_agree": is_open,
         "can_approve": is_open or view["missing"].approvals > 0,
         "can_reject": not again,
+        "may_propose": officer,
         "can_withdraw": officer and author and undecided and not view["in_effect"],
         "can_revert": back is not None and back.exact,
         "no_way_back": back and not back.exact and words.no_way_back(proposal.kind, back),
