@@ -1,14 +1,15 @@
 """What the database holds of protected and reported apps: they stay so but by what all agreed to.
 
 Two officers and every council agree to a proposal that names the app, and its new kind, its marks
-or that it is to be unblocked; the rows may change in the transaction in which that takes effect,
-and in no other. So it is with each mark: one that such an app loses, and one that stands despite
-the catalogue. Checked at commit, since the change is made before the proposal is said to be in
-effect.
+or that it is to be unblocked, which settles what was reported; the rows may change in the
+transaction in which that takes effect, and in no other. So it is with each mark: one that such an
+app loses, and one that stands despite the catalogue. Checked at commit, since the change is made
+before the proposal is said to be in effect.
 """
 
 from typing import Final
 
+from audit.events import AppUnblocked
 from consent.policy.types import NEVER_CATEGORIES
 
 NEVER: Final = ", ".join(f"'{category.value}'" for category in sorted(NEVER_CATEGORIES))
@@ -87,6 +88,44 @@ CREATE CONSTRAINT TRIGGER consent_app_unblocked AFTER UPDATE OF blocked_at ON co
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN (OLD.blocked_at IS NOT NULL AND NEW.blocked_at IS NULL)
 EXECUTE FUNCTION consent_refuse_lone_unblocking();
+
+CREATE OR REPLACE FUNCTION consent_refuse_other_report() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'a report about an app stays the one it is, and begins unsettled'
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER consent_report_stays BEFORE UPDATE ON consent_appreport
+FOR EACH ROW WHEN ((NEW.id, NEW.app_id, NEW.reporter, NEW.suspected, NEW.recorded_at)
+  IS DISTINCT FROM (OLD.id, OLD.app_id, OLD.reporter, OLD.suspected, OLD.recorded_at)
+  OR OLD.settled_at IS NOT NULL)
+EXECUTE FUNCTION consent_refuse_other_report();
+CREATE OR REPLACE TRIGGER consent_report_begins BEFORE INSERT ON consent_appreport
+FOR EACH ROW WHEN (NEW.settled_at IS NOT NULL) EXECUTE FUNCTION consent_refuse_other_report();
+CREATE OR REPLACE TRIGGER consent_report_kept BEFORE DELETE ON consent_appreport
+FOR EACH ROW EXECUTE FUNCTION consent_refuse_other_report();
+
+-- What was reported is mistaken where all agreed to that, and the ledger says so of this report.
+CREATE OR REPLACE FUNCTION consent_refuse_lone_settling() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM consent_app a, consent_agreed_now('app.unblock', a.code)
+      WHERE a.id = NEW.app_id)
+    AND EXISTS (SELECT FROM audit_coverage c JOIN audit_entry e ON e.id = c.entry_id
+      WHERE c.table_name = TG_TABLE_NAME AND c.row_pk = NEW.id::text
+      AND c.xid = pg_current_xact_id() AND e.xid = pg_current_xact_id()
+      AND e.type = '{AppUnblocked.type}') THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION 'only two officers and the councils settle report %', NEW.id
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'changed_meanwhile';
+END $$;
+
+DROP TRIGGER IF EXISTS consent_report_settled ON consent_appreport;
+CREATE CONSTRAINT TRIGGER consent_report_settled AFTER UPDATE OF settled_at ON consent_appreport
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.settled_at IS DISTINCT FROM OLD.settled_at)
+EXECUTE FUNCTION consent_refuse_lone_settling();
 
 CREATE OR REPLACE FUNCTION consent_refuse_other_mark() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
@@ -169,5 +208,6 @@ REVOKE EXECUTE ON FUNCTION consent_agreed_now(text, text),
   consent_names_mark(jsonb, consent_appmatcher), consent_refuse_other_code(),
   consent_refuse_other_mark(), consent_refuse_lone_unprotecting(),
   consent_refuse_lone_unblocking(), consent_refuse_lone_unmarking(),
-  consent_refuse_lone_contradiction() FROM PUBLIC;
+  consent_refuse_lone_contradiction(), consent_refuse_other_report(),
+  consent_refuse_lone_settling() FROM PUBLIC;
 """  # noqa: S608  constants only

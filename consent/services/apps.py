@@ -207,11 +207,11 @@ def unblock_app(*, app: App, actor: Actor, at: datetime | None = None) -> App:
     if app.blocked_at is None:
         return app
     reports = list(app.reports.filter(settled_at__isnull=True))
+    app.blocked_at = None
+    app.save(update_fields=["blocked_at"])
     for report in reports:
         report.settled_at = at or timezone.now()
         report.save(update_fields=["settled_at"])
-    app.blocked_at = None
-    app.save(update_fields=["blocked_at"])
     ledger.append(
         events.AppUnblocked(app=app.code), actor=actor, covers=[app, *reports], event_time=at
     )
