@@ -216,6 +216,7 @@ def test_nothing_lets_out_what_is_protected(database: Any) -> None:
                 ("consent_app", "consent_app_unblocked"),
                 ("consent_appmatcher", "consent_mark_taken_off"),
                 ("consent_appmatcher", "consent_mark_despite"),
+                ("consent_appreport", "consent_report_settled"),
             )
             for table, guard in guards:
                 database.sql(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
