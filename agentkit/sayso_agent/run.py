@@ -21,7 +21,7 @@ from sayso_agent.errors import (
 from sayso_agent.reader import Item, Reader
 from sayso_agent.rebase import rebased
 from sayso_agent.renewal import Renewal
-from sayso_agent.report import pending
+from sayso_agent.report import pending, try_report
 from sayso_agent.rhythm import Rhythm
 from sayso_agent.sending import Done, Job, Sender
 from sayso_agent.shown import Shown
@@ -109,15 +109,21 @@ class Runner:
             self._sender = None
 
     def once(self, recording: Recording | None = None) -> None:
-        """Poll, take all input, hand it in. UnreachableError if the portal could not be had."""
+        """Poll, take all input, hand it in. UnreachableError if the portal could not be had.
+
+        First of all the portal hears what the person did here, as in `serve`: they could not
+        resume in the browser what nobody there knows of.
+        """
         agent = self.agent
         self.renewal.wait_for_it()
         try:
             try:
+                try_report(agent.home, agent.portal)
                 agent.poll()
             except StandingError as error:
                 self._outlive(error)
                 self.renewal.wait_for_it()
+                try_report(agent.home, agent.portal)
                 agent.poll()
             self.shown.show()
             if recording is not None and agent.recordable():

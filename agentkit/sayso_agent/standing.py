@@ -16,9 +16,12 @@ from sayso_agent.identity import Identity
 from sayso_agent.keys import public_bytes
 from sayso_agent.output import say, say_json
 from sayso_agent.plain import status_line
+from sayso_agent.report import pending
 from sayso_agent.words import plain
 
 Value = TypeVar("Value")
+PAUSED: Final = "paused on this machine; resume in the browser"
+UNTOLD: Final = "the portal has not heard of it yet; `sayso-agent run` tells it"
 UNWRITTEN: Final = "running, but what it does could not be written or read: is the disk full?"
 NOWHERE: Final = "the portal's address"
 
@@ -54,6 +57,7 @@ def do_status(args: argparse.Namespace) -> Exit:
         **(home.status() or {}),
         "running": running,
         "paused": home.paused(),
+        "portal_told": not pending(home),
         "agent": identity.agent if identity else None,
         "root": identity.root if identity else None,
         "key_sha256": looked.at(looked.key_digest),
@@ -81,7 +85,9 @@ def _say(found: dict[str, Any], identity: Identity | None, waiting: dict[str, An
         say(f"own key {digest[:16]}, as the portal's list of tickets names it")
     say(found["line"])
     if found["paused"]:
-        say("paused on this machine; resume in the browser")
+        say(PAUSED)
+        if not found["portal_told"]:
+            say(UNTOLD)
     if waiting:
         say(f"waits for its person: {waiting['address']}")
     say(f"{found['spooled']} events wait to be handed in")
