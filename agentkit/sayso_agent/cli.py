@@ -35,7 +35,7 @@ from sayso_agent.run import Pace, Recording, Runner
 from sayso_agent.standing import do_status
 from sayso_agent.state import StateCommand
 from sayso_agent.trust import TYPE
-from sayso_agent.words import plain
+from sayso_agent.words import counted, plain
 
 EPILOG: Final = """exit codes: 0 done; 2 used wrongly; 3 everything is denied; 4 not enrolled or not
 known to the portal; 5 blocked; 6 erased; 7 the portal cannot be reached; 8 the policy was refused;
@@ -168,7 +168,8 @@ def _summary(agent: Agent, *, as_json: bool) -> None:
     if as_json:
         say_json(counts)
         return
-    say(f"kept {sum(capture.kept.values())} events, handed in {done.admitted} batches")
+    kept = counted(sum(capture.kept.values()), "event")
+    say(f"kept {kept}, handed in {counted(done.admitted, 'batch')}")
     for reason, count in sorted(capture.dropped.items()):
         say(f"dropped {count}: {plain(reason)}")
     for reason, count in sorted(done.refused.items()):

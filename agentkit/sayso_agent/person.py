@@ -15,6 +15,7 @@ from sayso_agent.home import Home
 from sayso_agent.output import say, say_json
 from sayso_agent.portal import Portal
 from sayso_agent.report import tell_strike, try_report
+from sayso_agent.words import counted
 
 SOON: Final = 5.0
 LONGEST_END: Final = 5.0
@@ -70,11 +71,12 @@ def do_forget(args: argparse.Namespace) -> Exit:
         say_json({**found, **unread, **({"code": code} if code else {})})
         return Exit.NOT_KEPT if code else Exit.OK
     if done.erased:
-        say(f"Dropped {done.gone} events of the last {args.minutes:g} minutes.")
+        dropped, last = counted(done.gone, "event"), counted(args.minutes, "minute")
+        say(f"Dropped {dropped} of the last {last}.")
     else:
         say(str(not_erased(home.folder / "spool")).capitalize() + ".")
     if done.unread:
-        say(f"{done.unread} files that could not be read were erased as well.")
+        say(f"Erased as well: {counted(done.unread, 'file')} that could not be read.")
     if not done.marked:
         say(STOPPED if stopped else STILL_RUNS)
     if told:

@@ -17,7 +17,7 @@ from sayso_agent.keys import public_bytes
 from sayso_agent.output import say, say_json
 from sayso_agent.plain import status_line
 from sayso_agent.report import pending
-from sayso_agent.words import plain
+from sayso_agent.words import counted, plain
 
 Value = TypeVar("Value")
 PAUSED: Final = "paused on this machine; resume in the browser"
@@ -90,7 +90,7 @@ def _say(found: dict[str, Any], identity: Identity | None, waiting: dict[str, An
             say(UNTOLD)
     if waiting:
         say(f"waits for its person: {waiting['address']}")
-    say(f"{found['spooled']} events wait to be handed in")
+    say(f"{counted(found['spooled'], 'event')} to be handed in")
     for reason, count in sorted(found.get("dropped", {}).items()):
         say(f"not recorded {count}: {plain(reason)}")
 

@@ -209,6 +209,12 @@ def plain(reason: str) -> str:
     return printable(": ".join(part.replace("_", " ") for part in reason.split(":", 1)))
 
 
+def counted(number: int | float, noun: str) -> str:
+    """Return how many there are: "1 batch", "2 batches"."""
+    many = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:.12g} {noun if number == 1 else many}"
+
+
 def printable(text: str, *, limit: int = 80) -> str:
     """Return text fit for a terminal: no control characters, not longer than `limit`."""
     clean = "".join(c for c in text if c.isprintable())

@@ -320,8 +320,8 @@ def test_pause_status_and_forget_and_resuming_in_the_browser(
     assert f"own key {own[:16]}," in out
     assert json.loads(command("status", "--json")[1])["key_sha256"] == own
     assert "paused on this machine" in out
-    assert "1 events wait" in out
-    assert "Dropped 1 events" in command("forget", "--minutes", "5")[1]
+    assert "\n1 event to be handed in" in out
+    assert "Dropped 1 event of the last 5 minutes." in command("forget", "--minutes", "5")[1]
     assert command("run", "--once")[0] == 3
     assert portal.manifests == {}
     told = json.loads(command("forget", "--minutes", "5", "--json")[1])

@@ -74,7 +74,7 @@ def test_a_file_that_is_lost_hides_nothing_of_the_others(
     assert (found["key_sha256"] is None) == (name == "agent.key")
     assert (found["agent"] is None) == (name == "identity.json")
     assert text.count("damaged: ") == 1
-    assert "2 events wait" in text
+    assert "2 events to be handed in" in text
     assert "paused on this machine" in text
     where = "the portal's address" if name == "identity.json" else portal.url
     assert f"sayso-agent enrol --again --portal {where}" in text

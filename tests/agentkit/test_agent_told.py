@@ -15,6 +15,7 @@ from sayso_agent.home import Home
 from sayso_agent.report import pending
 from sayso_agent.run import Recording, Runner
 from sayso_agent.standing import UNTOLD
+from sayso_agent.words import counted
 
 PAUSES, STRIKES, BATCHES = "/api/v1/pauses", "/api/v1/strikes", "/api/v1/batches"
 
@@ -80,3 +81,18 @@ def test_status_says_whether_the_portal_has_heard_of_a_pause(
     assert UNTOLD not in status()
     assert json.loads(status("--json"))["portal_told"] is True
     agent.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (0, "event", "0 events"),
+        (1, "batch", "1 batch"),
+        (2, "batch", "2 batches"),
+        (1.0, "minute", "1 minute"),
+        (0.5, "minute", "0.5 minutes"),
+        (1_234_567, "event", "1234567 events"),
+    ],
+)
+def test_counts_read_as_they_are_said(number: float, noun: str, said: str) -> None:
+    assert counted(number, noun) == said
