@@ -127,6 +127,22 @@ def test_the_pages_of_second_factors_are_our_own(person: User) -> None:
     assert "Blue key" in mine.get("/accounts/2fa/webauthn/").content.decode()
 
 
+def test_who_has_no_key_reads_so_in_words(person: User) -> None:
+    mine = Client(headers={"Accept-Language": "de"})
+    signs_in(mine)
+
+    none = mine.get("/accounts/2fa/").content.decode()
+    for name in ("Blue", "Red"):
+        Authenticator.objects.create(
+            user=person, type=Authenticator.Type.WEBAUTHN, data={"name": name, "credential": {}}
+        )
+    two = mine.get("/accounts/2fa/").content.decode()
+
+    assert "Sie haben keine hinzugefügt." in none
+    assert "0 Schlüssel" not in none
+    assert "2 Schlüssel." in two
+
+
 def test_the_second_step_of_signing_in_is_our_own(person: User) -> None:
     TOTP.activate(person, "A" * 32)
     codes = RecoveryCodes.activate(person).get_unused_codes()
