@@ -173,4 +173,5 @@ urlpatterns = [
     path("", include("allauth.idp.urls")),
 ]
 
+handler403 = "portal.pages.errors.not_allowed"
 handler500 = "portal.api.errors.server_error"

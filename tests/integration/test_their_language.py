@@ -55,6 +55,27 @@ def test_pages_of_staff_say_that_they_are_english(world: factories.World, path: 
     assert 'action="/language/"' not in page
 
 
+@pytest.mark.parametrize(
+    ("asked", "lang", "words"),
+    [
+        (GERMAN, "de", "Nicht für Ihre Rolle"),
+        (FRENCH, "fr", "Pas pour votre rôle"),
+        ({}, "en", "Not for your role"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/privacy/", "/audit/", "/stop/"])
+def test_who_is_turned_away_reads_it_in_their_language(
+    world: factories.World, asked: dict[str, str], lang: str, words: str, path: str
+) -> None:
+    """The page behind it is English; who may not see it need not read English."""
+    refused = signed_in(subject=world.subject).get(path, headers=asked)
+
+    page = refused.content.decode()
+    assert (refused.status_code, refused["Content-Language"]) == (403, lang)
+    assert words in page
+    assert f'<html lang="{lang}"' in page
+
+
 def test_a_refusal_is_told_in_the_language_of_the_page(world: factories.World) -> None:
     me = signed_in(subject=world.subject)
     sent = {"answer": "yes", "notice_version": world.notice.version}
