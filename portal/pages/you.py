@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Case, Count, Max, Min, Q, Sum, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -37,6 +37,8 @@ from retention.models import Batch, Certificate, DeletionCase, Hold
 
 OPEN_STATES = {ConsentState.UNKNOWN, ConsentState.REQUESTED, ConsentState.DEFERRED}
 RECENT = 5
+FEW_MACHINES = 3
+"""How many are shown whole; of more, each is a line that unfolds."""
 FORGET_MINUTES = 10
 LONG = 50
 
@@ -66,11 +68,13 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def machines(request: HttpRequest) -> HttpResponse:
     """The person's machines, each with its policy and the way to remove it."""
+    found = _machines(request, subject_of(request))
     return render(
         request,
         "you/machines.html",
         {
-            **_machines(request, subject_of(request)),
+            **found,
+            "is_long": len(found["machines"]) > FEW_MACHINES,
             "device_url": reverse("idp:oidc:device_authorization"),
             "lease_minutes": ceil(settings.POLICY_LEASE_SECONDS / 60),
             "root": standing.ensure().root,
@@ -262,7 +266,9 @@ def certificates_of(subject: Subject) -> Any:
 
 
 def _agents(subject: Subject) -> Any:
-    return Agent.objects.filter(subject=subject).order_by("standing", "-enrolled_at")
+    """Return their machines: what asks for something first, what was removed last."""
+    rank = Case(*(When(standing=one, then=number) for number, one in enumerate(_STANDING)))
+    return Agent.objects.filter(subject=subject).order_by(rank, "-enrolled_at")
 
 
 def _cases(subject: Subject) -> Any:
@@ -270,11 +276,12 @@ def _cases(subject: Subject) -> Any:
 
 
 _STANDING: dict[str, str] = {
+    Agent.Standing.QUARANTINED: "cut_off",
     Agent.Standing.PENDING: "pending",
     Agent.Standing.ACTIVE: "active",
-    Agent.Standing.QUARANTINED: "cut_off",
     Agent.Standing.REVOKED: "removed",
 }
+"""What each is called on pages, in the order in which they are listed."""
 
 
 def _machines(request: HttpRequest, subject: Subject, *, most: int | None = None) -> dict[str, Any]:

@@ -135,3 +135,26 @@ def test_a_machine_whose_lease_ran_out_never_said_that_it_stopped(
     assert "It says that it follows it, since" in page
     assert "It says that it has stopped" not in page
     assert "None, so nothing can be recorded" in page
+
+
+def test_of_many_machines_each_is_a_line_and_what_is_wrong_comes_first(
+    world: factories.World, employee: Client
+) -> None:
+    """Three are shown whole; of more, all but what asks for something is folded."""
+    from consent import services
+
+    first, second, third = (factories.make_agent(world.subject) for _ in range(3))
+    assert "<details" not in shown(employee)
+    services.revoke_agent(subject=world.subject, ref=second.ref)
+    services.quarantine_agent(agent=first, reason="token_reused")
+    last = factories.make_agent(world.subject)
+
+    page = shown(employee)
+
+    lines = [line.split(">")[0] for line in page.split('<details class="fold" id="machine-')[1:]]
+    assert [line[:36] for line in lines] == [str(a.ref) for a in (first, last, third, second)]
+    assert ["open" in line for line in lines] == [True, False, False, False]
+    assert page.count("Remove this machine") == 3
+    assert page.index("used again") < page.index(str(last.ref))
+    home = shown(employee, "/you/")
+    assert home.index("Cut off") < home.index("Active")
