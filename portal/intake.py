@@ -24,11 +24,9 @@ from portal.api.errors import CONTENT_TYPE, Problem, problem
 from portal.endpoint.answer import GUARDS, Answer, Refusal
 from portal.endpoint.asgi import Application, Message, Receive, Scope, Send
 from portal.endpoint.problems import delivered
-from portal.toolarge import asks_for_a_page, page
+from portal.toolarge import DOCUMENT, asks_for_a_page, page
 
 BYTES: Final = pattern(r"/api/v1/batches/([0-9a-fA-F-]{36})/bytes")
-DOCUMENT: Final = 52_000_000
-"""What a form with a document may have, of somebody who is signed in: 50 MB, and the form."""
 DROPPED: Final = 200_000_000
 """How much of a browser's form is read on though it is refused."""
 
@@ -215,8 +213,7 @@ async def _too_large(scope: Scope, body: Bounded) -> Answer:
     if not asks_for_a_page(scope):
         return _too_large_for_us(body.most)
     await body.drop()
-    document = DOCUMENT - settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return await asyncio.to_thread(page, scope, document=document)
+    return await asyncio.to_thread(page, scope)
 
 
 def _too_large_for_us(most: int) -> Answer:

@@ -13,6 +13,8 @@ from portal.endpoint.asgi import Scope
 from portal.http import CONTENT_SECURITY_POLICY, is_of_staff
 
 MEGABYTE: Final = 1_000_000
+DOCUMENT: Final = 52_000_000
+"""What a form with a document may have, of somebody who is signed in: 50 MB, and the form."""
 
 
 def asks_for_a_page(scope: Scope) -> bool:
@@ -20,17 +22,19 @@ def asks_for_a_page(scope: Scope) -> bool:
     return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
-def page(scope: Scope, *, document: int) -> Answer:
-    """Return the page, in the reader's language; `document`: bytes that one may have."""
+def limits() -> dict[str, int]:
+    """Return how many megabytes a form and a document may have, as the page tells."""
+    form = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return {"form": form // MEGABYTE, "document": (DOCUMENT - form) // MEGABYTE}
+
+
+def page(scope: Scope) -> Answer:
+    """Return the page, in the reader's language."""
     language = settings.LANGUAGE_CODE
     if not is_of_staff(scope["path"]):
         language = translation.get_language_from_request(ASGIRequest(scope, BytesIO()))
-    limits = {
-        "form": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // MEGABYTE,
-        "document": document // MEGABYTE,
-    }
     with translation.override(language):
-        content = render_to_string("413.html", limits).encode()
+        content = render_to_string("413.html", limits()).encode()
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", b"%d" % len(content)),

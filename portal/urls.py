@@ -173,5 +173,6 @@ urlpatterns = [
     path("", include("allauth.idp.urls")),
 ]
 
+handler400 = "portal.pages.errors.unreadable"
 handler403 = "portal.pages.errors.not_allowed"
 handler500 = "portal.api.errors.server_error"

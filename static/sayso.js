@@ -33,3 +33,23 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (!Number.isNaN(at.getTime())) time.title = at.toLocaleString();
 }
+
+// More text than the portal takes is not sent at all: the longest field says so, nothing is lost.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.most) return;
+  const texts = [...form.querySelectorAll("textarea, input[type=text]")];
+  const multipart = form.enctype === "multipart/form-data";
+  const sizes = texts.map(({ value }) => sizeOf(value, multipart));
+  const margin = 50_000; // for the names of the fields and what else is sent with them
+  if (sizes.reduce((sum, size) => sum + size, margin) <= Number(form.dataset.most)) return;
+  event.preventDefault();
+  const longest = texts[sizes.indexOf(Math.max(...sizes))];
+  longest.setCustomValidity(form.dataset.tooLong);
+  longest.addEventListener("input", () => longest.setCustomValidity(""), { once: true });
+  longest.reportValidity();
+});
+
+function sizeOf(text, multipart) {
+  return multipart ? new TextEncoder().encode(text).length : new URLSearchParams({ "": text }).toString().length;
+}

@@ -32,6 +32,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "organisation": settings.ORGANISATION,
         "progress": progress.read(),
         "sends_mail": settings.SENDS_MAIL,
+        "most_text": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     }
     if not is_of_staff(request.path):
         context |= {"languages": _languages(), "language_url": reverse("set-language")}

@@ -442,6 +442,28 @@ def test_after_wrong_input_the_focus_is_on_what_is_wrong(
     assert len(refused) >= 8, refused
 
 
+def test_a_text_that_is_too_long_is_named_before_it_is_sent(
+    installation: Installation, people: dict[str, Any]
+) -> None:
+    """With a document and without: nothing leaves the page, the longest field says so."""
+    with browser() as chromium:
+        person = Person(chromium, installation.url)
+        person.sign_in(people["officer"], people["password"])
+        for kind, field in (("purpose.publish", "description"), ("agreement.record", "hours")):
+            person.go(f"/privacy/changes/new/{kind}/")
+            form = person.page.locator("main form.form").last
+            form.evaluate("form => { form.noValidate = true; }")
+            typed = person.page.locator(f"#id_{field}")
+            typed.evaluate("(box, many) => { box.value = 'x'.repeat(many); }", 2_000_001)
+            form.locator("button.main").click()
+            assert person.page.url.endswith(f"/{kind}/")
+            assert typed.evaluate("box => box.validationMessage").startswith("This text is too")
+            assert typed.evaluate("box => box === document.activeElement")
+            typed.fill("x")
+            assert typed.evaluate("box => box.validity.valid")
+        person.close()
+
+
 def test_without_script_everything_works(
     installation: Installation, people: dict[str, Any]
 ) -> None:

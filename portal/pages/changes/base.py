@@ -4,8 +4,10 @@ import re
 from typing import Any, ClassVar, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from consent.exceptions import ChangeUnfit, ConsentError
@@ -15,6 +17,8 @@ PARTS: Final = re.compile(r"\w+")
 """The parts of a key such as `fields.matchers`."""
 PATH: Final = re.compile(r"[a-z_]+(\.[\w-]+)*")
 WHOLE: Final = "payload"
+LONGEST: Final = 100_000
+"""Characters that a text may have: more is a document, and no browser cuts it off unseen."""
 
 Words = str | Promise
 
@@ -45,10 +49,19 @@ class ChangeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Write line breaks as the core takes them: a browser sends two characters for each."""
         said: dict[str, Any] = super().clean() or {}
+        self._refuse_longest()
         for name, value in said.items():
             if isinstance(value, str):
                 said[name] = value.replace("\r\n", "\n")
         return said
+
+    def _refuse_longest(self) -> None:
+        """Name each text that is too long, whatever else is wrong with it."""
+        for name, field in self.fields.items():
+            length = len(self.data.get(self.add_prefix(name), ""))
+            if isinstance(field, forms.CharField) and length > LONGEST:
+                self.errors.pop(name, None)
+                self.add_error(name, _too_long(length))
 
     def chosen(self) -> "ChangeForm":
         """Return this form, or only its first question while that has no answer."""
@@ -82,3 +95,10 @@ class ChangeForm(forms.Form):
     def payload(self) -> dict[str, Any]:
         """Return what is proposed, as JSON; only after `is_valid()`."""
         return {name: value for name, value in self.cleaned_data.items() if name != "effective_at"}
+
+
+def _too_long(characters: int) -> ValidationError:
+    return ValidationError(
+        _("This has %(said)s characters, %(most)s are the most. Shorten it.")
+        % {"said": f"{characters:,}", "most": f"{LONGEST:,}"}
+    )
