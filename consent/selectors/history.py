@@ -47,7 +47,7 @@ def verdicts_at(subject: Subject, *, at: datetime, agent: Agent | None = None) -
         paused=paused_between(subject, at, at),
         agent=_standing_of(agent, at),
         turns_at=next_turn(subject, at=at),
-        departs_at=_left_at(subject, at),
+        departs_at=_left_at(subject, at, pieced=reconstructed),
         stops=stops_at(at),
         reconstructed=reconstructed,
     )
@@ -73,7 +73,7 @@ def shared_verdicts_at(subject: Subject, *, at: datetime) -> Verdicts:
     policy, reconstructed = shared_then(subject, at)
     standing = nobody_in(
         policy,
-        departs_at=_left_at(subject, at),
+        departs_at=_left_at(subject, at, pieced=reconstructed),
         arrived=_arrived(subject, policy, at),
         stops=stops_at(at),
         reconstructed=reconstructed,
@@ -113,11 +113,16 @@ def _acknowledged(subject: Subject, at: datetime) -> set[tuple[int, int]]:
     return set(rows.values_list("notice__purpose_id", "notice__version"))
 
 
-def _left_at(subject: Subject, at: datetime) -> datetime | None:
-    """Return since when the person was gone at that instant; None where they were here."""
+def _left_at(subject: Subject, at: datetime, *, pieced: bool) -> datetime | None:
+    """Return since when the person was gone at that instant; None where they were here.
+
+    A departure that was told of later counts where the answer is pieced together from such records.
+    """
     gone = Departure.objects.filter(subject=subject, left_at__lte=at).filter(
         Q(ended_at__isnull=True) | Q(ended_at__gt=at)
     )
+    if not pieced:
+        gone = gone.filter(recorded_at__lte=at)
     return gone.order_by("left_at").values_list("left_at", flat=True).first()
 
 

@@ -166,18 +166,34 @@ def test_who_stays_after_all_keeps_answers_and_machines(world: factories.World) 
     assert come_back(world.subject) is None
 
 
+def test_a_departure_that_is_told_late_was_not_known_before(world: factories.World) -> None:
+    """What the portal answered and machines obeyed until then is explained as it was."""
+    from consent import selectors
+
+    asked_at = now()
+    assert allowed(world)
+
+    leave(world.subject, asked_at - HOUR)
+
+    assert not allowed(world)
+    assert allowed(world, asked_at)
+    shared = selectors.shared_verdicts_at(world.subject, at=asked_at)
+    assert "person_departed" not in {code for pair in shared.pairs for code in pair.decision.codes}
+
+
 def test_who_comes_back_is_asked_anew_and_enrols_anew(
     world: factories.World, database: Any
 ) -> None:
     agent = factories.make_agent(world.subject)
-    gone_at = leave(world.subject).left_at
+    leave(world.subject)
+    while_gone = now()
 
     come_back(world.subject)
 
     assert not allowed(world)
     assert "no_consent:revoked" in codes(world)
     assert "person_departed" not in codes(world)
-    assert "person_departed" in codes(world, gone_at + timedelta(microseconds=1))
+    assert "person_departed" in codes(world, while_gone)
     agent.refresh_from_db()
     assert agent.standing == "revoked"
     assert database.sql("SELECT count(*) FROM audit_entry WHERE type = 'agent.revoked'") == [(1,)]
