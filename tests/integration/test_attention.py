@@ -374,7 +374,7 @@ def test_a_council_is_told_of_its_own_places_and_agreements_alone(database: Any)
         text: str = council.get("/council/").content.decode()
         return text[text.index('id="todo"') : text.index("</section>", text.index('id="todo"'))]
 
-    assert "Nothing is waiting." in told(), "without a seat nothing is one's own"
+    assert "Nothing that counts today ends soon." in told(), "without a seat nothing is one's own"
 
     seat(User.objects.get().ref, "sydney")
 

@@ -259,7 +259,9 @@ def test_a_council_sees_what_it_is_asked_and_its_veto_stands(world: Any, databas
     author, second, council = signed_in("privacy_officer"), another_officer(), council_of_research()
     propose(author, "allowlist.change", purpose="train-agents", app="tracker", add=["key_timing"])
     page = f"/privacy/changes/{only(database)}/"
-    assert page.encode() in council.get("/council/").content
+    home = council.get("/council/").content.decode()
+    assert page in home
+    assert "Nothing is waiting." not in home
     second.post(page + "vote/", {"vote": "approve"})
     assert state(database) == [("open", False)], "silence of the council never approves"
 
@@ -268,6 +270,7 @@ def test_a_council_sees_what_it_is_asked_and_its_veto_stands(world: Any, databas
     council.post(page + "vote/", {"vote": "veto", "unit": "research"})
     assert state(database) == [("vetoed", False)]
     assert page.encode() not in council.get("/council/").content
+    assert "The works council of research vetoed" in author.get(page).content.decode()
 
 
 @pytest.mark.parametrize("who", ["officer", "council"])

@@ -333,3 +333,22 @@ def test_places_and_steps_are_chosen_by_their_names(officer: Client) -> None:
         officer, "/privacy/changes/new/gate.close/?jurisdiction=DE&gate=works_council_agreement"
     )
     assert '<option value="DE" selected>' in came
+
+
+@pytest.mark.parametrize(
+    ("lose", "gain", "said"),
+    [
+        (179, 0, "In all: among 179 people whoever said yes loses something; nobody gains."),
+        (0, 1200, "In all: among 1,200 people whoever said yes gains something; nobody loses."),
+        (None, 0, "In all: among (not shown) people whoever said yes loses something; nobody"),
+        (20, None, "In all: among 20 people whoever said yes loses something, among (not shown)"),
+    ],
+)
+def test_that_nobody_gains_or_loses_is_no_figure(
+    lose: int | None, gain: int | None, said: str
+) -> None:
+    from consent.selectors.impact import Impact
+
+    found = words.effect(Impact(lines=(), blocked=(), lose=lose, gain=gain, widens=False))
+
+    assert found[0].startswith(said)

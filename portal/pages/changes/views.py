@@ -159,7 +159,7 @@ def _show(request: HttpRequest, proposal: Proposal) -> HttpResponse:
         "missing": words.missing(view["missing"]) if _waits(proposal) else [],
         "votes": [
             {
-                "who": vote["unit"] or name_of(vote["voter"]),
+                "who": words.council_of(vote["unit"]) if vote["unit"] else name_of(vote["voter"]),
                 "word": words.VOTES[vote["vote"]],
                 "at": vote["recorded_at"],
                 "lapsed": "" if vote["counts"] else words.lapsed(vote["unit"]),

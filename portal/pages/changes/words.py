@@ -195,8 +195,13 @@ def missing(lack: Missing) -> list[str]:
             )
             % {"count": lack.approvals}
         )
-    found += [_("The works council of %(unit)s") % {"unit": unit} for unit in lack.units]
+    found += [council_of(unit) for unit in lack.units]
     return found
+
+
+def council_of(unit: str) -> str:
+    """Return what the council of a unit is called."""
+    return _("The works council of %(unit)s") % {"unit": unit}
 
 
 def lapsed(unit: str) -> str:
@@ -212,10 +217,15 @@ def _count(people: int | None) -> str:
 
 def _together(impact: Impact) -> str:
     told = {"lose": _count(impact.lose), "gain": _count(impact.gain)}
-    return (
-        _("In all: among %(lose)s people whoever said yes loses something, among %(gain)s gains.")
-        % told
-    )
+    if impact.gain == 0:
+        said = _("In all: among %(lose)s people whoever said yes loses something; nobody gains.")
+    elif impact.lose == 0:
+        said = _("In all: among %(gain)s people whoever said yes gains something; nobody loses.")
+    else:
+        said = _(
+            "In all: among %(lose)s people whoever said yes loses something, among %(gain)s gains."
+        )
+    return said % told
 
 
 def _parts(line: Line) -> Iterator[str]:
