@@ -2,7 +2,8 @@
 
 A portal that holds polls is asked again at once. One that offers it and then answers at once, as a
 proxy in between may make of it, would be asked again and again: whoever was not held asks as often
-as the policy says.
+as the policy says. Whoever waits and is told of a change was held, and waits for the next one at
+once: a person who paused and resumed may withdraw the moment after.
 """
 
 import secrets
@@ -12,6 +13,10 @@ from typing import Final
 from sayso_agent.asking import Fetched
 
 JITTER: Final = 0.2
+HELD: Final = 1.0
+"""Seconds after which word of a change came to somebody who waited, and not to whoever asks."""
+MOST_AT_ONCE: Final = 5
+"""Changes sooner than that, one after the other, that are believed to be a person's."""
 
 
 def spread(seconds: float) -> float:
@@ -25,6 +30,11 @@ class Rhythm:
 
     _document: str = ""
     _hurried: bool = False  # the last poll brought something new without having been held
+    _at_once: int = 0  # changes in a row of which it was told as soon as it asked
+
+    def told_of_change(self, took: float) -> None:
+        """Note that a poll that was to be held was told of a change, so long after it was asked."""
+        self._at_once = 0 if took >= HELD else self._at_once + 1
 
     def pause(self, came: Fetched, *, offered: float, poll_after: float) -> float:
         """Return the seconds from an answer to the next poll.
@@ -54,7 +64,8 @@ class Rhythm:
         A new policy may come at once, as where the old one is half over; but not each time.
         """
         if not came.wait:
-            return True  # it was not to be held
+            # It was not to be held: as the first of all is not, nor what follows word of a change.
+            return self._at_once <= MOST_AT_ONCE
         held = came.answer.held
         if is_new:
             fair = bool(held) or not self._hurried

@@ -60,6 +60,7 @@ class Runner:
     bell: Bell = field(default_factory=Bell)
     shown: Shown = field(init=False)
     renewal: Renewal = field(init=False)
+    _asked: float = 0.0
     _next_poll: float = 0.0
     _next_upload: float = 0.0
     _next_report: float = 0.0
@@ -171,7 +172,10 @@ class Runner:
         if self.renewal.gained and not poller.busy and not (self._sender and self._sender.busy):
             self._go_over(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
-            poller.ask(agent.etag, agent.wait if self.pace.poll is None else 0.0)
+            # Who was told of a change asks for the policy, and waits for the next change after that.
+            waits = self.pace.poll is None and not self._was_changed
+            self._asked = time.monotonic()
+            poller.ask(agent.etag, agent.wait if waits else 0.0)
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -187,6 +191,7 @@ class Runner:
             self._outlive(error)
             return 1.0
         except PolicyChangedError as error:
+            self._rhythm.told_of_change(time.monotonic() - self._asked)
             # At once, or when we are told to; not again and again where nothing else is said.
             first, self._was_changed = not self._was_changed, True
             pause = error.retry_after

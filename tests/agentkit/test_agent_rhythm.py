@@ -70,6 +70,29 @@ def test_a_change_while_it_waits_is_no_reason_to_slow_down(rhythm: Rhythm) -> No
         assert pause(rhythm, came(0.1, token=f"change {number}", held=30.0)) <= 0.5
 
 
+@given(st.lists(st.floats(1.0, 30.0), min_size=1, max_size=40))
+def test_whoever_is_told_of_each_change_waits_for_the_next_at_once(after: list[float]) -> None:
+    """However many there are: what follows word of a change is fetched without waiting."""
+    rhythm = Rhythm()
+
+    for number, took in enumerate(after):
+        rhythm.told_of_change(took)
+        assert pause(rhythm, came(token=f"change {number}", wait=0.0)) <= 0.5
+
+
+def test_word_of_changes_at_once_each_time_is_a_reason(rhythm: Rhythm) -> None:
+    """A portal that tells whoever asks of a change would be asked without end."""
+    pauses = []
+    for number in range(10):
+        rhythm.told_of_change(0.01)
+        pauses.append(pause(rhythm, came(token=f"change {number}", wait=0.0)))
+    assert max(pauses[:5]) <= 0.5, "a person's, one after the other"
+    assert min(pauses[5:]) >= AFTER * 0.8
+
+    rhythm.told_of_change(2.0)
+    assert pause(rhythm, came(token="later", wait=0.0)) <= 0.5
+
+
 def test_a_new_policy_at_once_each_time_is(rhythm: Rhythm) -> None:
     assert pause(rhythm, came(token="1")) <= 0.5
     assert pause(rhythm, came(token="2")) >= AFTER * 0.8
