@@ -172,7 +172,7 @@ class Runner:
         if self.renewal.gained and not poller.busy and not (self._sender and self._sender.busy):
             self._go_over(poller)
         if not poller.busy and time.monotonic() >= self._next_poll:
-            # Who was told of a change asks for the policy, and waits for the next change after that.
+            # Who was told of a change asks for the policy first, and then waits for the next one.
             waits = self.pace.poll is None and not self._was_changed
             self._asked = time.monotonic()
             poller.ask(agent.etag, agent.wait if waits else 0.0)

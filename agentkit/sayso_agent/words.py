@@ -138,7 +138,7 @@ PLAIN: Final = {
     "cannot_redact": "this agent could not blank what must not be seen",
     "visible_unknown": "it is not known which other windows could be seen",
     "visible_not_allowed": "another window that may not be recorded could be seen",
-    "struck": "you had it forgotten",
+    "struck": "you had it forgotten, or had paused",
     "notice_waiver_withdrawn": "you took back that it may begin before the notice period is over",
     "bad_event": "the recorder's event could not be read",
     "not_a_signal": "it is of a kind that nobody records",

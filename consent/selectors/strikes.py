@@ -1,4 +1,4 @@
-"""What a subject had forgotten: for the policies of their machines, and for admission."""
+"""What a subject had forgotten, or paused over: for their machines' policies, and for admission."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -6,10 +6,12 @@ from typing import Final
 
 from django.db.models import F, Q
 
-from consent.models import Strike, Subject
+from consent.models import Pause, Strike, Subject
 
 TOLD_FOR: Final = timedelta(days=7)
-"""For how long policies name a strike. What a machine holds longer is refused on arrival."""
+"""For how long policies name an interval. What a machine holds longer is refused on arrival."""
+
+INSTANT: Final = timedelta(microseconds=1)
 
 MOST_TOLD: Final = 256
 """So many intervals a policy names at most."""
@@ -20,6 +22,10 @@ Interval = tuple[datetime, datetime]
 def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, list[Interval]]:
     """Return for each subject what machines must purge, in order, intervals that touch as one.
 
+    That is what was forgotten, and pauses that are over: a machine that was away meanwhile would
+    hand in what reaches into one, which is refused whole; and stamps go by whole seconds, so that
+    of one that is back at once the first events seem to.
+
     Of more than MOST_TOLD those that lie closest become one: machines then purge what lies between
     them too, so that no policy grows without end and nothing struck is left out.
     """
@@ -27,6 +33,11 @@ def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, li
     found: dict[int, list[Interval]] = {subject: [] for subject in subjects}
     for subject, since, until in rows.values_list("subject_id", "struck_from", "struck_until"):
         found[subject].append((since, until))
+    # What ends with the very instant at which a pause begins is refused as well.
+    over = Pause.objects.filter(subject__among=subjects, ended_at__gt=at - TOLD_FOR)
+    for pause in over.only("subject_id", "started_at", "ended_at"):
+        if pause.ended_at is not None:  # as the question has it, which types cannot know
+            found[pause.subject_id].append((pause.started_at - INSTANT, pause.ended_at))
     return {subject: fewest(merged(intervals)) for subject, intervals in found.items()}
 
 

@@ -75,4 +75,4 @@ def test_of_many_changes_each_is_heard_at_once(
     assert holding.heard >= 4
     after = [seen for seen in portal.requests if seen.path == "/api/v1/policy"]
     plain = [seen for seen in after if "if-none-match" not in seen.headers]
-    assert not any("prefer" in seen.headers for seen in plain), "a policy is fetched, not waited for"
+    assert not any("prefer" in seen.headers for seen in plain), "fetched, not waited for"
