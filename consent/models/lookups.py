@@ -4,6 +4,7 @@
 built, split and planned anew. An array is one value, and the statement always the same.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,14 +17,22 @@ else:
     _Lookup = Lookup
 
 
+def array_of(numbers: Iterable[int]) -> str:
+    """Return whole numbers as PostgreSQL writes an array of them: `{1,2,3}`.
+
+    One string, which is quoted in one go; a list would be quoted number by number.
+    """
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 class Among(_Lookup):
     """Whether a key, whole and 64 bits wide, is one of a collection of such; none of none is."""
 
     lookup_name = "among"
 
-    def get_prep_lookup(self) -> list[int]:
+    def get_prep_lookup(self) -> str:
         """Return the keys as one value."""
-        return list(self.rhs)
+        return array_of(self.rhs)
 
     def as_sql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper

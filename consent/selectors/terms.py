@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final, TypeVar
 
-from consent.digests import Fragment, plain
+from consent.digests import Fragment, assembled, plain
 from consent.models import CohortPolicy
 from consent.policy.facts import AppFacts, PersonFacts
 from consent.policy.rulebook import Rulebook
@@ -71,6 +71,8 @@ class Piece:
 
     allow: Mapping[str, Mapping[str, int]]
     """App -> {signal: days it may be kept}."""
+    allow_said: Fragment
+    """The same in canonical form."""
     allowed: str
     """The entries of the document's list, in canonical form, without its brackets; likewise."""
     denied: str
@@ -118,6 +120,11 @@ class Terms:
     def allow(self) -> dict[str, Mapping[str, Mapping[str, int]]]:
         """Return purpose -> app -> {signal: days it may be kept}: what is permitted, no more."""
         return {code: piece.allow for code, piece in self.pieces.items() if piece.allow}
+
+    def allow_said(self) -> Fragment:
+        """Return the same in canonical form."""
+        said = {code: piece.allow_said for code, piece in self.pieces.items() if piece.allow}
+        return Fragment(assembled(said).decode())
 
     @property
     def allows(self) -> int:
@@ -260,6 +267,7 @@ def _worked_out(asked: Question, apps: _Apps, rules: Rulebook) -> Piece:
     ]
     return Piece(
         allow=allow,
+        allow_said=plain(allow),
         allowed=plain(allowed).text[1:-1],
         denied=plain(said).text[1:-1],
         allows=len(allowed),

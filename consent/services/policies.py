@@ -17,11 +17,19 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors
-from consent.digests import assembled, plain
+from consent.digests import Fragment, assembled, plain
 from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
 from consent.services.cohorts import place_if_turned
 from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
 from consent.services.storing import store
+
+_NEEDED: Final = (
+    "ref",
+    "platform",
+    "standing",
+    *("subject__" + name for name in ("ref", "cohort", "position", "turns_at", "departed_at")),
+)
+"""What issuing looks at of a machine and its person; the rest is not fetched."""
 
 _DEFAULT: Final = plain({"decision": "deny", "reasons": ["app_not_allowlisted"]})
 _PROTECTIONS: Final = {
@@ -78,7 +86,7 @@ def issue_policies(
         for subject in Subject.objects.filter(pk__among=people, turns_at__lte=now):
             place_if_turned(subject, at=now, wait=False)
     drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
-    store([draft.policy for draft in drafts])
+    store([(draft.policy, draft.allowed) for draft in drafts])
     ledger.append_all(
         [
             ledger.Entry(
@@ -108,6 +116,7 @@ class _Draft:
 
     policy: IssuedPolicy
     payload: bytes
+    allowed: Fragment
     allows: int
     unchanged: bool
 
@@ -132,6 +141,7 @@ def _drafts(
     locked = list(
         Agent.objects.select_for_update(of=("self",))
         .select_related("subject")
+        .only(*_NEEDED)
         .filter(pk__among=agents, subject__among=halves)
         .order_by("pk")
     )
@@ -173,7 +183,7 @@ def _drafts(
             sha256=hashlib.sha256(payload).hexdigest(),
         )
         unchanged = allowed_before == policy.allow
-        drafts.append(_Draft(policy, payload, terms.allows, unchanged))
+        drafts.append(_Draft(policy, payload, terms.allow_said(), terms.allows, unchanged))
     return drafts
 
 

@@ -1,11 +1,11 @@
 """Storing issued policies: one statement for however many, the same text each time."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 
-from audit.body import quick
+from consent.digests import Fragment, assembled
 from consent.models import IssuedPolicy
 
 _STORE: Final = """
@@ -20,21 +20,24 @@ RETURNING agent_id, id
 """
 
 
-def store(policies: Sequence[IssuedPolicy]) -> None:
-    """Store policies, each of another agent, decided under the same switches; give them keys."""
+def store(policies: Sequence[tuple[IssuedPolicy, Fragment]]) -> None:
+    """Store policies, each of another agent, decided under the same switches; give them keys.
+
+    Beside each its table of what is allowed, as JSON.
+    """
     if not policies:
         return
     with connection.cursor() as cursor:
         # One value for all: to quote thousands of strings costs more than everything else here.
-        said = quick([_values(one) for one in policies])
-        cursor.execute(_STORE, [policies[0].switches, said])
+        said = b",".join([_said(one, allowed) for one, allowed in policies]).decode()
+        cursor.execute(_STORE, [policies[0][0].switches, f"[{said}]"])
         keys = dict(cursor.fetchall())
-    for one in policies:
+    for one, _ in policies:
         one.pk = keys[one.agent_id]
 
 
-def _values(policy: IssuedPolicy) -> dict[str, Any]:
-    return {
+def _said(policy: IssuedPolicy, allowed: Fragment) -> bytes:
+    values = {
         "agent": policy.agent_id,
         "version": policy.version,
         "shared": policy.cohort_policy_id,
@@ -42,6 +45,7 @@ def _values(policy: IssuedPolicy) -> dict[str, Any]:
         "position": policy.consent_position,
         "issued": policy.issued_at.isoformat(),
         "until": policy.lease_until.isoformat(),
-        "allow": policy.allow,
+        "allow": allowed,
         "sha256": policy.sha256,
     }
+    return assembled(values)

@@ -1,6 +1,6 @@
 """Policies as compact JWS (RFC 7515, EdDSA by RFC 8037), and the key set that verifies them."""
 
-import base64
+import binascii
 import logging
 from functools import lru_cache
 from typing import Any
@@ -63,4 +63,10 @@ def _head(kid: str) -> bytes:
 
 
 def _encoded(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+    """Return base64url without padding (RFC 7515, section 2).
+
+    By replacing: the two letters are rare in what encodes JSON, and to look for them costs a fifth
+    of what it costs to translate every letter.
+    """
+    plain = binascii.b2a_base64(raw, newline=False)
+    return plain.replace(b"+", b"-").replace(b"/", b"_").rstrip(b"=")

@@ -48,7 +48,12 @@ theirs, from before the mark until the commit is visible."""
 def lock_of(name: str) -> tuple[int, int]:
     """Return the advisory lock of a name; several names share one, so that none runs out."""
     kind, _, number = name.partition(":")
-    return LOCKS[kind], int(number) % BUCKETS
+    return LOCKS[kind], bucket_of(int(number))
+
+
+def bucket_of(key: int) -> int:
+    """Return the part of that lock which is of one subject's, or one cohort's, key."""
+    return key % BUCKETS
 
 
 def policy_changing(

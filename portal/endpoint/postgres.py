@@ -10,9 +10,10 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from consent import services
 from consent.models import Agent, IssuedPolicy
+from consent.models.lookups import array_of
 from portal import holders
 from portal.api.signing import sign_policy, signing_key
-from portal.endpoint import answer, marks, record
+from portal.endpoint import answer, marks
 from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable
 from portal.endpoint.issuing import Made
 from portal.endpoint.limits import Buckets
@@ -40,7 +41,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT version, issued_at, lease_until, personal_revision, cohort_policy_id, switches
   FROM consent_issuedpolicy WHERE agent_id = a.id ORDER BY version DESC LIMIT 1) i ON true
-WHERE t.sha256 = ANY(%s)
+WHERE t.sha256 = ANY(%s::bytea[])
 """  # noqa: S608  constants
 """One statement, so that all of it held at one instant. The last columns: whether the newest policy
 still says what is true, and whose token it is about."""
@@ -58,9 +59,8 @@ Looked = tuple[bool, Known | Denied | Refusal]
 """Whether it may be kept, and what was found."""
 
 QUIET: Final = """
-SELECT pg_try_advisory_xact_lock(s_class, s) AND pg_try_advisory_xact_lock(c_class, c)
-FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[])
-  WITH ORDINALITY AS asked(s_class, s, c_class, c, place) ORDER BY place
+SELECT pg_try_advisory_xact_lock(%s, s) AND pg_try_advisory_xact_lock(%s, c)
+FROM unnest(%s::int[], %s::int[]) WITH ORDINALITY AS asked(s, c, place) ORDER BY place
 """
 """True where nobody is between marking and committing a change. As a statement of its own it lets
 go of the locks at once, so that it cannot keep a writer waiting, whatever becomes of us."""
@@ -73,8 +73,14 @@ def look(digest: bytes) -> Known | Denied | Refusal:
 
 def _rows(digests: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(LOOK, [list(digests)])
+        cursor.execute(LOOK, [_bytes_array(digests)])
         return {bytes(digest): tuple(row) for *row, digest in cursor.fetchall()}
+
+
+def _bytes_array(values: Sequence[bytes]) -> str:
+    """Return them as PostgreSQL writes an array of bytea, to be quoted in one go."""
+    quoted = [f'"\\\\x{one.hex()}"' for one in values]
+    return f"{{{','.join(quoted)}}}"
 
 
 def _seen(digest: bytes, row: tuple[Any, ...] | None) -> Known | Denied | Refusal:
@@ -144,12 +150,10 @@ def _are_quiet(places: Sequence[tuple[int, int]]) -> list[bool]:
     """Return for each subject and cohort whether nobody is changing anything of theirs."""
     if connection.in_atomic_block:
         raise RuntimeError("the locks of a look must end with its statement")
-    locks = [
-        (*marks.lock_of(record.subject_key(one)), *marks.lock_of(record.cohort_key(all_of_them)))
-        for one, all_of_them in places
-    ]
+    subjects = array_of(marks.bucket_of(subject) for subject, _ in places)
+    cohorts = array_of(marks.bucket_of(cohort) for _, cohort in places)
     with connection.cursor() as cursor:
-        cursor.execute(QUIET, [list(column) for column in zip(*locks, strict=True)])
+        cursor.execute(QUIET, [marks.LOCKS["s"], marks.LOCKS["c"], subjects, cohorts])
         return [bool(row[0]) for row in cursor.fetchall()]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal.endpoint.answer import Issued, Known
-from portal.endpoint.crowd import AT_ONCE, MOST
+from portal.endpoint.crowd import AT_ONCE, GATHER_SECONDS, MOST
 from portal.endpoint.issuing import Issuer, Made
 
 
@@ -50,8 +50,55 @@ def test_the_first_are_served_at_once_and_the_rest_together() -> None:
 
     calls = asyncio.run(run())
 
-    assert calls[:AT_ONCE] == [[n] for n in range(AT_ONCE)]
-    assert [len(call) for call in calls[AT_ONCE:]] == [MOST, 3]
+    assert [len(call) for call in calls] == [1, MOST, AT_ONCE + 2]
+
+
+def test_who_asks_while_others_are_served_waits_a_moment_for_company() -> None:
+    async def run() -> list[list[int]]:
+        many = Many()
+        issuer = Issuer(many)
+        futures = []
+        for n in range(4):
+            futures.append(issuer.issue(known(n), 0.0))
+            await asyncio.sleep(0)
+        while len(many.calls) < AT_ONCE:
+            await asyncio.sleep(GATHER_SECONDS / 10)
+        many.go_on.set()
+        await asyncio.gather(*futures)
+        return many.calls
+
+    assert asyncio.run(run()) == [[0], [1, 2, 3]]
+
+
+def test_as_many_as_may_be_together_wait_for_nobody_else() -> None:
+    async def run() -> list[list[int]]:
+        many = Many()
+        issuer = Issuer(many)
+        for n in range(MOST + 1):
+            issuer.issue(known(n), 0.0)
+        await asyncio.sleep(0)
+        calls = list(many.calls)
+        many.go_on.set()
+        await issuer.issue(known(0), 0.0)
+        return calls
+
+    assert [len(call) for call in asyncio.run(run())] == [1, MOST]
+
+
+def test_who_gathered_is_served_even_if_those_before_never_are() -> None:
+    async def run() -> None:
+        many = Many()
+        issuer = Issuer(many)
+        kept = issuer.issue(known(0), 0.0)
+        await asyncio.sleep(0)
+        later = issuer.issue(known(1), 0.0)
+        while len(many.calls) < AT_ONCE:
+            await asyncio.sleep(GATHER_SECONDS / 10)
+        assert many.calls[1] == [1]
+        many.go_on.set()
+        await asyncio.gather(kept, later)
+
+    asyncio.run(run())
 
 
 def test_who_asks_twice_while_waiting_gets_one_policy() -> None:
