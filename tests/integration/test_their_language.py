@@ -137,3 +137,25 @@ def test_a_purpose_is_called_as_its_notice_calls_it_in_their_language(
         assert title in in_french, f"{path}: there is no French notice"
         assert title in me.get(path).content.decode(), path
     assert "Worum es in Kürze geht." in me.get("/you/", headers=GERMAN).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "words"),
+    [
+        ("/you/facts/", FRENCH, ("noté le <time", "Les règles en vigueur : Irlande (IE)")),
+        ("/you/facts/", GERMAN, ("festgehalten am <time", "Die Regeln von Irland (IE)")),
+        ("/you/machines/", FRENCH, ("elle depuis le <time",)),
+    ],
+)
+def test_a_day_and_a_place_stand_in_a_sentence_as_they_are_said(
+    world: factories.World, path: str, asked: dict[str, str], words: tuple[str, ...]
+) -> None:
+    world.say_yes()
+    factories.make_policy(factories.make_agent(world.subject))
+    me = signed_in(subject=world.subject)
+    me.post("/you/pause/")
+
+    page = " ".join(me.get(path, headers=asked).content.decode().split())
+
+    for said in words:
+        assert said in page
