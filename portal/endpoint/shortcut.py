@@ -205,16 +205,8 @@ class Shortcut:
             or watch.epoch != poll.epoch
         ):
             return False
-        self._verify(wire, poll.epoch, kept, values[tally])
+        self._shared.standing.note(kept, wire, poll.epoch, values[tally])
         return True
-
-    def _verify(self, wire: Wire, epoch: bytes, kept: Kept, tally: bytes | None) -> None:
-        """Note that it stands, so that from now on the tally alone is asked for."""
-        standing = self._shared.standing
-        if standing.is_up_to(tally):
-            standing.verify(kept)
-        else:
-            standing.catch_up(wire, epoch, _nobody_waits)
 
     def _hold(self, poll: ShortPoll, known: Known, now: float) -> bool:
         """Let it wait for a change; False where there is no space."""
@@ -233,7 +225,3 @@ class Shortcut:
             poll.in_full(poll.granted)
         else:
             poll.brings(known.etag, body, poll.granted)
-
-
-def _nobody_waits(_: bool) -> None:  # noqa: FBT001
-    """Go on with nothing."""

@@ -17,6 +17,7 @@ from portal.endpoint.postgres import Look, Looked
 from portal.endpoint.record import Nonces
 from portal.endpoint.standing import Kept, Standing
 from portal.endpoint.together import Together
+from portal.endpoint.turns import Hearings
 from portal.endpoint.waiting import Room
 from portal.endpoint.watch import Watch
 from portal.endpoint.wire import RedisAway, Wire
@@ -45,6 +46,7 @@ class Shared:
         # Agents send the same bytes again and again: who sends these, and what is kept of them.
         self.polls: dict[bytes, Kept] = {}
         self.standing = Standing()
+        self.hearings = Hearings(self.standing)
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
         self._lookers: Crowd[bytes, Look, Looked] = Crowd(self._look_many)
@@ -141,7 +143,7 @@ class FastSource:
             kept = self._shared.kept.get(digest)
             # Only for who has this very policy: another process may have issued a newer one.
             if kept and kept.nonces and kept.known.etag == named:
-                known = await self._again(wire, kept.nonces, kept.known)
+                known = await self._again(wire, kept, kept.nonces)
                 if known and known.is_in_force(now):
                     return known
             hint = (
@@ -195,14 +197,24 @@ class FastSource:
     async def _plainly(self, digest: bytes) -> Known | Denied | Refusal:
         return await self._shared.ask_postgres(postgres.look, digest)
 
-    async def _again(self, wire: Wire, kept: Nonces, known: Known) -> Known | None:
-        """Return what was read before, if the nonces it was read under stand now."""
-        standing = await self._shared.together.nonces(
-            wire, self._epoch, known.subject, known.cohort
-        )
-        if standing != kept or not self._holds(wire):
+    async def _again(self, wire: Wire, kept: Kept, nonces: Nonces) -> Known | None:
+        """Return what was read before, if the nonces it was read under stand now.
+
+        Where it was verified, all who ask at this moment share one question for the tally.
+        """
+        shared, known, standing = self._shared, kept.known, self._shared.standing
+        if standing.holds(kept):
+            stands = await shared.hearings.heard(wire, self._epoch) and standing.holds(kept)
+        else:
+            names = record.nonce_keys(self._epoch, known.subject, known.cohort)
+            wanted = *names, record.tally_key(self._epoch)
+            *said, tally = await shared.together.values(wire, self._epoch, wanted)
+            stands = Nonces(*said) == nonces
+            if stands and self._holds(wire):
+                standing.note(kept, wire, self._epoch, tally)
+        if not stands or not self._holds(wire):
             return None
-        self._nonces = standing
+        self._nonces = nonces
         return known
 
     async def _read(

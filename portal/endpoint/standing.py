@@ -86,6 +86,17 @@ class Standing:
         """Note that its nonces stand, by an answer of Redis that came with the tally of now."""
         kept.verified = self.step
 
+    def note(self, kept: Kept, wire: Wire, epoch: bytes, tally: bytes | None) -> None:
+        """Note that its nonces stand, by an answer of Redis that brought this tally as well.
+
+        So that from now on the tally alone need be asked for. Where that is a newer one than was
+        heard of, what was marked is heard first, and this noted another time.
+        """
+        if self.is_up_to(tally):
+            self.verify(kept)
+        else:
+            self.catch_up(wire, epoch, _nobody_waits)
+
     def catch_up(self, wire: Wire, epoch: bytes, then: Then) -> None:
         """Hear what was marked up to now; then call `then`, with whether that was possible."""
         if self._going_on is not None:
@@ -139,6 +150,10 @@ class Standing:
         for name in names:
             kind, _, number = name.partition(":")
             (self._subjects if kind == "s" else self._cohorts)[int(number)] = self.step
+
+
+def _nobody_waits(_: bool) -> None:  # noqa: FBT001
+    """Go on with nothing."""
 
 
 def _all_go_on(others: "list[tuple[Wire, bytes, Then]]", has_heard: bool) -> None:  # noqa: FBT001

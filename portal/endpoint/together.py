@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
-from portal.endpoint import record
-from portal.endpoint.record import Nonces
 from portal.endpoint.wire import RedisAway, Wire
 
 MOST: Final = 256
@@ -33,7 +31,7 @@ class _InCoroutine:
 
     def __init__(self) -> None:
         self.places: tuple[int, ...] = ()
-        self.future: asyncio.Future[Nonces] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Values] = asyncio.get_running_loop().create_future()
 
     def told(self, values: Values | None) -> None:
         """Hand them to the coroutine."""
@@ -42,8 +40,7 @@ class _InCoroutine:
         if values is None:
             self.future.set_exception(RedisAway())
         else:
-            subject, cohort = self.places
-            self.future.set_result(Nonces(values[subject], values[cohort]))
+            self.future.set_result([values[place] for place in self.places])
 
 
 class _Command:
@@ -78,12 +75,10 @@ class Together:
     def __init__(self) -> None:
         self._open: _Command | None = None
 
-    def nonces(
-        self, wire: Wire, epoch: bytes, subject: int, cohort: int
-    ) -> "asyncio.Future[Nonces]":
-        """Return the nonces that stand; the future raises RedisAway where nobody can say."""
+    def values(self, wire: Wire, epoch: bytes, names: Iterable[bytes]) -> "asyncio.Future[Values]":
+        """Return what lies under some names; the future raises RedisAway where nobody can say."""
         question = _InCoroutine()
-        self.ask(question, wire, epoch, record.nonce_keys(epoch, subject, cohort))
+        self.ask(question, wire, epoch, names)
         return question.future
 
     def ask(self, question: Question, wire: Wire, epoch: bytes, names: Iterable[bytes]) -> None:

@@ -13,7 +13,7 @@ PollT = TypeVar("PollT")
 
 
 class Turn(Generic[PollT]):
-    """The polls of one turn of the event loop."""
+    """The polls of one question."""
 
     __slots__ = ("epoch", "polls", "wire")
 
@@ -29,35 +29,62 @@ they came in."""
 
 
 class Turns(Generic[PollT]):
-    """Gathers what is asked in one turn of the event loop.
+    """Gathers what is asked in one turn of the event loop, or while a question is under way.
 
-    The question goes to Redis after the last poll of the turn came in: what comes back held at some
-    instant after each of them.
+    The question goes to Redis after the last of its polls came in: what comes back held at some
+    instant after each of them. One question at a time: what Redis and the system do for one is the
+    same however many polls it settles.
     """
 
     def __init__(self, standing: Standing, settle: Settle[PollT]) -> None:
         self._standing = standing
         self._settle = settle
         self._open: Turn[PollT] | None = None
+        self._under_way = 0
 
     def ask(self, poll: PollT, wire: Wire, epoch: bytes) -> None:
         """Ask for a poll; it is settled later, never at once."""
         turn = self._open
         if turn is None or turn.wire is not wire or turn.epoch != epoch:
+            self._send_open()  # they asked elsewhere: the next question answers nothing of theirs
             turn = self._open = Turn(wire, epoch)
-            asyncio.get_running_loop().call_soon(self._send, turn)
+            if not self._under_way:
+                asyncio.get_running_loop().call_soon(self._send_open)
         turn.polls.append(poll)
 
-    def _send(self, turn: Turn[PollT]) -> None:
-        if self._open is turn:
-            self._open = None
+    def _send_open(self) -> None:
+        if (turn := self._open) is None:
+            return
+        self._open = None
+        self._under_way += 1
         asked = turn.wire.call(b"GET", record.tally_key(turn.epoch))
         asked.add_done_callback(partial(self._answered, turn))
 
     def _answered(self, turn: Turn[PollT], asked: "asyncio.Future[bytes | None]") -> None:
+        self._under_way -= 1
+        self._send_open()  # first: whatever becomes of these, the others are not kept waiting
         if asked.cancelled() or asked.exception() is not None:
             self._settle(turn, False)  # noqa: FBT003  a callback's one word
         elif self._standing.is_up_to(asked.result()):
             self._settle(turn, True)  # noqa: FBT003
         else:
             self._standing.catch_up(turn.wire, turn.epoch, partial(self._settle, turn))
+
+
+class Hearings:
+    """The same for coroutines, which wait until all is heard that was marked before they asked."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._turns: Turns[asyncio.Future[bool]] = Turns(standing, _tell)
+
+    def heard(self, wire: Wire, epoch: bytes) -> "asyncio.Future[bool]":
+        """Return whether all was heard; each has a future of its own, to be cancelled at will."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._turns.ask(future, wire, epoch)
+        return future
+
+
+def _tell(turn: "Turn[asyncio.Future[bool]]", has_heard: bool) -> None:  # noqa: FBT001
+    for future in turn.polls:
+        if not future.done():
+            future.set_result(has_heard)

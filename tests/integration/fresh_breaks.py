@@ -66,9 +66,9 @@ def nonce() -> None:
         watch = self._shared.watch
         return watch.usable() is poll.wire and watch.epoch == poll.epoch
 
-    async def again(self: Any, wire: Any, kept: Any, known: Any) -> Any:
-        self._nonces = kept
-        return known if self._holds(wire) else None
+    async def again(self: Any, wire: Any, kept: Any, nonces: Any) -> Any:
+        self._nonces = nonces
+        return kept.known if self._holds(wire) else None
 
     Shortcut._stands = stands  # type: ignore[method-assign, assignment]
     FastSource._again = again  # type: ignore[method-assign]
