@@ -37,6 +37,7 @@ from portal.explaining import explain_to_others, is_never
 from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.groundwords import grounds_in_words, moment
+from portal.pages.ledgerwords import NO_REFERENCE
 from portal.pages.noticetext import purpose_name
 from portal.pages.reasonwords import places, reasons_in_words
 from portal.pages.shares import ShareForm, looks_of, shared_with_staff, shares_of
@@ -90,6 +91,7 @@ class SubjectForm(QuestionForm):
 
     subject = forms.UUIDField(
         label=gettext_lazy("Reference of the person"),
+        error_messages={"invalid": NO_REFERENCE},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     field_order = ("subject", "app", "signal", "purpose", "at")

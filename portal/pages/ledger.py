@@ -24,7 +24,7 @@ from audit import events, export, ledger, others, selectors, tree
 from portal.models import Role
 from portal.pages.crumbs import crumb
 from portal.pages.dates import refuse_odd_days
-from portal.pages.ledgerwords import ACTORS, Telling, actor_words
+from portal.pages.ledgerwords import ACTORS, NO_REFERENCE, Telling, actor_words
 from portal.people import actor_of, for_area, roles_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", gettext_lazy("anyone")), *ACTORS.items()],
     )
-    subject = forms.UUIDField(label=gettext_lazy("Reference of a person"), required=False)
+    subject = forms.UUIDField(
+        label=gettext_lazy("Reference of a person"),
+        required=False,
+        error_messages={"invalid": NO_REFERENCE},
+    )
     since = forms.DateField(
         label=gettext_lazy("From"),
         required=False,
@@ -86,8 +90,11 @@ def entries(request: HttpRequest) -> HttpResponse:
     form = FilterForm(given or None)
     wanted = _wanted(form)
     before = given.get("before", "")
-    rows = others.search(**wanted, before=int(before) if before.isdecimal() else None, limit=PAGE)
-    _say_viewed(request, "entries", len(rows), wanted)
+    rows: list[selectors.EntryRow] = []
+    if not form.errors:  # whatever was meant, it was not everything
+        last = int(before) if before.isdecimal() else None
+        rows = others.search(**wanted, before=last, limit=PAGE)
+        _say_viewed(request, "entries", len(rows), wanted)
     telling = Telling()
     return render(
         request,
@@ -103,6 +110,7 @@ def entries(request: HttpRequest) -> HttpResponse:
             ],
             "rows": [_cells(row, telling) for row in rows],
             "pager": _pager(request, rows),
+            "is_cut": request.method == "POST" and len(rows) == PAGE,
             # How much there is in all changes with every act: not beside the answer about one.
             "ledger": None if wanted.get("subject_ref") else _state(),
             "export_url": reverse("audit-export") if Role.AUDITOR in roles_of(request) else "",
@@ -230,11 +238,16 @@ def _cells(row: selectors.EntryRow, telling: Telling) -> list[dict[str, Any]]:
 
 
 def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, str]:
-    if len(rows) < PAGE or request.method == "POST":
+    if request.method == "POST":
         return {}
     query = request.GET.copy()
-    query["before"] = str(rows[-1].id)
-    return {"older_url": f"?{query.urlencode()}"}
+    pager = {}
+    if query.pop("before", None):
+        pager["newest_url"] = f"?{query.urlencode()}"
+    if len(rows) == PAGE:
+        query["before"] = str(rows[-1].id)
+        pager["older_url"] = f"?{query.urlencode()}"
+    return pager
 
 
 def _state() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from portal.pages.rulewords import gate_title
 from portal.personfacts import KINDS
 from portal.templatetags.words import plain, signal_name
 
+NO_REFERENCE: Final = _("This is no reference: one has 36 characters. Copy it whole.")
 ACTORS: Final[Mapping[str, str | Promise]] = {
     "subject": _("The person themselves"),
     "staff": _("Somebody for the organisation"),

@@ -486,7 +486,7 @@ def test_nothing_personal_can_stand_in_the_address(world: factories.World, datab
 @pytest.mark.parametrize(
     ("differs", "words"),
     [
-        ({"subject": "nonsense"}, "Enter a valid UUID"),
+        ({"subject": "nonsense"}, "Copy it whole"),
         ({"subject": "00000000-0000-4000-8000-000000000000"}, "Nobody has this reference."),
         ({"app": "nowhere"}, "Select a valid choice"),
         ({"signal": "thoughts"}, "Select a valid choice"),
