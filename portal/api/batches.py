@@ -21,7 +21,7 @@ import retention
 from consent.policy.types import SHOWS_OTHER_WINDOWS, Signal
 from portal.api import pace
 from portal.api.authentication import agent_for, agent_of, bearer_token
-from portal.api.bounds import LARGEST, Moment
+from portal.api.bounds import LARGEST, Stamp
 from portal.api.errors import Problem, problem_handler, problem_response
 from portal.api.policy import schema_response
 from portal.endpoint.limits import Buckets
@@ -99,7 +99,7 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
     purpose = serializers.SlugField(max_length=60)
     app = serializers.SlugField(max_length=60)
     signals = SignalCounts(allow_empty=False)
-    until = Moment()
+    until = Stamp()
     bytes = serializers.IntegerField(min_value=1, max_value=LARGEST)
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z")
     redactor = serializers.CharField(max_length=40)
@@ -107,7 +107,7 @@ class ManifestIn(serializers.Serializer[dict[str, Any]]):
 
     def get_fields(self) -> dict[str, Any]:
         """Add `from`, which Python keeps to itself."""
-        return {**super().get_fields(), "from": Moment()}
+        return {**super().get_fields(), "from": Stamp()}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Refuse what the framework would read and the published form does not allow.

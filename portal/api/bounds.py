@@ -15,6 +15,11 @@ ZONED: Final = re.compile(r"[0-9](?:[Zz]|[+-][0-9]{2}:?[0-9]{2})\Z")
 """How an instant ends that names its offset; a day alone ends in none."""
 
 
+RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
 class Moment(serializers.DateTimeField):
     """An instant of this age: near the ends of the calendar no term could be worked out from it."""
 
@@ -29,3 +34,16 @@ class Moment(serializers.DateTimeField):
         if moment.year not in YEARS:
             raise serializers.ValidationError("This instant is too long ago, or too far away.")
         return moment
+
+
+class Stamp(Moment):
+    """A moment as programs say it and the published forms have it (`date-time`, RFC 3339)."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the instant; raises for any other form, however well it could be read.
+
+        Weeks, a comma, a space and digits of other scripts are what only Python reads.
+        """
+        if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+            raise serializers.ValidationError("Must be an instant, as RFC 3339 writes it.")
+        return super().to_internal_value(value.upper())

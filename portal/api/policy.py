@@ -21,7 +21,7 @@ import consent.policy
 from consent import exceptions, services
 from portal.api import pace
 from portal.api.authentication import agent_of, bearer_token
-from portal.api.bounds import LARGEST, Moment
+from portal.api.bounds import LARGEST, Stamp
 from portal.api.errors import Problem
 from portal.api.signing import key_set
 from portal.api.turns import InTurn
@@ -91,7 +91,7 @@ class AcknowledgeIn(serializers.Serializer[dict[str, Any]]):
     """What an agent reports after applying a policy."""
 
     version = serializers.IntegerField(min_value=1, max_value=LARGEST)
-    applied_at = Moment()
+    applied_at = Stamp()
     purged = serializers.BooleanField()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -30,10 +31,58 @@ PLAIN: dict[str, Any] = {
 }
 
 
+FORMATS: Final = FormatChecker(["uuid"])
+DATE_TIME: Final = re.compile(
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+"""RFC 3339 section 5.6; jsonschema by itself passes over this format."""
+
+
+@FORMATS.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or DATE_TIME.fullmatch(value) is not None
+
+
+MOMENTS: Final = [
+    f"2026-11-26{between}10:{rest}"
+    for between in ("T", "t", " ", "  ", "_", "")
+    for rest in (
+        "00:01Z",
+        "00:01z",
+        "00:01.5Z",
+        "00:01,5Z",
+        "00:01+00:00",
+        "00:01+0000",
+        "00:01+00",
+        "00Z",
+        "00:01-00:00",
+        "00:01.1234567891Z",
+        "00:01",
+        "00:01 Z",
+        "00:60Z",
+        "0001Z",
+        "00:01.Z",
+    )
+] + [
+    "2026-W48-4T10:00:01Z",
+    "2026-330T10:00:01Z",
+    "20261126T100001Z",
+    "\u0662026-11-26T10:00:01Z",
+    "2026-11-26T10:00:01+23:59",
+    "2026-11-26T10:00:01+99:00",
+    "+2026-11-26T10:00:01Z",
+    "2026-11-26T24:00:00Z",
+    "2026-02-30T10:00:01Z",
+    "2026-11-26T10:00:01Z\n",
+    "1795687201",
+]
+"""The same instant in ways that somebody reads, and some that are none."""
+
+
 def allowed(manifest: object) -> bool:
     """By the published form, the formats of texts included."""
     schema = batch_validator().schema
-    return bool(Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(manifest))
+    return bool(Draft202012Validator(schema, format_checker=FORMATS).is_valid(manifest))
 
 
 def read(manifest: Any) -> bool:
@@ -54,6 +103,8 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
     for name in draw(st.sets(st.sampled_from(sorted(PLAIN)), min_size=1, max_size=3)):
         found[name] = draw(looser(PLAIN[name]))
     if draw(st.booleans()):
+        found["until"] = draw(st.sampled_from(MOMENTS))
+    if draw(st.booleans()):
         counts = st.sampled_from([1, 2.0, "3", 0, -1, True, None, 10_000_001, "1.0", 1.5])
         found["signals"] = {"mouse_click": draw(counts)}
     if draw(st.integers(0, 9)) == 0:
@@ -65,6 +116,18 @@ def test_a_plain_manifest_is_both_allowed_and_read() -> None:
     assert allowed(PLAIN)
     assert read(PLAIN)
     assert read({**PLAIN, "batch": str(uuid4()).upper(), "unknown": "to come"})
+
+
+@pytest.mark.parametrize("said", MOMENTS)
+def test_a_moment_is_read_as_the_published_form_has_it(said: str) -> None:
+    """Both ways, but for what no calendar has, and for what lies before `from`."""
+    manifest = {**PLAIN, "from": "2026-11-25T00:00:00Z", "until": said}
+
+    if read(manifest):
+        assert allowed(manifest)
+    elif allowed(manifest):
+        with pytest.raises(ValueError, match="hour|minute|second|day|offset|Invalid"):
+            datetime.fromisoformat(said.upper().replace("24:", "25:"))
 
 
 @given(manifest=manifests())
