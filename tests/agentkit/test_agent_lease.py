@@ -73,6 +73,16 @@ def test_a_stamp_is_always_inside_the_lease(
     assert stamp is None or 1000 <= stamp < 1900
 
 
+def test_a_clock_that_is_ahead_stamps_nothing_beyond_the_lease() -> None:
+    """That of a process before us may be some seconds ahead: the lease still runs, and is full."""
+    ahead = lease().following(47.0)
+
+    assert ahead.in_force(Instant(948.0, 0.0))
+    assert ahead.stamp(Instant(946.9, 0.0)) == 1899.9
+    assert ahead.stamp(Instant(947.0, 0.0)) is None
+    assert ahead.stamp(Instant(948.0, 0.0)) is None
+
+
 # --- documents that were signed before they were asked for ---------------------------------------
 
 

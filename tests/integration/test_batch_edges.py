@@ -49,6 +49,37 @@ def test_a_batch_may_be_as_large_as_the_limit(agent: Any) -> None:
     assert larger == ["batch_too_large"]
 
 
+def test_a_batch_may_be_as_long_as_the_limit(agent: Any) -> None:
+    from consent.services.protections import BATCH_SECONDS
+
+    policy = factories.make_policy(agent, ago=timedelta(minutes=40))
+    longest = policy.issued_at + timedelta(seconds=BATCH_SECONDS)
+
+    assert "batch_too_long" not in objections(agent, policy, captured_until=longest)
+    longer = objections(agent, policy, captured_until=longest + INSTANT)
+    assert "batch_too_long" in longer
+
+
+def test_a_batch_may_not_end_with_the_instant_at_which_a_pause_begins(agent: Any) -> None:
+    """Where it has no length it would be that instant; what agents are told leaves it out."""
+    from consent import services
+
+    policy = factories.make_policy(agent, ago=timedelta(minutes=40))
+    began = policy.issued_at + timedelta(minutes=5)
+    services.pause_capture(subject=agent.subject, at=began)
+    services.resume_capture(subject=agent.subject, at=began + timedelta(minutes=1))
+
+    def paused(since: timedelta, until: timedelta) -> bool:
+        found = objections(agent, policy, captured_from=began + since, captured_until=began + until)
+        return found == ["paused"]
+
+    minute, now = timedelta(minutes=1), timedelta()
+    assert paused(-minute, now)
+    assert not paused(-minute, -INSTANT)
+    assert paused(minute - INSTANT, 2 * minute)
+    assert not paused(minute, 2 * minute)
+
+
 def test_a_batch_of_no_signals_is_refused(agent: Any) -> None:
     policy = factories.make_policy(agent)
 
