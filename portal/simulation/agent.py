@@ -131,13 +131,13 @@ class SimulatedAgent:
             return self._back_off()
         counts.answers[answer.status] += 1
         try:
-            return await self._obey(answer, asked)
+            return await self._obey(answer, asked, is_unheld=bool(wait) and _is_unheld(answer))
         except Refused as refused:
             counts.errors[str(refused)] += 1
             self._deny(time.monotonic())
             return self._back_off()
 
-    async def _obey(self, answer: Answer, asked: float) -> float:
+    async def _obey(self, answer: Answer, asked: float, *, is_unheld: bool) -> float:
         if answer.status == 200:
             self._apply(answer, asked)
         elif answer.status == 304 and self.etag:
@@ -151,7 +151,7 @@ class SimulatedAgent:
         await self._acknowledge()
         self._failures = 0
         self._offered = offered(answer.headers.get("policy-poll", ""))
-        if self._offered:
+        if self._offered and not is_unheld:
             return self._soon()
         usual = self.lease.poll_after if self.lease else 5.0
         return usual * random.uniform(1 - JITTER, 1)  # noqa: S311  no secret
@@ -256,6 +256,14 @@ def offered(policy_poll: str) -> int:
         if name == "wait" and value.isdigit():
             return int(value)
     return 0
+
+
+def _is_unheld(answer: Answer) -> bool:
+    """Return whether a poll that was to be held brought nothing and was answered at once.
+
+    Whoever asks again at once after that asks without end.
+    """
+    return answer.status == 304 and "preference-applied" not in answer.headers
 
 
 def _retry_after(answer: Answer) -> float:

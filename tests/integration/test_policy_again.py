@@ -215,3 +215,22 @@ def test_said_again_it_is_the_same_to_the_last_byte_whatever_stands(
         assert (again.payload, again.policy) == (lease.payload, lease.policy)
 
     same()
+
+
+@pytest.mark.parametrize("back", [timedelta(0), timedelta(milliseconds=1), timedelta(days=400)])
+def test_versions_rise_also_where_the_clock_stands_still_or_falls_back(
+    machine: Any, back: timedelta
+) -> None:
+    """Agents refuse a version that is not higher: after a clock was set back nobody could stop."""
+    from consent import services
+
+    agent, _ = machine
+    now = datetime.now(UTC)
+
+    versions = [
+        services.issue_policy(agent=agent, at=at).policy.version
+        for at in (now, now - back, now - 2 * back, now)
+    ]
+
+    assert versions == sorted(set(versions))
+    assert versions[0] == int(now.timestamp() * 1000)

@@ -203,6 +203,33 @@ def test_told_of_a_change_it_stops_and_asks_for_the_whole(retry_after: str, paus
     assert not agent.script.counts.errors
 
 
+@pytest.mark.parametrize(
+    ("answer", "soon"),
+    [
+        (said(304), False),
+        (said(304, preference_applied="wait=30"), True),
+        (said(200, policy(version=2)), True),
+    ],
+)
+def test_who_was_offered_a_wait_and_not_held_asks_as_often_as_the_policy_says(
+    answer: bytes, soon: bool
+) -> None:
+    """Where a proxy holds nothing, asking again at once would be asking without end."""
+    offer = {"policy_poll": "jitter=0.2, wait=30"}
+    told = answer.replace(b"\r\n", b"\r\npolicy-poll: jitter=0.2, wait=30\r\n", 1)
+    portal = Portal(said(200, policy(), **offer), ACK, told, ACK)
+
+    async def story(address: Address) -> float:
+        agent = agent_at(address)
+        await agent.poll(wait=0)
+        return await agent.poll(wait=30)
+
+    pause = portal.meet(story)
+
+    assert (pause < 1) is soon
+    assert soon or pause >= 30 * 0.8
+
+
 def test_it_waits_as_long_as_it_is_told_to() -> None:
     portal = Portal(said(503, retry_after="77"))
 

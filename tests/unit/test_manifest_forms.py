@@ -126,7 +126,7 @@ def test_a_moment_is_read_as_the_published_form_has_it(said: str) -> None:
     if read(manifest):
         assert allowed(manifest)
     elif allowed(manifest):
-        with pytest.raises(ValueError, match="hour|minute|second|day|offset|Invalid"):
+        with pytest.raises(ValueError, match=r"hour|minute|second|day|offset|Invalid"):
             datetime.fromisoformat(said.upper().replace("24:", "25:"))
 
 
