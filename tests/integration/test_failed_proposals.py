@@ -13,14 +13,18 @@ import time_machine
 from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 
+from tests import factories
 from tests.integration.test_kill_switch import said
 from tests.integration.test_pages import signed_in
 from tests.integration.test_proposals import (
     ADD,
+    BERLIN,
     LONGER,
+    MUNICH,
     OTHER,
     REMOVE,
     SHORTER,
+    council,  # noqa: F401  a fixture
     current,
     propose,
     vote,
@@ -154,7 +158,7 @@ def test_its_page_and_the_first_page_say_why_and_what_to_do(
     slow = propose("purpose.change", LONGER)
     propose("purpose.change", SHORTER)
     vote(slow, OTHER)
-    officer, council = signed_in("privacy_officer"), signed_in("works_council")
+    officer, member = signed_in("privacy_officer"), signed_in("works_council")
     page = f"/privacy/changes/{slow.uuid}/"
     form = "/privacy/changes/new/purpose.change/?purpose=train-agents"
 
@@ -163,7 +167,7 @@ def test_its_page_and_the_first_page_say_why_and_what_to_do(
     assert "What it starts from has been changed by another proposal." in shown
     assert form in shown
     assert "before_changed" not in shown
-    assert form not in council.get(page).content.decode(), "a council proposes nothing"
+    assert form not in member.get(page).content.decode(), "a council proposes nothing"
     home = officer.get("/privacy/").content.decode()
     assert page in home
     assert "agreed to, and not made" in home
@@ -205,3 +209,31 @@ def test_every_refusal_has_a_sentence() -> None:
     assert failures.why("beyond_agreement") == exceptions.BeyondAgreement().detail
     for code in failures.WHY:
         assert str(failures.why(code)).endswith(".")
+
+
+def test_an_app_that_became_protected_meanwhile_needs_another_approval(
+    world: Any,  # noqa: F811
+    council: None,  # noqa: F811
+    database: Any,
+) -> None:
+    """The councils that are asked are the same; one officer is enough no longer."""
+    from consent import services
+
+    marks = [["web", "domain", "other.example"]]
+    proposal = propose(
+        "app.change",
+        {"app": "tracker", "fields": {"matchers": marks}},
+        effective_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    for unit, member in (("munich", MUNICH), ("berlin", BERLIN)):
+        vote(proposal, member, unit=unit)
+    assert vote(proposal, OTHER).state == "approved"
+    services.change_app(
+        app=world.apps["tracker"], fields={"category": "health"}, actor=factories.OFFICER
+    )
+
+    with its_hour():
+        assert services.apply_due_proposals() == 1
+
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.failure) == ("failed", "approval_missing")
