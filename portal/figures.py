@@ -74,26 +74,32 @@ def todo() -> list[dict[str, Any]]:
             _about(failed, of="case__subject"),
             _("Deletions that failed and are being tried again"),
             "bad",
-            "privacy-reports",
+            reverse("privacy-reports") + "?kind=deletions",
         ),
         (
             quarantined.exists(),
             _about(quarantined, of="agent__subject"),
             _("Batches set apart as an incident"),
             "warn",
-            "privacy-reports",
+            reverse("privacy-reports") + "?kind=batches",
         ),
-        (doubts, doubts, _("Facts that somebody calls wrong"), "warn", "privacy-people"),
-        (proposals, proposals, _("Changes that wait for a second person"), "info", "changes"),
+        (doubts, doubts, _("Facts that somebody calls wrong"), "warn", reverse("privacy-people")),
+        (
+            proposals,
+            proposals,
+            _("Changes that wait for a second person"),
+            "info",
+            reverse("changes"),
+        ),
     ]
     waiting = [
         {
             "text": text,
             "count": count,
             "tone": tone,
-            "url": reverse(page),
+            "url": url,
         }
-        for there, count, text, tone, page in found
+        for there, count, text, tone, url in found
         if there
     ]
     return waiting + coming(timezone.now())

@@ -82,7 +82,11 @@ def home(request: HttpRequest) -> HttpResponse:
 def reports(request: HttpRequest) -> HttpResponse:
     """Ask for a report, and list those asked for."""
     today = timezone.now().date()
-    first = {"since": today - timedelta(days=30), "until": today}
+    first = {
+        "since": today - timedelta(days=30),
+        "until": today,
+        "kind": request.GET.get("kind", ""),
+    }
     form = ReportForm(request.POST or None, initial=first, kinds=kinds_for(roles_of(request)))
     if request.method == "POST" and form.is_valid():
         _request(form.cleaned_data, staff_ref(request))

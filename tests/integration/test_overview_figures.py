@@ -319,3 +319,25 @@ def fail(person: Any, world: factories.World) -> None:
             actor=factories.OFFICER,
             covers=[case, job],
         )
+
+
+def test_an_incident_leads_to_the_report_that_tells_of_it(world: factories.World) -> None:
+    from datetime import timedelta
+
+    from retention.exceptions import BatchQuarantined
+
+    world.say_yes()
+    agent = factories.make_agent(world.subject)
+    policy = factories.make_policy(agent)
+    before = policy.issued_at - timedelta(hours=2)
+    within = {"captured_from": before, "captured_until": before + timedelta(seconds=9)}
+    with pytest.raises(BatchQuarantined):
+        factories.hand_in(agent, policy, b"outside every lease", **within)
+    officer = signed_in("privacy_officer")
+
+    [told] = [one for one in officer.get("/privacy/").context["todo"] if "incident" in one["text"]]
+    page = officer.get(told["url"]).content.decode()
+
+    assert '<option value="batches" selected>' in page
+    odd = officer.get("/privacy/reports/?kind=nothing").content.decode()
+    assert "selected" not in odd[odd.index('id="id_kind"') : odd.index("</select>")]
