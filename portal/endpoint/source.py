@@ -82,6 +82,9 @@ class Shared:
 
         Whose token it is never changes, only the cohort: a wrong name costs one more look-up.
         """
+        before = self.kept.get(digest)
+        if before and before.known == known and before.nonces == nonces:
+            return  # and with it what else is known of it: how it polls, that it was verified
         if len(self.kept) >= MOST_KEPT:
             self.kept.clear()
             self.polls.clear()

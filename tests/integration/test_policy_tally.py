@@ -173,3 +173,23 @@ def test_the_mark_leaves_a_trace_with_every_name(asked: Asked) -> None:
 
     assert newest.after == client().get(record.tally_key(epoch))
     assert newest.names == [record.subject_key(asked.one.subject.pk)]
+
+
+def test_what_is_read_again_and_is_the_same_is_kept_as_it_was(database: Any) -> None:
+    from portal.endpoint.answer import Known
+    from portal.endpoint.record import Nonces
+    from portal.endpoint.source import Shared
+
+    shared, nonces = Shared(), Nonces(b"s", b"c")
+    shared.remember(b"d", Known(1, 2, 3), nonces)
+    kept = shared.kept[b"d"]
+    shared.recognise(b"poll", b"d", kept)
+
+    shared.remember(b"d", Known(1, 2, 3), Nonces(b"s", b"c"))
+    assert shared.kept[b"d"] is kept
+    assert shared.polls[b"poll"] is kept
+
+    shared.remember(b"d", Known(1, 2, 3), Nonces(b"other", b"c"))
+    assert shared.kept[b"d"] is not kept
+    assert b"poll" not in shared.polls
+    shared.close()
