@@ -306,6 +306,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_ADAPTER = "portal.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 IDP_OIDC_PRIVATE_KEY = locations.secret("oidc-signing.pem", keys.new_rsa_pem).decode("ascii")
 IDP_OIDC_ADAPTER = "portal.accounts.OpenIDAdapter"

@@ -28,7 +28,7 @@ TO_YOU: Final[dict[str, Promise]] = {
     "notice_changed_reconsent": _("The notice has changed since you answered."),
     "person_departed": _("You have left the organisation."),
     "paused": _("You paused recording."),
-    "kill_switch": _("All recording of this kind has been switched off."),
+    "kill_switch": _("Recording has been switched off."),
     "agent_not_active": _("No machine of yours is connected."),
     "unknown_jurisdiction": _(
         "It is not known which law applies to you, or its rules are out of date."

@@ -105,6 +105,7 @@ def test_the_pages_of_second_factors_are_our_own(person: User) -> None:
     wrong = mine.post("/accounts/2fa/totp/activate/", {"code": "none"})
     assert is_ours(wrong)
     assert 'href="#id_code">Code from the app</a>' in wrong.content.decode()
+    assert "Type in the one that your app shows now." in wrong.content.decode()
 
     key = Authenticator.objects.create(
         user=person, type=Authenticator.Type.WEBAUTHN, data={"name": "Blue key", "credential": {}}
@@ -125,6 +126,16 @@ def test_the_pages_of_second_factors_are_our_own(person: User) -> None:
     ):
         assert is_ours(mine.get(f"/accounts/2fa/{page}")), page
     assert "Blue key" in mine.get("/accounts/2fa/webauthn/").content.decode()
+
+
+def test_a_wrong_second_factor_is_told_with_what_to_do(person: User) -> None:
+    TOTP.activate(person, "A" * 32)
+    mine = Client()
+    signs_in(mine)
+
+    page = said(mine, "/accounts/2fa/authenticate/", code="123456")
+
+    assert "Geben Sie den ein, den Ihre App jetzt zeigt." in page
 
 
 def test_who_has_no_key_reads_so_in_words(person: User) -> None:

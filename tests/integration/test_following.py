@@ -155,6 +155,7 @@ def test_of_many_machines_each_is_a_line_and_what_is_wrong_comes_first(
     assert [line[:36] for line in lines] == [str(a.ref) for a in (first, last, third, second)]
     assert ["open" in line for line in lines] == [True, False, False, False]
     assert page.count("Remove this machine") == 3
+    assert page.index("Connect a machine") < page.index(str(first.ref))
     assert page.index("used again") < page.index(str(last.ref))
     home = shown(employee, "/you/")
     assert home.index("Cut off") < home.index("Active")
