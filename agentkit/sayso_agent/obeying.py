@@ -123,6 +123,8 @@ class Obeying:
         """Return the reason why nothing is captured, "" while something is."""
         if self.recordable():
             return ""
+        if self.ended:
+            return "agent_stopped"
         if reason := self.home.halted():
             return reason
         if self._able():

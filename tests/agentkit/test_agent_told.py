@@ -96,3 +96,18 @@ def test_status_says_whether_the_portal_has_heard_of_a_pause(
 )
 def test_counts_read_as_they_are_said(number: float, noun: str, said: str) -> None:
     assert counted(number, noun) == said
+
+
+def test_an_agent_that_ended_gives_that_as_the_reason(agent: Agent) -> None:
+    """Not that it lacks a way to mask, which was the last that could be thought of."""
+    runner = Runner(agent, lambda _: None)
+    agent.poll()
+    runner.shown.show()
+
+    runner.shown.end()
+
+    status = agent.home.status() or {}
+    assert (status["why"], status["line"]) == (
+        "agent_stopped",
+        "not recording: the agent has stopped",
+    )
