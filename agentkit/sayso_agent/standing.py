@@ -67,6 +67,8 @@ def do_status(args: argparse.Namespace) -> Exit:
         found["line"] = status_line([], {}, 0.0, "agent_stopped")
     found.setdefault("line", UNWRITTEN)
     waiting = looked.at(home.waiting)
+    turned = looked.at(home.turned_away)
+    found["turned_away"] = turned.code if turned else None
     looked.at(home.seen)
     if args.json:
         told = [{"code": trouble.code, "message": str(trouble)} for trouble in looked.troubles]
@@ -88,6 +90,8 @@ def _say(found: dict[str, Any], identity: Identity | None, waiting: dict[str, An
         say(PAUSED)
         if not found["portal_told"]:
             say(UNTOLD)
+    if found["turned_away"]:
+        say(plain(found["turned_away"]))
     if waiting:
         say(f"waits for its person: {waiting['address']}")
     say(f"{counted(found['spooled'], 'event')} to be handed in")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from agent_helpers import click, enrolled
 from sayso_agent.cli import main
-from sayso_agent.conformance.portal import FakePortal
+from sayso_agent.conformance.portal import FakePortal, problem
 from sayso_agent.home import Home
 
 Status = Callable[..., tuple[int, str]]
@@ -100,3 +100,26 @@ def lose(path: Path, hit: str) -> None:
             path.unlink()
             if hit == "folder":
                 path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("code", "turned", "said"),
+    [
+        (401, "agent_unknown", "the portal does not know this agent"),
+        (403, "agent_blocked", "this machine was removed by you, or stopped by the portal"),
+        (410, "subject_erased", "the portal has erased this person's data"),
+    ],
+)
+def test_a_machine_that_was_turned_away_says_why_until_it_is_served_again(
+    status: Status, folder: Path, portal: FakePortal, code: int, turned: str, said: str
+) -> None:
+    portal.always["/api/v1/policy"] = problem(code, turned)
+    main(["poll", "--home", str(folder)])
+    assert said in status()[1]
+    assert told(status)[1]["turned_away"] == turned
+
+    del portal.always["/api/v1/policy"]
+    main(["poll", "--home", str(folder)])
+
+    assert said not in status()[1]
+    assert told(status)[1]["turned_away"] is None
