@@ -35,9 +35,9 @@ def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, li
         found[subject].append((since, until))
     # What ends with the very instant at which a pause begins is refused as well.
     over = Pause.objects.filter(subject__among=subjects, ended_at__gt=at - TOLD_FOR)
-    for pause in over.only("subject_id", "started_at", "ended_at"):
-        if pause.ended_at is not None:  # as the question has it, which types cannot know
-            found[pause.subject_id].append((pause.started_at - INSTANT, pause.ended_at))
+    for subject, since, ended in over.values_list("subject_id", "started_at", "ended_at"):
+        if ended is not None:  # as the question has it, which types cannot know
+            found[subject].append((since - INSTANT, ended))
     return {subject: fewest(merged(intervals)) for subject, intervals in found.items()}
 
 
