@@ -93,10 +93,17 @@ def main() -> int:
             bootstrap(command)
         except OSError as error:
             fail(f"cannot install into {VENV}: {error.strerror or error}")
-        return run(command, arguments)
+        status = run(command, arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stderr.write("\nsayso: interrupted; the same command starts over\n")
         return 130
+    except BrokenPipeError:
+        # Whoever reads what we print, as `head` does, has enough. Nor is it an error at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    else:
+        return status
 
 
 def fail(sentence: str) -> NoReturn:
@@ -368,8 +375,18 @@ def run_django(command: str) -> int:
     if command in ROLE_OF_COMMAND:
         os.environ.setdefault("SAYSO_DATABASE_ROLE", ROLE_OF_COMMAND[command])
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        fail(
+            "the database cannot be reached. Start the portal with `python3 manage.py up`, or say"
+            f" in DATABASE_URL where it is. ({reason})"
+        )
     return 0
 
 
