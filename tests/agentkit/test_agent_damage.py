@@ -63,9 +63,14 @@ def damages(draw: st.DrawFn) -> tuple[str, Callable[[Path], None]]:
             written(path, path.read_bytes()[: len(data)])
 
     def one_field(path: Path) -> None:
-        """The form that it had, but for one value."""
+        """The form that it had, but for one value; what an earlier blow spoiled has none."""
         if path.is_file() and path.suffix == ".json":
-            found = json.loads(path.read_bytes())
+            try:
+                found = json.loads(path.read_bytes())
+            except ValueError:
+                return
+            if not isinstance(found, dict):
+                return
             name = sorted(found)[len(data) % len(found)] if found else "x"
             written(path, json.dumps({**found, name: value}).encode())
 
