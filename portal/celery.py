@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from portal.ending import EndStep
 from portal.tick import TickStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -20,4 +21,5 @@ def _log_as_django_does(**_: Any) -> None:
     """Keep Celery from handlers of its own: they write the messages of errors."""
 
 
+app.steps["worker"].add(EndStep)
 app.steps["worker"].add(TickStep)

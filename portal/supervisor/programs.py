@@ -90,6 +90,7 @@ class Programs:
             "SAYSO_DATABASE_ROLE": role,
             "SAYSO_PUBLIC_URL": self._public_url,
             "SAYSO_NO_BOOTSTRAP": "1",  # we run in the right environment already
+            "SAYSO_SUPERVISOR": str(os.getpid()),  # whose end ends the worker (portal.ending)
         }
         if role != "sequencer":
             environment.pop(locations.database_variable("sequencer"), None)
