@@ -54,6 +54,8 @@ MODULES: Final = (
     "portal/pages/reasonwords.py",
     "portal/pages/shares.py",
     "portal/pages/words.py",
+    "portal/pages/holdings.py",
+    "portal/pages/machines.py",
     "portal/pages/you.py",
     "portal/templatetags/words.py",
 )

@@ -1,11 +1,13 @@
 """Which of a person's machines follow their latest choice, for that person alone to see."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from consent.models import Agent, PersonalPolicy, Subject
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
+
+from consent.models import Agent, IssuedPolicy, PersonalPolicy, PolicyAcknowledgement, Subject
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,76 @@ class Following:
         return self.state in {"follows", "ended"}
 
 
-def following(subject: Subject, agents: Iterable[Agent], *, now: datetime) -> dict[int, Following]:
-    """Return where each machine in good standing is, by its key; all others are cut off."""
+@dataclass(frozen=True)
+class Heard:
+    """What was heard of one machine; all None where it never asked for a policy."""
+
+    last_seen: datetime | None
+    """When it last got a policy or spoke of one; what changed nothing is not written."""
+    version: int | None
+    lease_until: datetime | None
+    """Of the newest policy that it got."""
+    follows: Following | None
+    """None unless it is in good standing: all others are cut off."""
+
+
+def heard_of(subject: Subject, *, now: datetime) -> dict[int, Heard]:
+    """Return what is known of each of their machines, by its key, in two queries for all."""
     half = PersonalPolicy.objects.filter(subject=subject).values_list("revision", flat=True).first()
-    return {
-        agent.pk: _of(agent, half or 0, now)
-        for agent in agents
-        if agent.standing == Agent.Standing.ACTIVE
-    }
+    return {row["pk"]: _heard(row) for row in _rows(subject, half or 0, now)}
 
 
-def _of(agent: Agent, revision: int, now: datetime) -> Following:
-    word = agent.acknowledgements.order_by("-version", "-purged").first()
-    running = agent.policies.filter(lease_until__gt=now)
-    may_go_by = running.filter(version__gte=word.version) if word else running
-    stopped = not may_go_by.exclude(allow={}).exists()
-    since = agent.policies.filter(personal_revision__gte=revision).order_by("version")
-    first = since.values_list("version", "issued_at").first()
-    if first is not None and word is not None and word.version >= first[0]:
-        said = agent.acknowledgements.filter(version__gte=first[0]).order_by("version")
-        begun = said.values_list("applied_at", flat=True)[0]
-        spoken = agent.policies.filter(version=word.version).exclude(allow={}).exists()
-        return Following(
-            "follows", stopped, at=begun, purged=word.purged, ran_out=stopped and spoken
-        )
-    before = running.filter(personal_revision__lt=revision).order_by("-lease_until").first()
-    if before is None:
+def _rows(subject: Subject, revision: int, now: datetime) -> QuerySet[Agent, dict[str, Any]]:
+    policies = IssuedPolicy.objects.filter(agent=OuterRef("pk"))
+    words = PolicyAcknowledgement.objects.filter(agent=OuterRef("pk"))
+    newest = policies.order_by("-version")
+    word = words.order_by("-version", "-purged")
+    allowing = policies.exclude(allow={})
+    running = policies.filter(lease_until__gt=now)
+    # What was issued after the choice that stands, and the first word of it or of a later one.
+    first = policies.filter(personal_revision__gte=revision).order_by("version")
+    said = words.filter(version__gte=OuterRef("first_version")).order_by("version", "pk")
+    before = running.filter(personal_revision__lt=revision).order_by("-lease_until")
+    known = Agent.objects.filter(subject=subject).annotate(
+        version=Subquery(newest.values("version")[:1]),
+        lease_until=Subquery(newest.values("lease_until")[:1]),
+        last_seen=Greatest(
+            Subquery(newest.values("issued_at")[:1]),
+            Subquery(words.order_by("-pk").values("recorded_at")[:1]),
+        ),
+        word_version=Subquery(word.values("version")[:1]),
+        purged=Subquery(word.values("purged")[:1]),
+        first_version=Subquery(first.values("version")[:1]),
+        first_at=Subquery(first.values("issued_at")[:1]),
+        begun=Subquery(said.values("applied_at")[:1]),
+        spoken=Exists(allowing.filter(version=OuterRef("word_version"))),
+        may_record=Exists(
+            allowing.filter(lease_until__gt=now, version__gte=Coalesce(OuterRef("word_version"), 0))
+        ),
+        before_until=Subquery(before.values("lease_until")[:1]),
+    )
+    found: QuerySet[Agent, dict[str, Any]] = known.values(
+        "pk",
+        "standing",
+        *("version", "lease_until", "last_seen", "word_version", "purged", "first_version"),
+        *("first_at", "begun", "spoken", "may_record", "before_until"),
+    )
+    return found
+
+
+def _heard(row: dict[str, Any]) -> Heard:
+    active = row["standing"] == Agent.Standing.ACTIVE
+    follows = _following(row) if active else None
+    return Heard(row["last_seen"], row["version"], row["lease_until"], follows)
+
+
+def _following(row: dict[str, Any]) -> Following:
+    stopped = not row["may_record"]
+    if row["begun"] is not None:
+        ran_out = stopped and row["spoken"]
+        return Following("follows", stopped, at=row["begun"], purged=row["purged"], ran_out=ran_out)
+    if row["before_until"] is None:
         return Following("ended", stopped)
-    if first is not None:
-        return Following("told", stopped, at=first[1], lease_until=before.lease_until)
-    return Following("silent", stopped, at=heard_of(agent), lease_until=before.lease_until)
-
-
-def heard_of(agent: Agent) -> datetime | None:
-    """Return when it last got a policy or spoke of one; what changed nothing is not written."""
-    issued = agent.policies.order_by("-version").values_list("issued_at", flat=True).first()
-    word = agent.acknowledgements.order_by("-pk").values_list("recorded_at", flat=True).first()
-    return max((moment for moment in (issued, word) if moment), default=None)
+    if row["first_version"] is not None:
+        return Following("told", stopped, at=row["first_at"], lease_until=row["before_until"])
+    return Following("silent", stopped, at=row["last_seen"], lease_until=row["before_until"])

@@ -20,9 +20,9 @@ from consent.models import ConsentEvent, Subject
 from consent.policy.types import SIGNAL_GROUPS, ConsentState
 from portal.pages.changes.values import place_name
 from portal.pages.crumbs import crumb
+from portal.pages.holdings import certificates_of
 from portal.pages.noticetext import text_of
 from portal.pages.rulewords import value_words
-from portal.pages.you import certificates_of
 from portal.people import subject_of
 from portal.receipts import as_json, as_jsonld, terms_of
 from portal.templatetags.words import language_name

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tests import factories
 
@@ -159,3 +161,21 @@ def test_of_many_machines_each_is_a_line_and_what_is_wrong_comes_first(
     assert page.index("used again") < page.index(str(last.ref))
     home = shown(employee, "/you/")
     assert home.index("Cut off") < home.index("Active")
+
+
+@pytest.mark.parametrize("page", ["/you/", "/you/machines/"])
+def test_forty_machines_are_read_by_as_many_queries_as_one(
+    world: factories.World, employee: Client, page: str
+) -> None:
+    obeying(world)
+    employee.get(page)  # what is remembered from page to page is warm
+    with CaptureQueriesContext(connection) as with_one:
+        employee.get(page)
+
+    for _ in range(39):
+        obeying(world)
+    with CaptureQueriesContext(connection) as with_forty:
+        shown_to_them = shown(employee, page)
+
+    assert "40 of 40 machines follow your latest choice." in shown_to_them
+    assert len(with_forty) == len(with_one)
