@@ -110,7 +110,6 @@ def entries(request: HttpRequest) -> HttpResponse:
             ],
             "rows": [_cells(row, telling) for row in rows],
             "pager": _pager(request, rows),
-            "is_cut": request.method == "POST" and len(rows) == PAGE,
             # How much there is in all changes with every act: not beside the answer about one.
             "ledger": None if wanted.get("subject_ref") else _state(),
             "export_url": reverse("audit-export") if Role.AUDITOR in roles_of(request) else "",
@@ -237,9 +236,9 @@ def _cells(row: selectors.EntryRow, telling: Telling) -> list[dict[str, Any]]:
     ]
 
 
-def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, str]:
+def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, Any]:
     if request.method == "POST":
-        return {}
+        return _posted_pager(request, rows)
     query = request.GET.copy()
     pager = {}
     if query.pop("before", None):
@@ -248,6 +247,17 @@ def _pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, st
         query["before"] = str(rows[-1].id)
         pager["older_url"] = f"?{query.urlencode()}"
     return pager
+
+
+def _posted_pager(request: HttpRequest, rows: list[selectors.EntryRow]) -> dict[str, Any]:
+    """The same search once more, posted: the person whom it is about stands in no address."""
+    said = {name: request.POST.get(name, "") for name in FilterForm.base_fields}
+    return {
+        "post_url": reverse("audit-entries"),
+        "said": {name: value for name, value in said.items() if value},
+        "is_later": bool(request.POST.get("before")),
+        "older": str(rows[-1].id) if len(rows) == PAGE else "",
+    }
 
 
 def _state() -> dict[str, Any]:

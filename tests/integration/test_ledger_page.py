@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
+from audit import events, ledger
 from portal.pages.ledger import PAGE
 from tests import factories
 from tests.integration.test_pages import signed_in
@@ -61,10 +64,59 @@ def test_a_filter_that_is_wrong_finds_nothing_and_is_no_look(
     assert database.sql(looks) == before
 
 
-def test_a_search_that_is_cut_off_says_so(auditor: Client) -> None:
-    """What is posted has no older page: a reference must not stand in an address."""
-    cut = auditor.post(LEDGER, {"type": "subject.recorded"}).content.decode()
-    whole = auditor.post(LEDGER, {"type": "purpose.published"}).content.decode()
+def buttons(page: Any) -> dict[str, str]:
+    """The words of the buttons that search once more, and from where on each goes."""
+    html = page.content.decode()
+    return {
+        word: value
+        for value, word in re.findall(
+            r'<button[^>]* name="before" value="(\d*)">(\w+)</button>', html
+        )
+    }
 
-    assert "Only the newest are shown." in cut
-    assert "Only the newest are shown." not in whole
+
+def again(reader: Client, page: Any, word: str) -> Any:
+    """Press a button of the pager: send what its form holds, and nothing else."""
+    form = re.search(r'<nav class="pager".*?</nav>', page.content.decode(), re.DOTALL)
+    assert form is not None
+    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0])
+    return reader.post(LEDGER, {**dict(hidden), "before": buttons(page)[word]})
+
+
+def test_a_posted_search_goes_on_to_older_entries_and_back(auditor: Client, database: Any) -> None:
+    """A reference must not stand in an address, so each page of its search is posted."""
+    subject = factories.make_subject("DE")
+    with transaction.atomic():
+        for _ in range(PAGE):
+            ledger.append(
+                events.LedgerViewed(view="entries", shown=0, filters=None),
+                actor=factories.OFFICER,
+                subject=subject.ref,
+            )
+
+    first = auditor.post(LEDGER, {"subject": str(subject.ref)})
+    older = again(auditor, first, "Older")
+    back = again(auditor, older, "Newest")
+
+    assert [set(buttons(page)) for page in (first, older, back)] == [
+        {"Older"},
+        {"Newest"},
+        {"Older"},
+    ]
+    numbers = [{int(row[0]["text"]) for row in page.context["rows"]} for page in (first, older)]
+    assert len(numbers[0]) == PAGE
+    assert max(numbers[1]) < min(numbers[0])
+    about = database.sql(
+        f"SELECT entry_id FROM audit_private WHERE subject_ref = '{subject.ref}'"
+        f" AND entry_id <= {max(numbers[0])}"
+    )
+    assert numbers[0] | numbers[1] == {number for (number,) in about}
+    assert older.context["filter_form"].cleaned_data["subject"] == subject.ref
+    links = re.findall(r'href="([^"]+)"', first.content.decode() + older.content.decode())
+    assert not any(str(subject.ref) in link for link in links)
+
+
+@pytest.mark.parametrize("before", ["9" * 40, "0", "-1", "²", "nonsense"])
+def test_an_odd_place_to_go_on_from_is_no_error(auditor: Client, before: str) -> None:
+    assert auditor.post(LEDGER, {"before": before}).status_code == 200
+    assert auditor.get(LEDGER, {"before": before}).status_code == 200
