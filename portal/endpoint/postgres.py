@@ -55,7 +55,8 @@ class Look(NamedTuple):
     cohort: int
 
 
-Looked = tuple[bool, Known | Denied | Refusal]
+Seen = Known | Denied | Refusal
+Looked = tuple[bool, Seen]
 """Whether it may be kept, and what was found."""
 
 QUIET: Final = """
@@ -134,15 +135,25 @@ def look_many(asked: Sequence[Look]) -> dict[bytes, Looked | Exception]:
     if len(asked) == 1:
         return {asked[0].digest: look_quietly(*asked[0])}
     quiet = _are_quiet([(one.subject, one.cohort) for one in asked])
-    rows = _rows([one.digest for one in asked])
+    seen = look_plainly([one.digest for one in asked])
     found: dict[bytes, Looked | Exception] = {}
     for one, is_quiet in zip(asked, quiet, strict=True):
+        said = seen[one.digest]
+        found[one.digest] = said if isinstance(said, Exception) else (is_quiet, said)
+    return found
+
+
+def look_plainly(digests: Sequence[bytes]) -> dict[bytes, Seen | Exception]:
+    """Return the same as `look` of each; an error about one is told to who asked for that one."""
+    rows = _rows(digests)
+    found: dict[bytes, Seen | Exception] = {}
+    for digest in digests:
         try:
-            found[one.digest] = is_quiet, _seen(one.digest, rows.get(one.digest))
+            found[digest] = _seen(digest, rows.get(digest))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001  told to who asked for this one
-            found[one.digest] = error
+            found[digest] = error
     return found
 
 

@@ -13,7 +13,7 @@ from portal.endpoint import answer, postgres, record
 from portal.endpoint.answer import Denied, Issued, Known, Refusal, Unavailable, Wake
 from portal.endpoint.crowd import Crowd
 from portal.endpoint.issuing import Issuer, Made
-from portal.endpoint.postgres import Look, Looked
+from portal.endpoint.postgres import Look, Looked, Seen
 from portal.endpoint.record import Nonces
 from portal.endpoint.standing import Kept, Standing
 from portal.endpoint.together import Together
@@ -50,6 +50,7 @@ class Shared:
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
         self._lookers: Crowd[bytes, Look, Looked] = Crowd(self._look_many)
+        self._newcomers: Crowd[bytes, bytes, Seen] = Crowd(self._look_plainly)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="policy")
         self._queued = 0
 
@@ -73,6 +74,15 @@ class Shared:
         if len(self._lookers) >= MOST_LOOKING:
             raise Unavailable(answer.BUSY)
         return await self._lookers.ask(look.digest, look)
+
+    async def look_plainly(self, digest: bytes) -> Seen:
+        """Return what PostgreSQL says, to be kept nowhere; likewise."""
+        if len(self._newcomers) >= MOST_LOOKING:
+            raise Unavailable(answer.BUSY)
+        return await self._newcomers.ask(digest, digest)
+
+    async def _look_plainly(self, digests: list[bytes]) -> dict[bytes, Seen | Exception]:
+        return await self.ask_postgres(postgres.look_plainly, digests)
 
     async def _look_many(self, looks: list[Look]) -> dict[bytes, Looked | Exception]:
         return await self.ask_postgres(postgres.look_many, looks)
@@ -198,7 +208,7 @@ class FastSource:
     # --- how a look goes ------------------------------------------------------------------------
 
     async def _plainly(self, digest: bytes) -> Known | Denied | Refusal:
-        return await self._shared.ask_postgres(postgres.look, digest)
+        return await self._shared.look_plainly(digest)
 
     async def _again(self, wire: Wire, kept: Kept, nonces: Nonces) -> Known | None:
         """Return what was read before, if the nonces it was read under stand now.

@@ -59,6 +59,8 @@ def test_together_they_are_told_what_each_is_told_alone(asked: list[Any]) -> Non
 
     assert together == {one.digest: postgres.look_quietly(*one) for one in asked}
     assert len({repr(found) for _, found in together.values()}) >= 7
+    digests = [one.digest for one in asked]
+    assert postgres.look_plainly(digests) == {one: postgres.look(one) for one in digests}
     assert postgres.look_many(asked[:1]) == {asked[0].digest: together[asked[0].digest]}
 
 
