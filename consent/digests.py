@@ -35,11 +35,14 @@ def plain(value: Any) -> Fragment:
 
 def assembled(members: Mapping[str, Any]) -> bytes:
     """Return the canonical bytes of an object of which some members are fragments."""
-    parts = [
-        f"{_name(name)}:{value.text if isinstance(value, Fragment) else quick(value)}"
-        for name, value in sorted(members.items())
-    ]
+    parts = [f"{_name(name)}:{_text(value)}" for name, value in sorted(members.items())]
     return f"{{{','.join(parts)}}}".encode()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Fragment):
+        return value.text
+    return str(value) if type(value) is int else quick(value)  # no boolean, which is one as well
 
 
 _name = lru_cache(maxsize=256)(quick)

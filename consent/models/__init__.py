@@ -28,7 +28,8 @@ from consent.models.events import (
     Pause,
     ToldPause,
 )
-from consent.models.lookups import Among
+from consent.models.lookups import Among, Keys
+from consent.models.prepared import Prepared
 from consent.models.proposals import (
     CouncilSeat,
     KillRelease,
@@ -63,6 +64,7 @@ __all__ = [
     "GateEvidence",
     "GateReopening",
     "IssuedPolicy",
+    "Keys",
     "KillRelease",
     "KillSwitch",
     "Notice",
@@ -72,6 +74,7 @@ __all__ = [
     "Pause",
     "PersonalPolicy",
     "PolicyAcknowledgement",
+    "Prepared",
     "Proposal",
     "ProposalVote",
     "Purpose",

@@ -25,14 +25,21 @@ def array_of(numbers: Iterable[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
+class Keys:
+    """Keys to come, in a statement that is made before they are known."""
+
+
+KEYS: Final = Keys()
+
+
 class Among(_Lookup):
     """Whether a key, whole and 64 bits wide, is one of a collection of such; none of none is."""
 
     lookup_name = "among"
 
-    def get_prep_lookup(self) -> str:
-        """Return the keys as one value."""
-        return array_of(self.rhs)
+    def get_prep_lookup(self) -> str | Keys:
+        """Return the keys as one value; those to come as they are."""
+        return KEYS if self.rhs is KEYS else array_of(self.rhs)
 
     def as_sql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
@@ -42,6 +49,5 @@ class Among(_Lookup):
         return f"{key} = ANY(%s::bigint[])", (*params, self.rhs)
 
 
-KEYS: Final = (BigAutoField, ForeignKey)
-for kind in KEYS:
+for kind in (BigAutoField, ForeignKey):
     kind.register_lookup(Among)

@@ -5,8 +5,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from functools import cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -117,10 +119,21 @@ class PersonFacts:
     """Jurisdictions of low confidence that counsel has signed off for this organisation."""
     own_retention_days: int | None = None
 
+    def __hash__(self) -> int:
+        """Return the same as any dataclass; worked out once, as much is looked up by it."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(_SAID(self))
+
     @property
     def today(self) -> date:
         """The calendar day that statutory periods are compared with."""
         return day(self.at)
+
+
+_SAID: Final = attrgetter(*(one.name for one in fields(PersonFacts)))
 
 
 @dataclass(frozen=True, kw_only=True)

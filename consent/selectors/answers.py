@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
 
-from consent.models import ConsentEvent, ConsentScope
+from consent.models import ConsentEvent, ConsentScope, Prepared
 from consent.policy.types import ConsentState, Signal
 
 Covered = Mapping[tuple[str, Signal], int | None]
@@ -32,10 +32,7 @@ Answers = Mapping[str, Answer]
 
 def answers_of(subjects: Collection[int], *, by: datetime | None = None) -> dict[int, Answers]:
     """Return what each subject answered; with `by` what they had by that instant."""
-    events = ConsentEvent.objects.filter(subject__among=subjects)
-    if by is not None:
-        events = events.filter(event_time__lte=by)
-    rows = _newest(events)
+    rows = _NEWEST.rows(subjects) if by is None else _NEWEST_BY.rows(subjects, by)
     covers = _covers([key for _, key, *_ in rows])
     found: dict[int, dict[str, Answer]] = {subject: {} for subject in subjects}
     for subject, key, code, state, at, purpose, version in rows:
@@ -43,27 +40,33 @@ def answers_of(subjects: Collection[int], *, by: datetime | None = None) -> dict
     return dict(found)
 
 
-def _newest(events: QuerySet[ConsentEvent]) -> list[tuple[Any, ...]]:
+def _newest(events: QuerySet[ConsentEvent]) -> QuerySet[ConsentEvent, tuple[Any, ...]]:
     newest = events.order_by("subject_id", "purpose_id", "-position")
-    return list(
-        newest.distinct("subject_id", "purpose_id").values_list(
-            "subject_id",
-            "pk",
-            "purpose__code",
-            "state",
-            "event_time",
-            "notice__purpose_id",
-            "notice__version",
-        )
+    return newest.distinct("subject_id", "purpose_id").values_list(
+        "subject_id",
+        "pk",
+        "purpose__code",
+        "state",
+        "event_time",
+        "notice__purpose_id",
+        "notice__version",
     )
+
+
+_NEWEST: Final = Prepared(lambda keys, _: _newest(ConsentEvent.objects.filter(subject__among=keys)))
+_NEWEST_BY: Final = Prepared(
+    lambda keys, by: _newest(ConsentEvent.objects.filter(subject__among=keys, event_time__lte=by))
+)
+_COVERED: Final = Prepared(
+    lambda keys, _: ConsentScope.objects.filter(event__among=keys).values_list(
+        "event_id", "app__code", "signal", "listing_id"
+    )
+)
 
 
 def _covers(events: Collection[int]) -> dict[int, Covered]:
     found: dict[int, dict[tuple[str, Signal], int | None]] = {event: {} for event in events}
     if found:
-        rows = ConsentScope.objects.filter(event__among=found)
-        for event, app, signal, listing in rows.values_list(
-            "event_id", "app__code", "signal", "listing_id"
-        ):
+        for event, app, signal, listing in _COVERED.rows(found):
             found[event][app, Signal(signal)] = listing
     return dict(found)

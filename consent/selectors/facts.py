@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from consent.digests import digest
-from consent.models import Cohort, Subject, SubjectFact
+from consent.models import Cohort, Prepared, Subject, SubjectFact
 from consent.policy.clocks import first_midnight, last_midnight
 
 A_WHILE: Final = timedelta(days=2)
@@ -81,14 +81,18 @@ def next_turn_of(held: Collection[Held], *, at: datetime) -> datetime | None:
 def held_by(subjects: Collection[int]) -> dict[int, list[Held]]:
     """Return the facts on record about each subject, whether or not their days have come."""
     found: dict[int, list[Held]] = {subject: [] for subject in subjects}
-    for subject, held in read(SubjectFact.objects.filter(subject__among=subjects)):
+    for subject, held in _read(_FACTS.rows(subjects)):
         found[subject].append(held)
     return found
 
 
 def read(facts: QuerySet[SubjectFact]) -> Iterator[tuple[int, Held]]:
     """Yield of each of these facts whom it is about, and what it says."""
-    for subject, kind, value, since, until, happened, recorded, end_known in facts.values_list(
+    return _read(_columns(facts))
+
+
+def _columns(facts: QuerySet[SubjectFact]) -> QuerySet[SubjectFact, tuple[Any, ...]]:
+    return facts.values_list(
         "subject_id",
         "kind",
         "value",
@@ -97,7 +101,14 @@ def read(facts: QuerySet[SubjectFact]) -> Iterator[tuple[int, Held]]:
         "event_time",
         "recorded_at",
         "end_recorded_at",
-    ):
+    )
+
+
+_FACTS: Final = Prepared(lambda keys, _: _columns(SubjectFact.objects.filter(subject__among=keys)))
+
+
+def _read(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, Held]]:
+    for subject, kind, value, since, until, happened, recorded, end_known in rows:
         yield subject, Held(kind, value, since, until, happened or recorded, end_known)
 
 

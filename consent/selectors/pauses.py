@@ -2,10 +2,17 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q
 
-from consent.models import Pause, Subject
+from consent.models import Pause, Prepared, Subject
+
+_STANDING: Final = Prepared(
+    lambda keys, _: Pause.objects.filter(subject__among=keys, ended_at__isnull=True).values_list(
+        "subject_id", "started_at"
+    )
+)
 
 
 def is_paused(subject: Subject) -> bool:
@@ -15,8 +22,7 @@ def is_paused(subject: Subject) -> bool:
 
 def paused_now(subjects: Collection[int]) -> dict[int, datetime]:
     """Return since when those of the subjects are paused for whom a pause stands now."""
-    standing = Pause.objects.filter(subject__among=subjects, ended_at__isnull=True)
-    return dict(standing.values_list("subject_id", "started_at"))
+    return dict(_STANDING.rows(subjects))
 
 
 def paused_at(subjects: Collection[int], at: datetime) -> dict[int, datetime]:

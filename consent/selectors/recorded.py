@@ -12,7 +12,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Final, NamedTuple
 
-from consent.models import Acknowledgement
+from consent.models import Acknowledgement, Prepared
 from consent.selectors.answers import Answers, answers_of
 from consent.selectors.facts import Held, held_by
 from consent.selectors.pauses import paused_now
@@ -80,10 +80,16 @@ def recorded_under(halves: Mapping[int, Half]) -> dict[int, Recorded]:
 def acknowledged_by(subjects: Collection[int]) -> dict[int, set[tuple[int, int]]]:
     """Return for each subject the purposes and notice versions whose receipt they confirmed."""
     found: dict[int, set[tuple[int, int]]] = {subject: set() for subject in subjects}
-    rows = Acknowledgement.objects.filter(subject__among=subjects)
-    for subject, *notice in rows.values_list("subject_id", "notice__purpose_id", "notice__version"):
+    for subject, *notice in _CONFIRMED.rows(subjects):
         found[subject].add((notice[0], notice[1]))
     return found
+
+
+_CONFIRMED: Final = Prepared(
+    lambda keys, _: Acknowledgement.objects.filter(subject__among=keys).values_list(
+        "subject_id", "notice__purpose_id", "notice__version"
+    )
+)
 
 
 class _Kept(NamedTuple):

@@ -1,14 +1,15 @@
 """Kill switches: whether capture is stopped for a purpose, or for everything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from consent import hooks
-from consent.models import App, KillSwitch, Purpose
+from consent.models import App, KillSwitch, Prepared, Purpose
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,26 @@ NO_STOPS: Final = Stops((), frozenset(), everything=False)
 
 def stops_now() -> Stops:
     """Return the switches that stand, all by one look."""
-    return _stops(KillSwitch.objects.filter(released_at__isnull=True))
+    return _stops(_PULLED_NOW.rows())
 
 
 def stops_at(at: datetime) -> Stops:
     """Return the switches that stood at an instant, by the records."""
     pulled = KillSwitch.objects.filter(pulled_at__lte=at)
-    return _stops(pulled.filter(Q(released_at__isnull=True) | Q(released_at__gt=at)))
+    pulled = pulled.filter(Q(released_at__isnull=True) | Q(released_at__gt=at))
+    return _stops(list(_codes(pulled)))
 
 
-def _stops(pulled: QuerySet[KillSwitch]) -> Stops:
-    rows = list(pulled.order_by("pk").values_list("pk", "purpose__code"))
+def _codes(pulled: QuerySet[KillSwitch]) -> QuerySet[KillSwitch, tuple[Any, ...]]:
+    return pulled.order_by("pk").values_list("pk", "purpose__code")
+
+
+_PULLED_NOW: Final = Prepared(
+    lambda *_: _codes(KillSwitch.objects.filter(released_at__isnull=True))
+)
+
+
+def _stops(rows: Sequence[tuple[Any, ...]]) -> Stops:
     codes = {code for _, code in rows}
     return Stops(
         tuple(pk for pk, _ in rows), frozenset(filter(None, codes)), everything=None in codes

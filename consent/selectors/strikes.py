@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db.models import F, Q
 
-from consent.models import Pause, Strike, Subject
+from consent.models import Pause, Prepared, Strike, Subject
 
 TOLD_FOR: Final = timedelta(days=7)
 """For how long policies name an interval. What a machine holds longer is refused on arrival."""
@@ -29,16 +29,25 @@ def strikes_to_apply(subjects: Collection[int], *, at: datetime) -> dict[int, li
     Of more than MOST_TOLD those that lie closest become one: machines then purge what lies between
     them too, so that no policy grows without end and nothing struck is left out.
     """
-    rows = Strike.objects.filter(subject__among=subjects, recorded_at__gt=at - TOLD_FOR)
     found: dict[int, list[Interval]] = {subject: [] for subject in subjects}
-    for subject, since, until in rows.values_list("subject_id", "struck_from", "struck_until"):
+    for subject, since, until in _STRUCK.rows(subjects, at - TOLD_FOR):
         found[subject].append((since, until))
     # What ends with the very instant at which a pause begins is refused as well.
-    over = Pause.objects.filter(subject__among=subjects, ended_at__gt=at - TOLD_FOR)
-    for subject, since, ended in over.values_list("subject_id", "started_at", "ended_at"):
-        if ended is not None:  # as the question has it, which types cannot know
-            found[subject].append((since - INSTANT, ended))
+    for subject, since, ended in _OVER.rows(subjects, at - TOLD_FOR):
+        found[subject].append((since - INSTANT, ended))
     return {subject: fewest(merged(intervals)) for subject, intervals in found.items()}
+
+
+_STRUCK: Final = Prepared(
+    lambda keys, after: Strike.objects.filter(
+        subject__among=keys, recorded_at__gt=after
+    ).values_list("subject_id", "struck_from", "struck_until")
+)
+_OVER: Final = Prepared(
+    lambda keys, after: Pause.objects.filter(subject__among=keys, ended_at__gt=after).values_list(
+        "subject_id", "started_at", "ended_at"
+    )
+)
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:

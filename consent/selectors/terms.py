@@ -51,6 +51,8 @@ _Denied = tuple[tuple[str, ...], tuple[str, ...]]
 """Reasons, and the signals denied for them."""
 _RECORDED: Final = frozenset(AppCategory) - NEVER_CATEGORIES - {AppCategory.UNKNOWN}
 KEPT: Final = {
+    "alike": 8192,
+    "settled": 4096,
     "piece": 4096,
     "told": 1024,
     "shape": 1024,
@@ -227,8 +229,17 @@ def _changes(
 
 
 def _settled(asked: Question, apps: _Apps, rules: Rulebook) -> tuple[_Persons, _AmongOthers]:
-    """Return the facts of a question without what tells people apart and changes no answer."""
+    """Return the facts of a question without what tells people apart and changes no answer.
 
+    Equal facts come back as the very same, so that what follows is found without comparing them.
+    """
+    return _remembered(
+        ("alike", rules.digest, apps.others, asked.persons, asked.among_others),
+        lambda: _first_of_them(asked, apps, rules),
+    )
+
+
+def _first_of_them(asked: Question, apps: _Apps, rules: Rulebook) -> tuple[_Persons, _AmongOthers]:
     def alike(persons: _Persons) -> _Persons:
         return tuple(
             settled(one, {one.jurisdictions | others for others in apps.others}, rules)
@@ -236,7 +247,8 @@ def _settled(asked: Question, apps: _Apps, rules: Rulebook) -> tuple[_Persons, _
         )
 
     others = tuple((codes, alike(persons)) for codes, persons in asked.among_others)
-    return alike(asked.persons), others
+    told = alike(asked.persons), others
+    return _remembered(("settled", told), lambda: told)
 
 
 def _digest_of(policy: CohortPolicy, asked: Question) -> str:

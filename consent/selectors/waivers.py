@@ -5,8 +5,11 @@ What it is worth the core decides: nothing where one place does not let people a
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
+from typing import Any, Final
 
-from consent.models import ConsentEvent, NoticeWaiver, Subject
+from django.db.models import QuerySet
+
+from consent.models import ConsentEvent, NoticeWaiver, Prepared, Subject
 from consent.policy.types import ConsentState
 
 Waived = Mapping[tuple[int, int], date]
@@ -20,18 +23,25 @@ def waived_by(subjects: Collection[int], *, at: datetime | None = None) -> dict[
     record as it stands.
     """
     found: dict[int, dict[tuple[int, int], date]] = {subject: {} for subject in subjects}
-    rows = NoticeWaiver.objects.filter(subject__among=subjects)
-    if at is not None:
-        rows = rows.filter(event_time__lte=at)
-    said = rows.order_by("pk").values_list(
-        "subject_id", "notice__purpose_id", "notice__version", "agreed", "told_on"
-    )
+    said = _SAID.rows(subjects) if at is None else _SAID_BY.rows(subjects, at)
     for subject, purpose, version, agreed, told_on in said:
         if agreed:
             found[subject][purpose, version] = told_on
         else:
             found[subject].pop((purpose, version), None)
     return dict(found)
+
+
+def _said(waivers: QuerySet[NoticeWaiver]) -> QuerySet[NoticeWaiver, tuple[Any, ...]]:
+    return waivers.order_by("pk").values_list(
+        "subject_id", "notice__purpose_id", "notice__version", "agreed", "told_on"
+    )
+
+
+_SAID: Final = Prepared(lambda keys, _: _said(NoticeWaiver.objects.filter(subject__among=keys)))
+_SAID_BY: Final = Prepared(
+    lambda keys, by: _said(NoticeWaiver.objects.filter(subject__among=keys, event_time__lte=by))
+)
 
 
 def standing_waiver(subject: Subject, notice: int) -> NoticeWaiver | None:

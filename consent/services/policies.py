@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,24 +11,20 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import selectors
 from consent.digests import Fragment, assembled, plain
-from consent.models import Agent, IssuedPolicy, PersonalPolicy, Subject
+from consent.models import Agent, IssuedPolicy, Keys, PersonalPolicy, Prepared, Subject
 from consent.services.cohorts import place_if_turned
 from consent.services.protections import BATCH_SECONDS, BYSTANDERS, REDACTION, SESSIONS, WINDOWS
 from consent.services.storing import store
 
-_NEEDED: Final = (
-    "ref",
-    "platform",
-    "standing",
-    *("subject__" + name for name in ("ref", "cohort", "position", "turns_at", "departed_at")),
-)
+_OF_AGENT: Final = ("id", "ref", "subject_id", "platform", "standing")
+_OF_SUBJECT: Final = ("id", "ref", "cohort_id", "position", "turns_at", "departed_at")
 """What issuing looks at of a machine and its person; the rest is not fetched."""
 
 _DEFAULT: Final = plain({"decision": "deny", "reasons": ["app_not_allowlisted"]})
@@ -83,15 +79,16 @@ def issue_policies(
         # Never late, even while no worker runs. Who cannot be moved at once is decided about
         # by the facts of today all the same: no poll waits for a change of rules, which would keep
         # it, and those that are issued with it, from hearing of a stop.
-        for subject in Subject.objects.filter(pk__among=people, turns_at__lte=now):
-            place_if_turned(subject, at=now, wait=False)
+        if turned := [key for (key,) in _TURNED.rows(people, now)]:
+            for subject in Subject.objects.filter(pk__in=turned):
+                place_if_turned(subject, at=now, wait=False)
     drafts = _drafts(agents, now=now, at=at, imported=imported, unless_busy=unless_busy)
-    store([(draft.policy, draft.allowed) for draft in drafts])
+    renewed = store([(draft.policy, draft.allowed, draft.before) for draft in drafts])
     ledger.append_all(
         [
             ledger.Entry(
                 events.PolicyIssued(
-                    reason="renewal" if draft.unchanged else "change",
+                    reason="renewal" if draft.policy.agent_id in renewed else "change",
                     allows=draft.allows,
                     agent=draft.policy.agent.ref,
                     version=draft.policy.version,
@@ -118,7 +115,8 @@ class _Draft:
     payload: bytes
     allowed: Fragment
     allows: int
-    unchanged: bool
+    before: int | None
+    """The key of the agent's policy until now."""
 
 
 def _drafts(
@@ -127,25 +125,13 @@ def _drafts(
     """Lock what the policies follow from, decide, and return what is to be stored."""
     people = sorted(set(agents.values()))
     # Lock the personal half: a decision committing meanwhile must come wholly before or after.
-    locking = (
-        PersonalPolicy.objects.select_for_update(skip_locked=unless_busy)
-        .filter(subject__among=people)
-        .order_by("subject_id")
-    )
     halves = {
         subject: selectors.Half(revision, changed_at)
-        for subject, revision, changed_at in locking.values_list(
-            "subject_id", "revision", "changed_at"
-        )
+        for subject, revision, changed_at in (_FREE if unless_busy else _ALL).rows(people)
     }
-    locked = list(
-        Agent.objects.select_for_update(of=("self",))
-        .select_related("subject")
-        .only(*_NEEDED)
-        .filter(pk__among=agents, subject__among=halves)
-        .order_by("pk")
-    )
-    before = _newest([agent.pk for agent in locked])
+    keys = [agent for agent, subject in agents.items() if subject in halves]
+    locked = [_agent(row) for row in _AGENTS.rows(keys)]
+    before = {agent: rest for agent, *rest in _NEWEST.rows(keys)}
     standings = selectors.standings_for(
         [agent.subject for agent in locked],
         at=now,
@@ -157,7 +143,7 @@ def _drafts(
     drafts = []
     for agent, standing in zip(locked, standings, strict=True):
         terms = selectors.terms_for(standing, at=now)
-        version, allowed_before = before.get(agent.pk, (0, None))
+        version, replaced = before.get(agent.pk, (0, None))
         version = max(version + 1, int(now.timestamp() * 1000))
         lease_until = _lease_end(at, terms)
         payload = assembled(
@@ -182,22 +168,46 @@ def _drafts(
             allow=terms.allow,
             sha256=hashlib.sha256(payload).hexdigest(),
         )
-        unchanged = allowed_before == policy.allow
-        drafts.append(_Draft(policy, payload, terms.allow_said(), terms.allows, unchanged))
+        drafts.append(_Draft(policy, payload, terms.allow_said(), terms.allows, replaced))
     return drafts
 
 
-def _newest(agents: Collection[int]) -> dict[int, tuple[int, dict[str, Any]]]:
-    """Return the version and the table of each agent's newest policy; one look-up an agent."""
+def _newest(agents: Iterable[int] | Keys) -> QuerySet[IssuedPolicy]:
+    # One look-up an agent, however many policies it has had.
     policies = IssuedPolicy.objects.filter(agent=OuterRef("pk")).order_by("-version")
     newest = Agent.objects.filter(pk__among=agents).values(
         newest=Subquery(policies.values("pk")[:1])
     )
-    rows = IssuedPolicy.objects.filter(pk__in=newest)
-    return {
-        agent: (version, allow)
-        for agent, version, allow in rows.values_list("agent_id", "version", "allow")
-    }
+    return IssuedPolicy.objects.filter(pk__in=newest)
+
+
+def _halves(
+    people: Iterable[int] | Keys, *, skip_locked: bool
+) -> QuerySet[PersonalPolicy, tuple[Any, ...]]:
+    locking = PersonalPolicy.objects.select_for_update(skip_locked=skip_locked)
+    of_them = locking.filter(subject__among=people).order_by("subject_id")
+    return of_them.values_list("subject_id", "revision", "changed_at")
+
+
+def _agents(agents: Iterable[int] | Keys) -> QuerySet[Agent, tuple[Any, ...]]:
+    locking = Agent.objects.select_for_update(of=("self",)).filter(pk__among=agents)
+    theirs = (f"subject__{name}" for name in _OF_SUBJECT)
+    return locking.order_by("pk").values_list(*_OF_AGENT, *theirs)
+
+
+def _agent(row: tuple[Any, ...]) -> Agent:
+    agent = Agent.from_db(None, _OF_AGENT, row[: len(_OF_AGENT)])
+    agent.subject = Subject.from_db(None, _OF_SUBJECT, row[len(_OF_AGENT) :])
+    return agent
+
+
+_TURNED: Final = Prepared(
+    lambda keys, now: Subject.objects.filter(pk__among=keys, turns_at__lte=now).values_list("pk")
+)
+_ALL: Final = Prepared(lambda keys, _: _halves(keys, skip_locked=False))
+_FREE: Final = Prepared(lambda keys, _: _halves(keys, skip_locked=True))
+_AGENTS: Final = Prepared(lambda keys, _: _agents(keys))
+_NEWEST: Final = Prepared(lambda keys, _: _newest(keys).values_list("agent_id", "version", "pk"))
 
 
 def _lease_end(at: datetime, terms: selectors.Terms) -> datetime:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from consent import hooks, selectors
+from consent.models import Prepared
 from portal import keys
 from portal.policykeys import halves, manifest, succession
 from portal.policykeys.manifest import Manifest, Request, VouchedKey
@@ -45,7 +46,12 @@ def current() -> Manifest | None:
 
 def newest_version() -> int:
     """Return the version of the manifest that stands; 0 before the first."""
-    return KeyManifest.objects.aggregate(newest=Max("version"))["newest"] or 0
+    return next((version for (version,) in _VERSION.rows()), 0)
+
+
+_VERSION: Final = Prepared(
+    lambda *_: KeyManifest.objects.order_by("-version").values_list("version")[:1]
+)
 
 
 def policies_since() -> datetime:
