@@ -17,6 +17,9 @@ HELD: Final = 1.0
 """Seconds after which word of a change came to somebody who waited, and not to whoever asks."""
 MOST_AT_ONCE: Final = 5
 """Changes sooner than that, one after the other, that are believed to be a person's."""
+SLOWER: Final = 2.0
+"""By how much longer is waited after each one beyond those: a portal in trouble is soon left alone,
+and whoever is very quick is heard a second later and not a minute."""
 
 
 def spread(seconds: float) -> float:
@@ -29,7 +32,6 @@ class Rhythm:
     """Whether the portal holds polls as it offers, by how the last ones were answered."""
 
     _document: str = ""
-    _hurried: bool = False  # the last poll brought something new without having been held
     _at_once: int = 0  # changes in a row of which it was told as soon as it asked
 
     def told_of_change(self, took: float) -> None:
@@ -47,9 +49,21 @@ class Rhythm:
             return usual
         soon = secrets.SystemRandom().uniform(0.05, 0.5)
         took = came.received.monotonic - came.asked.monotonic
-        if self._is_fair(came, took, is_new=is_new):
+        held = came.answer.held
+        if is_new and came.wait:
+            # Not held where the next change came before it asked again: after a resume, say.
+            self._at_once = 0 if held else self._at_once + 1
+        if is_new or not came.wait:
+            return max(soon, min(self._doubt(), usual - took))
+        if held and took >= min(held, came.wait) / 2:
+            self._at_once = 0
             return soon
         return max(soon, usual - took)
+
+    def _doubt(self) -> float:
+        """Return the seconds to wait after news, by how much of it came at once."""
+        beyond = self._at_once - MOST_AT_ONCE
+        return 0.0 if beyond <= 0 else SLOWER ** min(beyond, 30) / 4
 
     def _is_new(self, came: Fetched) -> bool:
         token = came.answer.token
@@ -57,20 +71,3 @@ class Rhythm:
             return False
         self._document = token
         return True
-
-    def _is_fair(self, came: Fetched, took: float, *, is_new: bool) -> bool:
-        """Return whether asking again at once asks for no more than the portal offered.
-
-        A new policy may come at once, as where the old one is half over; but not each time.
-        """
-        if not came.wait:
-            # It was not to be held: as the first of all is not, nor what follows word of a change.
-            return self._at_once <= MOST_AT_ONCE
-        held = came.answer.held
-        if is_new:
-            fair = bool(held) or not self._hurried
-            self._hurried = not held
-        else:
-            fair = bool(held) and took >= min(held, came.wait) / 2
-            self._hurried = self._hurried and not fair
-        return fair

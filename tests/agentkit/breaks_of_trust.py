@@ -376,7 +376,7 @@ def hurry() -> None:
 
 @caught_by("not_held", "wrong: it asks again at once")
 def believes_the_offer() -> None:
-    put(Rhythm, _is_fair=lambda *_, **__: True)
+    put(Rhythm, pause=lambda *_, **__: 0.1)
 
 
 @caught_by("polite", "wrong: /api/v1/policy is asked again")
@@ -387,3 +387,34 @@ def retry_after_unread() -> None:
 @caught_by("allowance", "missing: an allowed click")
 def deaf() -> None:
     put(Agent, obey=nothing)
+
+
+# --- changes -------------------------------------------------------------------------------------
+
+
+@caught_by("row", "wrong: it waits for changes, and does not obey within 3 s the last of 3")
+def hears_the_first_alone() -> None:
+    """Told of a change, or finding one: from then on it asks as often as the policy says."""
+    pause, told = Rhythm.pause, set[str]()
+
+    def seldom(self: Rhythm, came: Any, *, offered: float, poll_after: float) -> float:
+        usual = pause(self, came, offered=offered, poll_after=poll_after)
+        told.add(self._document)
+        return poll_after if len(told) > 1 and not came.answer.held else usual
+
+    put(Rhythm, pause=seldom)
+
+
+@caught_by("row", "wrong: it waits for changes, and does not obey within 3 s the last of")
+def hears_one_of_a_row() -> None:
+    """What came between two polls is taken for a portal that holds none."""
+
+    def doubt(self: Rhythm) -> float:
+        return 1e9 if self._at_once else 0.0
+
+    put(Rhythm, _doubt=doubt)
+
+
+@caught_by("lost", "wrong: it waits for changes, and does not obey within 3 s the last of 1")
+def rests_after_no_answer() -> None:
+    put(Backoff, failed=lambda _self, **_: 10.0)

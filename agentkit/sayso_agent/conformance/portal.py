@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sayso_agent.conformance import published
 from sayso_agent.conformance.bucket import FakeBucket
-from sayso_agent.conformance.deciding import Deciding
+from sayso_agent.conformance.holding import Holding
 from sayso_agent.conformance.judging import objections
 from sayso_agent.conformance.proofs import listed, proves, vouched
 from sayso_agent.conformance.sample import allow, policy_document
@@ -44,7 +44,7 @@ AGENT: Final = "7d1f6f0e-6a3c-4a43-8a38-0b6a2f6f7a11"
 
 
 @dataclass
-class FakePortal(Deciding):
+class FakePortal(Holding):
     """Set `policy` and `version` to change what agents get; put answers in `misbehave`.
 
     `document` makes the body of a poll's answer instead of the proper one; `frozen` repeats the
@@ -105,6 +105,7 @@ class FakePortal(Deciding):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.let_go()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -188,7 +189,7 @@ class FakePortal(Deciding):
             case "GET", "/.well-known/sayso-key-manifest.jwt":
                 return 200, {"Content-Type": f"application/{MANIFEST}"}, self.vouched().encode()
             case "GET", "/api/v1/policy":
-                return self._policy(seen)
+                return self.lost(self._policy(seen))
             case "POST", "/api/v1/policy/ack":
                 return self._ack(seen)
             case "POST", "/api/v1/pauses":
@@ -284,7 +285,7 @@ class FakePortal(Deciding):
         payload = self.payload()
         etag = f'"{payload["version"]}"'
         if self.etags and seen.headers.get("if-none-match") == etag:
-            return 304, {"ETag": etag, **self.extra_headers}, b""
+            return self.held(seen) or (304, {"ETag": etag, **self.extra_headers}, b"")
         if self.document is not None:
             return 200, {"Content-Type": "application/policy+jwt"}, self.document(self)
         if self.frozen and self._last:

@@ -5,6 +5,7 @@ from typing import Final
 
 from sayso_agent.conformance.answers import ANSWERS, DOCUMENTS
 from sayso_agent.conformance.batches import BATCH
+from sayso_agent.conformance.changes import CHANGES
 from sayso_agent.conformance.content import CONTENT
 from sayso_agent.conformance.endings import ENDINGS
 from sayso_agent.conformance.keys import KEYS
@@ -29,6 +30,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Told, ...]], ...]] = (
     ("what must go", ENDINGS),
     ("batches", BATCH),
     ("answers", ANSWERS),
+    ("changes", CHANGES),
     ("leases and hours", LEASES),
     ("keys", _VOUCHED),
     ("documents", DOCUMENTS),

@@ -38,6 +38,7 @@ def problem(status: int, code: str, *, retry_after: int | None = None, **more: A
 
 TRUNCATED: Final = {"X-Truncate": "1"}
 SLOW: Final = {"X-Slow": "1"}
+LOST: Final = {"X-Lost": "1"}
 
 
 def handler(
@@ -55,6 +56,9 @@ def handler(
             body = self.rfile.read(length)
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, sent, data = respond(Seen(self.command, self.path, headers, body))
+            if "X-Lost" in sent:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in sent.items():
                 self.send_header(name, value)
