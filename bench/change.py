@@ -25,7 +25,8 @@ from consent.services.purposes import change_purpose
 ROOT: Final = Path(__file__).resolve().parents[1]
 PLACE: Final = "DE"
 LISTED_LATER: Final = "app-018"
-CONNECTIONS: Final = 128
+CONNECTIONS: Final = 1000
+"""As many as agents, as each has its own."""
 REST_SECONDS: Final = 3
 
 PERSONAL: Final = ("consent_subject", "consent_personalpolicy", "consent_cohortmembership")
