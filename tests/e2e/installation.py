@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,17 @@ def make_installation(**extra: str) -> Installation:
     home = Path(tempfile.mkdtemp(prefix="sayso-e2e-"))
     home.chmod(0o711)
     return Installation(home, free_port(), extra)
+
+
+@contextmanager
+def running(**extra: str) -> Iterator[Installation]:
+    """Yield an installation that runs; it is removed afterwards."""
+    made = make_installation(**extra)
+    try:
+        made.up()
+        yield made
+    finally:
+        remove(made)
 
 
 def remove(installation: Installation) -> None:

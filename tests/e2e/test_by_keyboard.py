@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.browsing import PHONE, Person, browser
-from tests.e2e.installation import Installation, make_installation, remove
+from tests.e2e.installation import Installation, running
 from tests.e2e.test_journey import AgentProcess, records_and_hands_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -19,12 +19,8 @@ SECOND = "second@northwind.example"
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
-    made = make_installation()
-    try:
-        made.up()
+    with running() as made:
         yield made
-    finally:
-        remove(made)
 
 
 @pytest.fixture(scope="module")

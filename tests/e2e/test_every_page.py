@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e import keyboard
 from tests.e2e.browsing import DESKTOP, ENLARGED, NARROW, PHONE, Person, browser
-from tests.e2e.installation import Installation, make_installation, remove
+from tests.e2e.installation import Installation, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LOOKS = (("light", DESKTOP), ("dark", PHONE))
@@ -94,12 +94,8 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
-    made = make_installation()
-    try:
-        made.up()
+    with running() as made:
         yield made
-    finally:
-        remove(made)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.browsing import PHONE, Person, browser
-from tests.e2e.installation import ROOT, Installation, make_installation, remove
+from tests.e2e.installation import ROOT, Installation, running
 from tests.e2e.redis_server import RedisServer
 from tests.oracle import look
 
@@ -41,21 +41,12 @@ PICTURES = Path(os.environ["SAYSO_PICTURES"]) if "SAYSO_PICTURES" in os.environ 
 def installation(request: Any) -> Iterator[Installation]:
     """A whole installation; in the second case its Redis is stopped before the story begins."""
     if request.param == "all parts up":
-        made = make_installation()
-        try:
-            made.up()
+        with running() as made:
             yield made
-        finally:
-            remove(made)
         return
-    with RedisServer() as redis:
-        made = make_installation(REDIS_URL=redis.url)
-        try:
-            made.up()
-            redis.stop()
-            yield made
-        finally:
-            remove(made)
+    with RedisServer() as redis, running(REDIS_URL=redis.url) as made:
+        redis.stop()
+        yield made
 
 
 def eventually(check: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
