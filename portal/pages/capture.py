@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from consent import selectors
-from consent.models import Agent, ConsentEvent, Subject
+from consent.models import Agent, ConsentEvent, IssuedPolicy, Subject
 from consent.policy.types import ConsentState
 from portal.pages.dates import day_in_words
 from portal.pages.hourwords import hours_of
@@ -34,12 +35,14 @@ def capture_now(subject: Subject, *, at: datetime) -> dict[str, Any]:
     events = selectors.standing_consents(subject)
     yes = [event for event in events.values() if event.state == ConsentState.GIVEN]
     verdicts = selectors.verdicts_for(subject, at=at)
-    machines = Agent.objects.filter(subject=subject, standing=Agent.Standing.ACTIVE).count()
+    leases = _leases(subject)
+    running = sum(until is not None and until > at for until in leases)
     allowed = verdicts.allowed()
-    state = _state(paused=verdicts.paused, recording=bool(allowed and machines))
+    state = _state(paused=verdicts.paused, recording=bool(allowed and running))
     return {
         "state": state,
-        "reason": _reason(state, yes, allowed, machines, verdicts),
+        "allows": bool(allowed) and not verdicts.paused,
+        "reason": _reason(state, yes, allowed, len(leases), verdicts),
         "text": "",
         "hours": hours_of(verdicts),
         "why_url": reverse("you-why"),
@@ -53,6 +56,13 @@ def capture_of_nobody() -> dict[str, Any]:
         "state": OFF,
         "reason": _("You have not said yes to anything, and without your yes nothing is allowed."),
     }
+
+
+def _leases(subject: Subject) -> list[datetime | None]:
+    """Return when the newest policy of each connected machine ends; None where it has none yet."""
+    newest = IssuedPolicy.objects.filter(agent=OuterRef("pk")).order_by("-version")
+    machines = Agent.objects.filter(subject=subject, standing=Agent.Standing.ACTIVE)
+    return list(machines.values_list(Subquery(newest.values("lease_until")[:1]), flat=True))
 
 
 def _state(*, paused: bool, recording: bool) -> str:
@@ -81,6 +91,11 @@ def _reason(
         return text % {"day": day_in_words(since), "apps": apps}
     if allowed and not machines:
         return _("You said yes, but no machine of yours is connected.")
+    if allowed:
+        return _(
+            "You said yes, but none of your machines has a valid policy now."
+            " One that asks for a policy can record again."
+        )
     return because(verdicts, has_yes=bool(yes))
 
 

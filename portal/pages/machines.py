@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from consent import exceptions, services
 from consent.models import Agent, Subject
-from portal.pages.capture import ON, capture_of
+from portal.pages.capture import capture_of
 from portal.pages.following import Heard, heard_of
 from portal.pages.words import refused
 from portal.people import subject_of
@@ -77,7 +77,7 @@ def machines_of(
     now = timezone.now()
     heard = heard_of(subject, now=now)
     follow = [one.follows for one in heard.values() if one.follows]
-    stopped = capture_of(request, subject)["state"] != ON
+    stopped = not capture_of(request, subject)["allows"]
     sure = sum(one.stopped if stopped else one.is_sure for one in follow)
     return {
         "machines": [_machine(agent, heard[agent.pk], now) for agent in agents[:most]],
