@@ -2,10 +2,12 @@
 
 uvicorn takes a head of any size, however slowly it comes, and keeps all of it. Here a head has
 64 kB, a hundred headers and some seconds, whoever sends it; and of connections that have begun one
-and not ended it there are only so many: the oldest goes first.
+and not ended it there are only so many: the oldest goes first. A connection that idles is closed
+after as long as uvicorn would let it, by one timer for the connection, not one for each answer.
 """
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -102,6 +104,9 @@ class BoundedHeads(HttpToolsProtocol):
     _may_be_large = False
     _is_refused = False
     _waiting: Waiting | None = None
+    _sleeper: asyncio.TimerHandle | None = None
+    _rested = 0.0
+    """Since when nothing was asked after an answer; 0 while something is."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for its first head."""
@@ -110,7 +115,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, while the head is within its bounds."""
-        began, self._moved = not self._within, False
+        began, self._moved, self._rested = not self._within, False, 0.0
         self._may_be_large = self._unmoved + len(data) > LARGEST
         super().data_received(data)
         if self.transport.is_closing() or self.parser is None:
@@ -184,11 +189,39 @@ class BoundedHeads(HttpToolsProtocol):
         """
         self._refuse(TOO_LARGE if self._is_refused else MALFORMED)
 
+    def on_response_complete(self) -> None:
+        """Go on with what was asked meanwhile; else let the connection idle."""
+        if self.pipeline or self.flow.read_paused or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.rest()
+
+    def rest(self) -> None:
+        """Let the connection idle, as uvicorn does with a timer for each answer."""
+        self.server_state.total_requests += 1
+        self._rested = monotonic()
+        if self._sleeper is None:
+            self._sleeper = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        """Close the connection if it has idled long enough; else look again when it might have."""
+        self._sleeper = None
+        left: float = self.timeout_keep_alive
+        if self._rested:
+            left -= monotonic() - self._rested
+            if left <= 0:
+                self.timeout_keep_alive_handler()
+                return
+        self._sleeper = self.loop.call_later(left, self._look)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for it no more."""
         if self._waiting is not None:
             self._waiting.leave(self)
             self._waiting = None
+        if self._sleeper is not None:
+            self._sleeper.cancel()
+            self._sleeper = None
         super().connection_lost(exc)
 
     def is_waited_for(self) -> bool:

@@ -63,13 +63,20 @@ def headers_of(data: bytes) -> Headers:
 
 def said_in(headers: Headers) -> Said | None:
     """Return what a poll with these headers says; None where it brings no one bearer token."""
-    said: dict[bytes, bytes] = {}
+    credentials = named = prefer = None
     for name, value in headers:
-        if name in {b"authorization", b"if-none-match", b"prefer"}:
-            if name in said:
+        if name == b"authorization":
+            if credentials is not None:
                 return None
-            said[name] = value
-    credentials = said.get(b"authorization", b"")
-    if not credentials.startswith(SCHEME):
+            credentials = value
+        elif name == b"if-none-match":
+            if named is not None:
+                return None
+            named = value
+        elif name == b"prefer":
+            if prefer is not None:
+                return None
+            prefer = value
+    if credentials is None or not credentials.startswith(SCHEME):
         return None
-    return Said(credentials[len(SCHEME) :], said.get(b"if-none-match"), said.get(b"prefer"))
+    return Said(credentials[len(SCHEME) :], named, prefer)

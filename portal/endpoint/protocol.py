@@ -10,7 +10,6 @@ is under way, is left to uvicorn.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -159,9 +158,6 @@ class PolicyProtocol(BoundedHeads):
     poll: Poll | None = None
     """The poll under way; what was queued behind it is then uvicorn's `cycle`."""
     _own: Poll | None = None
-    _sleeper: asyncio.TimerHandle | None = None
-    _rested = 0.0
-    """Since when nothing was asked after a poll; 0 while something is."""
 
     def data_received(self, data: bytes) -> None:
         """Take a plain poll as it is; give everything else to uvicorn's parser."""
@@ -215,7 +211,6 @@ class PolicyProtocol(BoundedHeads):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
-        self._rested = 0.0
 
     def on_headers_complete(self) -> None:
         """Answer a poll; leave everything else to uvicorn."""
@@ -323,7 +318,7 @@ class PolicyProtocol(BoundedHeads):
         if self.pipeline or self.flow.read_paused or not poll.keep_alive:
             self.on_response_complete()
         else:
-            self._rest()
+            self.rest()
 
     def is_waited_for(self) -> bool:
         """Return whether it owes a head: one that was recognised came by no parser."""
@@ -333,34 +328,11 @@ class PolicyProtocol(BoundedHeads):
         """Answer what is under way, save a poll that waits: most such machines went away."""
         return not (self.poll and self.poll.may_wait()) and super().eof_received()
 
-    # --- connections that nobody uses -----------------------------------------------------------
-
-    def _rest(self) -> None:
-        """Let the connection idle, as `on_response_complete` does with a timer for each answer."""
-        self.server_state.total_requests += 1
-        self._rested = monotonic()
-        if self._sleeper is None:
-            self._sleeper = self.loop.call_later(self.timeout_keep_alive, self._look)
-
-    def _look(self) -> None:
-        """Close the connection if it has idled long enough; else look again when it might have."""
-        self._sleeper = None
-        left: float = self.timeout_keep_alive
-        if self._rested:
-            left -= monotonic() - self._rested
-            if left <= 0:
-                self.timeout_keep_alive_handler()
-                return
-        self._sleeper = self.loop.call_later(left, self._look)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """End a poll that nobody waits for any more."""
         if self.poll:
             self.poll.end()
             self.poll = None
-        if self._sleeper:
-            self._sleeper.cancel()
-            self._sleeper = None
         super().connection_lost(exc)
 
 

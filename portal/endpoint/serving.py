@@ -9,8 +9,10 @@ from django.conf import settings
 
 from portal.api.authentication import bearer_token
 from portal.endpoint.answer import Answer, Headers, answer, changed
+from portal.endpoint.awaited import AwaitedPoll
 from portal.endpoint.hearing import Hearing
 from portal.endpoint.hosts import HOST_REFUSED, Hosts
+from portal.endpoint.plain import said_in
 from portal.endpoint.problems import delivered
 from portal.endpoint.shortcut import Shortcut
 from portal.endpoint.source import FastSource, Shared
@@ -37,8 +39,16 @@ class Endpoint:
         ]
 
     async def poll(self, scope: MutableMapping[str, Any], send: Send) -> None:
-        """Answer one poll."""
-        said = await self.answered(scope["headers"])
+        """Answer one poll, the short way where that leads to an answer."""
+        headers = scope["headers"]
+        said, parts = None, said_in(headers)
+        poll = AwaitedPoll(self.shared)
+        if parts is not None and self.hosts.allow(headers) and self.shortcut.take(poll, *parts):
+            said = await poll.outcome()
+            if said is None:
+                said = await self.answered(headers, is_counted=True, waited=poll.granted)
+        else:
+            said = await self.answered(headers)
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
 

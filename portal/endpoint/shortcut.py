@@ -39,16 +39,18 @@ class ShortPoll(Waiter):
         "wire",
     )
 
+    # Set when it begins, as is what a waiter knows: every poll comes by there.
+    places: tuple[int, ...]
+    wire: Wire
+    kept: Kept
+    asked: float
+    digest: bytes
+    named: bytes | None
+    wanted: int
+
     def __init__(self) -> None:
-        super().__init__()
-        self.places: tuple[int, ...] = ()
+        self.timer = None
         self.shortcut: Shortcut | None = None
-        self.wire: Wire | None = None
-        self.kept: Kept | None = None
-        self.asked = 0.0
-        self.digest = b""
-        self.named: bytes | None = None
-        self.wanted = 0
         self.granted = 0
 
     @abstractmethod
@@ -145,7 +147,7 @@ class Shortcut:
         """Ask once more what stands, after a wait."""
         wire = self._shared.watch.usable()
         kept = poll.kept
-        if wire is None or kept is None or self._shared.watch.epoch != poll.epoch:
+        if wire is None or self._shared.watch.epoch != poll.epoch:
             poll.in_full(poll.granted)
             return
         poll.wire, poll.asked = wire, monotonic()
@@ -174,9 +176,9 @@ class Shortcut:
         watch, standing, now = self._shared.watch, self._shared.standing, time.time()
         is_good = has_heard and watch.usable() is turn.wire and watch.epoch == turn.epoch
         for poll in turn.polls:
-            kept = poll.kept
-            if poll.is_over() or kept is None:
+            if poll.is_over():
                 continue
+            kept = poll.kept
             if not (is_good and standing.holds(kept) and kept.known.is_in_force(now)):
                 poll.in_full(poll.granted)
             elif not (poll.wanted and self._hold(poll, kept.known, now)):
@@ -198,9 +200,7 @@ class Shortcut:
         (subject, cohort, tally, *_), watch = poll.places, self._shared.watch
         kept, wire = poll.kept, poll.wire
         if (
-            kept is None
-            or wire is None
-            or kept.nonces != (values[subject], values[cohort])
+            kept.nonces != (values[subject], values[cohort])
             or watch.usable() is not wire
             or watch.epoch != poll.epoch
         ):

@@ -17,7 +17,6 @@ from portal.endpoint.postgres import Look, Looked, Seen
 from portal.endpoint.record import Nonces
 from portal.endpoint.standing import Kept, Standing
 from portal.endpoint.together import Together
-from portal.endpoint.turns import Hearings
 from portal.endpoint.waiting import Room
 from portal.endpoint.watch import Watch
 from portal.endpoint.wire import RedisAway, Wire
@@ -46,7 +45,6 @@ class Shared:
         # Agents send the same bytes again and again: who sends these, and what is kept of them.
         self.polls: dict[bytes, Kept] = {}
         self.standing = Standing()
-        self.hearings = Hearings(self.standing)
         self.buckets = postgres.buckets()
         self.issuer = Issuer(self._issue_many)
         self._lookers: Crowd[bytes, Look, Looked] = Crowd(self._look_many)
@@ -211,22 +209,14 @@ class FastSource:
         return await self._shared.look_plainly(digest)
 
     async def _again(self, wire: Wire, kept: Kept, nonces: Nonces) -> Known | None:
-        """Return what was read before, if the nonces it was read under stand now.
-
-        Where it was verified, all who ask at this moment share one question for the tally.
-        """
-        shared, known, standing = self._shared, kept.known, self._shared.standing
-        if standing.holds(kept):
-            stands = await shared.hearings.heard(wire, self._epoch) and standing.holds(kept)
-        else:
-            names = record.nonce_keys(self._epoch, known.subject, known.cohort)
-            wanted = *names, record.tally_key(self._epoch)
-            *said, tally = await shared.together.values(wire, self._epoch, wanted)
-            stands = Nonces(*said) == nonces
-            if stands and self._holds(wire):
-                standing.note(kept, wire, self._epoch, tally)
-        if not stands or not self._holds(wire):
+        """Return what was read before, if the nonces it was read under stand now."""
+        shared, known = self._shared, kept.known
+        names = record.nonce_keys(self._epoch, known.subject, known.cohort)
+        wanted = *names, record.tally_key(self._epoch)
+        *said, tally = await shared.together.values(wire, self._epoch, wanted)
+        if Nonces(*said) != nonces or not self._holds(wire):
             return None
+        shared.standing.note(kept, wire, self._epoch, tally)
         self._nonces = nonces
         return known
 

@@ -69,22 +69,3 @@ class Turns(Generic[PollT]):
             self._settle(turn, True)  # noqa: FBT003
         else:
             self._standing.catch_up(turn.wire, turn.epoch, partial(self._settle, turn))
-
-
-class Hearings:
-    """The same for coroutines, which wait until all is heard that was marked before they asked."""
-
-    def __init__(self, standing: Standing) -> None:
-        self._turns: Turns[asyncio.Future[bool]] = Turns(standing, _tell)
-
-    def heard(self, wire: Wire, epoch: bytes) -> "asyncio.Future[bool]":
-        """Return whether all was heard; each has a future of its own, to be cancelled at will."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._turns.ask(future, wire, epoch)
-        return future
-
-
-def _tell(turn: "Turn[asyncio.Future[bool]]", has_heard: bool) -> None:  # noqa: FBT001
-    for future in turn.polls:
-        if not future.done():
-            future.set_result(has_heard)

@@ -20,6 +20,7 @@ many as one process can issue policies to."""
 MEMORY: Final = 10_000
 CHUNK: Final = 500
 AGAIN: Final = Wake()
+NOBODY: Final = Known(0, 0, 0)
 
 
 class Waiter(ABC):
@@ -30,7 +31,7 @@ class Waiter(ABC):
     def __init__(self) -> None:
         self.timer: asyncio.TimerHandle | None = None
         """Set as long as it waits."""
-        self.knows(Known(0, 0, 0), b"", None)
+        self.knows(NOBODY, b"", None)
 
     def knows(self, known: Known, epoch: bytes, nonces: Nonces | None) -> None:
         """Remember what is to hold, and under which nonces it was found to."""

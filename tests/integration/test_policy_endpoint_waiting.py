@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -308,34 +309,85 @@ def _forget_speaker() -> None:
     marks._speaker_of.cache_clear()
 
 
+def test_a_poll_that_is_cut_off_waits_no_more(portal: Portal, token: str) -> None:
+    poll, _ = waiting(portal, token)
+
+    poll.cancel()
+
+    wait_until(lambda: len(portal.endpoint.shared.room) == 0)
+
+
 def test_a_change_while_the_question_is_under_way_is_not_missed(
+    portal: Portal, world: factories.World, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change is heard of after Redis has said that nothing changed, before the wait begins."""
+    from portal.endpoint.shortcut import Shortcut
+
+    tag = portal.poll(token).etag
+    shared = portal.endpoint.shared
+    wait_until(
+        lambda: (
+            portal.poll(token, tag).status == 304
+            and all(shared.standing.holds(kept) for kept in shared.kept.values())
+        )
+    )
+    settle = Shortcut.settle_all
+    changes = iter([withdraw])
+    is_settled_late: list[bool] = []
+
+    async def late(self: Shortcut, turn: Any, has_heard: bool) -> None:
+        for change in changes:
+            await _heard_of(portal, change, world)
+            is_settled_late.append(has_heard)
+        settle(self, turn, has_heard)
+
+    monkeypatch.setattr(
+        portal.endpoint.shortcut._turns,
+        "_settle",
+        lambda turn, heard: asyncio.ensure_future(late(portal.endpoint.shortcut, turn, heard)),
+    )
+    began = time.monotonic()
+    said = portal.poll(token, tag, "wait=20")
+
+    assert is_settled_late == [True]
+    assert (said.status, said.allows) == (200, False)
+    assert time.monotonic() - began < 15
+
+
+def test_a_change_during_a_look_the_long_way_is_not_missed(
     portal: Portal, world: factories.World, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change is heard of after the look and before the wait begins."""
     from portal.endpoint.source import FastSource
 
-    poll, tag = waiting(portal, token, "wait=1")
-    poll.result(10)
+    tag = portal.poll(token).etag
+    portal.endpoint.shared.kept.clear()  # as after a start: nothing that the short way could use
     hold = FastSource.hold
     changes = iter([withdraw])
 
     async def late(self: Any, known: Any, seconds: float) -> Any:
         for change in changes:
-            thread = threading.Thread(target=change, args=(world,))
-            thread.start()
-            while thread.is_alive() or not self._shared.room._heard:
-                import asyncio
-
-                await asyncio.sleep(0.01)
+            await _heard_of(portal, change, world)
         return await hold(self, known, seconds)
 
     monkeypatch.setattr(FastSource, "hold", late)
-    portal.endpoint.shared.room._heard.clear()
     began = time.monotonic()
     said = portal.poll(token, tag, "wait=20")
 
+    assert next(changes, None) is None
     assert (said.status, said.allows) == (200, False)
     assert time.monotonic() - began < 15
+
+
+async def _heard_of(
+    portal: Portal, change: Callable[[factories.World], None], world: factories.World
+) -> None:
+    """Change something, and wait until the portal has heard that something changed."""
+    portal.endpoint.shared.room._heard.clear()
+    thread = threading.Thread(target=change, args=(world,))
+    thread.start()
+    while thread.is_alive() or not portal.endpoint.shared.room._heard:
+        await asyncio.sleep(0.01)
 
 
 # --- the server stops ----------------------------------------------------------------------------

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.endpoint.standing import Standing
-from portal.endpoint.turns import Hearings, Turn, Turns
+from portal.endpoint.turns import Turn, Turns
 from portal.endpoint.wire import RedisAway, Wire
 
 TALLY = b"stands"
@@ -120,17 +119,3 @@ def test_who_asks_while_a_question_is_under_way_shares_the_next_one() -> None:
 
     assert together == [1, 11]
     assert wire.most_at_once == 1
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_coroutine_hears_whether_all_was_heard(fails: bool) -> None:
-    async def run() -> Any:
-        wire = FakeWire([])
-        hearings = Hearings(heard_up_to_now())
-        gone, stays = (hearings.heard(cast("Wire", wire), b"e") for _ in range(2))
-        gone.cancel()  # one who went away disturbs nobody
-        await asyncio.sleep(0)
-        wire.reply(fails=fails)
-        return await asyncio.wait_for(stays, 5)
-
-    assert asyncio.run(run()) is not fails
