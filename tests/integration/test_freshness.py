@@ -479,11 +479,12 @@ def test_before_anybody_read_from_redis_nothing_is_said_to_it(database: Any, set
 
 
 def test_a_clock_that_jumps_moves_no_fence(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    from portal.endpoint import serving
+    from portal.endpoint import serving, shortcut
 
     for ahead in (-86_400, 86_400):
         jumped = SimpleNamespace(time=lambda ahead=ahead: time.time() + ahead)
-        monkeypatch.setattr(serving, "time", jumped)
+        for way in (serving, shortcut):
+            monkeypatch.setattr(way, "time", jumped)
         assert field.portal.believes_redis
         said = field.poll()
         assert said.status == 200, "a policy of another time is no reason for a 304"
