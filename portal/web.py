@@ -48,6 +48,7 @@ def serve(application: str, *, fd: int | None, host: str = "", port: int = 0) ->
         loop="uvloop",
         http=FAST if settings.POLICY_FAST else PLAIN,
         server_header=False,
+        proxy_headers=False,  # the application reads them itself, behind what polls need
         access_log=False,  # addresses of people stay out
         log_config=None,  # Django's is ours
         log_level="warning",

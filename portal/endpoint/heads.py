@@ -118,6 +118,9 @@ class BoundedHeads(HttpToolsProtocol):
         began, self._moved, self._rested = not self._within, False, 0.0
         self._may_be_large = self._unmoved + len(data) > LARGEST
         super().data_received(data)
+        if self._moved and not self._within and not self._may_be_large:
+            self._unmoved = 0  # a whole request, or the rest of one: nearly all there is
+            return
         if self.transport.is_closing() or self.parser is None:
             return
         if not self._moved:

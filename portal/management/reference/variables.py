@@ -57,6 +57,11 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "no",
             "yes: trust `X-Forwarded-Proto` from the proxy that ends TLS.",
         ),
+        (
+            "FORWARDED_ALLOW_IPS",
+            "127.0.0.1,::1",
+            "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, with commas.",
+        ),
         ("SAYSO_ORGANISATION", "Your organisation", "The name on every page."),
         (
             "SAYSO_PRIVACY_CONTACT",
