@@ -12,7 +12,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from portal import keys
-from portal.servers import locations
+from portal.servers import locations, publicurl
 from retention import redactors
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -97,7 +97,7 @@ def database(role: str, *, pool: bool = False) -> dict[str, Any]:
 
 
 # --- who we are ----------------------------------------------------------------------
-PUBLIC_URL = env_url("SAYSO_PUBLIC_URL", default="http://127.0.0.1:8000", schemes={"http", "https"})
+PUBLIC_URL = env_url("SAYSO_PUBLIC_URL", default=publicurl.noted(), schemes={"http", "https"})
 _host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
 _secure = PUBLIC_URL.startswith("https://")
 ORGANISATION = os.environ.get("SAYSO_ORGANISATION", "").strip() or "Your organisation"

@@ -77,6 +77,9 @@ def _keys() -> dict[str, Any]:
         return _part(
             _("Policy keys"), DOWN, _("No key may sign. A new key manifest has to be loaded.")
         )
+    if not standing.is_for_us(manifest):
+        text = _("The key manifest is for another address. A new one has to be loaded.")
+        return _part(_("Policy keys"), DOWN, text)
     day = day_in_words(datetime.fromtimestamp(manifest.expires_at, UTC))
     text = _("Vouched for until %(day)s by the root key") % {"day": day}
     ends_soon = manifest.expires_at - now.timestamp() < MANIFEST_IS_LATE.total_seconds()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -12,7 +13,7 @@ from django.utils import timezone
 from audit import events, ledger
 from audit.ledger import Actor
 from portal.policykeys import halves, ring, standing
-from portal.policykeys.manifest import Manifest
+from portal.policykeys.manifest import Manifest, ManifestRefused
 from portal.policykeys.models import PolicyKey
 from portal.policykeys.standing import SYSTEM, RootElsewhere
 
@@ -34,10 +35,10 @@ def rotate_key(*, actor: Actor, carried: timedelta | None = None) -> PolicyKey:
 
     It signs two leases from now, and `carried` later where the root must be asked elsewhere. A
     key that was planned and never vouched for is planned anew. Raises KeyWaits while the last new
-    one does not sign yet.
+    one does not sign yet, and ManifestRefused where machines would believe none of it.
     """
     standing.one_at_a_time()
-    now, manifest = timezone.now(), standing.ensure()
+    now, manifest = timezone.now(), _ours()
     vouched = {key.kid for key in manifest.keys if key.not_before > now.timestamp()}
     if vouched:
         raise KeyWaits
@@ -54,10 +55,11 @@ def rotate_key(*, actor: Actor, carried: timedelta | None = None) -> PolicyKey:
 def revoke_key(*, kid: str, actor: Actor) -> PolicyKey | None:
     """Plan that no agent believes a key any more; return the key that signs in its place.
 
-    None where it did not sign. Where the root is here it counts at once. Raises KeyUnknown.
+    None where it did not sign. Where the root is here it counts at once. Raises KeyUnknown, and
+    ManifestRefused where machines would believe none of it.
     """
     standing.one_at_a_time()
-    now, manifest = timezone.now(), standing.ensure()
+    now, manifest = timezone.now(), _ours()
     _row_of_first()
     row = PolicyKey.objects.select_for_update().filter(kid=kid).first()
     if row is None:
@@ -91,6 +93,22 @@ def erase_spent(*, at: datetime) -> int:
         ledger.append(events.PolicyKeySpent(kid=row.kid), actor=SYSTEM, covers=[row])
         erased += 1
     return erased
+
+
+def _ours() -> Manifest:
+    """Return the manifest that stands; raises ManifestRefused where it is for another address.
+
+    Whoever changes keys need not be the portal itself. For an address of their own they would
+    replace a manifest that every machine believes by one that none does.
+    """
+    manifest = standing.ensure()
+    if not standing.is_for_us(manifest):
+        raise ManifestRefused(
+            "manifest_of_another_portal",
+            f"the one that stands is for {manifest.issuer}, and here the portal is taken to be at"
+            f" {settings.PUBLIC_URL}; set SAYSO_PUBLIC_URL as the portal has it",
+        )
+    return manifest
 
 
 def _plan(manifest: Manifest, *, use_from: datetime, actor: Actor) -> PolicyKey:

@@ -89,10 +89,15 @@ def sign_here(*, actor: Actor) -> Manifest:
 
 
 def renew(*, at: datetime) -> int:
-    """Sign anew, where the root is here, what ends soon or lists what is over; return how many."""
+    """Sign anew, where the root is here, what ends soon, lists what is over, or is for an address
+    at which the portal was reached before; return how many."""
     found, now = ensure(), at.timestamp()
     is_fresh = found.expires_at - now > RENEWED_BEFORE.total_seconds()
-    if is_fresh and all(key.not_after is None or key.not_after > now for key in found.keys):
+    if (
+        is_fresh
+        and is_for_us(found)
+        and all(key.not_after is None or key.not_after > now for key in found.keys)
+    ):
         return 0
     try:
         sign_here(actor=SYSTEM)
@@ -141,6 +146,11 @@ def planned() -> list[VouchedKey]:
 def two_leases() -> timedelta:
     """Return how long a key is known before it signs, and how long after."""
     return timedelta(seconds=LEASES * selectors.setting("lease_seconds"))
+
+
+def is_for_us(found: Manifest) -> bool:
+    """Return whether machines that enrol at our address believe this manifest."""
+    return found.issuer == str(settings.PUBLIC_URL)
 
 
 def is_root_here() -> bool:

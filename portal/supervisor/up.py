@@ -12,7 +12,16 @@ from contextlib import contextmanager
 from subprocess import Popen
 from typing import Protocol
 
-from portal.servers import addresses, folders, locations, postgres, process, roles, valkey
+from portal.servers import (
+    addresses,
+    folders,
+    locations,
+    postgres,
+    process,
+    publicurl,
+    roles,
+    valkey,
+)
 from portal.servers.errors import SetupError
 from portal.servers.home import AS_ROOT
 from portal.supervisor import fresh
@@ -134,6 +143,7 @@ class Supervisor:
         self._port, self._address, self._webs, self._demo = port, address, webs, demo
         self._console = Console()
         public_url = os.environ.get("SAYSO_PUBLIC_URL") or address
+        publicurl.note(public_url)
         self._programs = Programs(self._console, public_url)
         self._children: dict[str, Child] = {}
         self._stop_asked = 0

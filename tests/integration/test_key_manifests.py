@@ -122,6 +122,38 @@ def test_a_manifest_that_ends_soon_is_signed_anew_by_the_workers(
     assert second.expires_at > first.expires_at
 
 
+def test_a_portal_that_moved_signs_for_its_new_address_by_the_workers(
+    secrets: Path, settings: Any
+) -> None:
+    """Else no machine that enrols there would believe the keys, until the manifest ends soon."""
+    first = standing().ensure()
+    settings.PUBLIC_URL = "https://moved.example"
+    assert "another address" in Client().get("/status").content.decode()
+
+    assert standing().renew(at=timezone.now()) == 1
+
+    second = standing().current()
+    assert (second.issuer, second.root) == ("https://moved.example", first.root)
+    assert second.version > first.version
+    assert standing().renew(at=timezone.now()) == 0
+    assert "another address" not in Client().get("/status").content.decode()
+
+
+def test_whoever_takes_the_portal_to_be_elsewhere_changes_no_key(
+    secrets: Path, settings: Any
+) -> None:
+    """A command in a shell that lacks the portal's environment would cut off every machine."""
+    first = standing().ensure()
+    (kid,) = kids()
+    settings.PUBLIC_URL = "https://elsewhere.example"
+
+    for arguments in ([], ["--revoke", kid]):
+        with pytest.raises(CommandError, match=r"for https?://.* SAYSO_PUBLIC_URL"):
+            run("rotate_keys", *arguments)
+
+    assert standing().current() == first
+
+
 def test_the_check_advises_to_carry_the_root_away(secrets: Path) -> None:
     from portal.checks import root_is_offline
 

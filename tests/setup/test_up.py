@@ -161,6 +161,13 @@ def test_it_says_what_it_does_and_where_it_is(up: Up) -> None:
     assert up.page() < 500
 
 
+def test_a_command_in_another_shell_speaks_for_the_same_address(up: Up) -> None:
+    """What the root is asked to sign names it; machines believe no other."""
+    request = up.home.manage("key_manifest", "--request")
+
+    assert json.loads(request.stdout)["iss"] == f"http://127.0.0.1:{up.port}"
+
+
 def test_a_second_up_is_told_where_the_first_one_is(up: Up) -> None:
     second = up.home.manage("up", "--port", str(free_port()))
 

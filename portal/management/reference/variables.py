@@ -45,7 +45,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ),
         (
             "SAYSO_PUBLIC_URL",
-            "`http://127.0.0.1:8000`; under `up` the address it listens on",
+            "the address of the last `up`; before one `http://127.0.0.1:8000`",
             (
                 "The address people and agents use. It is part of every policy's signature check;"
                 " plain http is accepted for this machine only."
