@@ -1,6 +1,5 @@
 """allauth's device flow where ours differs: a form's token is demanded, questions are counted."""
 
-import re
 import time
 from functools import lru_cache
 from typing import Final
@@ -8,18 +7,17 @@ from typing import Final
 from allauth.core.internal.httpkit import get_client_ip
 from allauth.idp.oidc.views import device_authorization, device_code
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from portal.accounts import NO_SUCH_CODE
 from portal.endpoint.limits import Buckets
+from portal.pages.codes import OF_FLEET, CodeForm, as_shown, refused, to_page
 
-CODE: Final = re.compile(r"[0-9A-Za-z -]{1,32}")
+CODE_PAGE: Final = "idp/oidc/device_authorization_code_form.html"
 
 
 @csrf_exempt  # a machine asks, no browser
@@ -47,10 +45,18 @@ def approve_machine(request: HttpRequest) -> HttpResponseBase:
     """Show the code, and take the person's Approve or Deny (RFC 8628 section 3.3).
 
     allauth exempts its view from CSRF protection; this one is not exempt, so that no other site
-    can let a machine in through the person's browser. What no machine can show is not looked up.
+    can let a machine in through the person's browser. What no machine can show is not looked up,
+    and the code of a machine that came by a ticket is looked up where those wait.
     """
-    code = (request.POST.get("code") or request.GET.get("code", "")).strip()
-    if code and not CODE.fullmatch(code):
-        messages.error(request, NO_SUCH_CODE)
-        return redirect(request.path)
+    data = request.POST if "code" in request.POST else request.GET
+    if "code" not in data:
+        return render(request, CODE_PAGE, {"form": CodeForm()})
+    typed = data["code"]
+    code = as_shown(typed)
+    if not code:
+        return render(request, CODE_PAGE, {"form": refused(data)})
+    if len(code) == OF_FLEET:
+        return to_page("you-approve-machine", code)
+    if request.GET.get("code") != code:
+        return to_page("approve-machine", code)
     return device_authorization(request)

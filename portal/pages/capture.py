@@ -39,10 +39,14 @@ def capture_now(subject: Subject, *, at: datetime) -> dict[str, Any]:
     running = sum(until is not None and until > at for until in leases)
     allowed = verdicts.allowed()
     state = _state(paused=verdicts.paused, recording=bool(allowed and running))
+    if state == OFF and allowed:
+        reason = _no_machine(subject, connected=bool(leases))
+    else:
+        reason = _reason(state, yes, allowed, verdicts)
     return {
         "state": state,
         "allows": bool(allowed) and not verdicts.paused,
-        "reason": _reason(state, yes, allowed, len(leases), verdicts),
+        "reason": reason,
         "text": "",
         "hours": hours_of(verdicts),
         "why_url": reverse("you-why"),
@@ -75,7 +79,6 @@ def _reason(
     state: str,
     yes: list[ConsentEvent],
     allowed: list[dict[str, Any]],
-    machines: int,
     verdicts: selectors.Verdicts,
 ) -> str:
     if state == PAUSED:
@@ -89,14 +92,22 @@ def _reason(
             apps,
         )
         return text % {"day": day_in_words(since), "apps": apps}
-    if allowed and not machines:
-        return _("You said yes, but no machine of yours is connected.")
-    if allowed:
+    return because(verdicts, has_yes=bool(yes))
+
+
+def _no_machine(subject: Subject, *, connected: bool) -> str:
+    """Say why nothing is recorded although something may be: no machine has a policy for it."""
+    if connected:
         return _(
             "You said yes, but none of your machines has a valid policy now."
-            " One that asks for a policy can record again."
+            " As soon as one asks for it, it can record."
         )
-    return because(verdicts, has_yes=bool(yes))
+    if Agent.objects.filter(subject=subject, standing=Agent.Standing.QUARANTINED).exists():
+        return _(
+            "You said yes, but your machine is cut off, because there may be a copy of it."
+            " The page of your machines says what to do."
+        )
+    return _("You said yes, but no machine of yours is connected.")
 
 
 def _buttons(state: str, *, has_yes: bool) -> dict[str, str]:

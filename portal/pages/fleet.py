@@ -5,7 +5,7 @@ from typing import Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -15,6 +15,7 @@ from portal.endpoint.limits import Buckets
 from portal.fleet import groups, machines
 from portal.fleet.machines import MachineElsewhere, MachineUnknown
 from portal.fleet.models import EnrolmentTicket
+from portal.pages.codes import OF_DEVICE, CodeForm, as_shown, refused, to_page
 from portal.people import subject_of, user_of
 
 GUESSES: Final = 20
@@ -26,18 +27,25 @@ _buckets = Buckets(GUESSES)
 @require_http_methods(["GET", "POST"])
 def approve_machine(request: HttpRequest) -> HttpResponse:
     """Show the machine behind a code, and take the person's Approve or Deny."""
-    subject = subject_of(request)
-    code = request.POST.get("code") or request.GET.get("code", "")
-    if not code:
-        return _show(request)
+    data = request.POST if request.method == "POST" else request.GET
+    if "code" not in data:
+        return _show(request, CodeForm())
+    code = as_shown(data["code"])
+    if len(code) == OF_DEVICE:
+        return to_page("approve-machine", code)
     # By the person: codes are not to be guessed, and a whole office may share one address.
-    if _buckets.take(user_of(request).ref.bytes, time.monotonic()):
-        return _show(request, error=_("Too many codes in a short time. Wait a minute."), status=429)
+    if code and _buckets.take(user_of(request).ref.bytes, time.monotonic()):
+        error = _("Too many codes in a short time. Wait a minute.")
+        return _show(request, refused(data, error), status=429)
+    return _look_up(request, data, code)
+
+
+def _look_up(request: HttpRequest, data: QueryDict, code: str) -> HttpResponse:
     try:
         machine = machines.waiting(code)
         match request.POST.get("action"):
             case "confirm":
-                machines.approve_machine(subject=subject, code=code)
+                machines.approve_machine(subject=subject_of(request), code=code)
                 messages.success(request, _("The machine is yours. It asks for its policy now."))
                 return redirect("you-machines")
             case "deny":
@@ -47,11 +55,10 @@ def approve_machine(request: HttpRequest) -> HttpResponse:
             case _:
                 pass  # the page itself
     except MachineUnknown:
-        error = _("No machine waits under this code. Compare it with the one on the machine.")
-        return _show(request, code=code, error=error, status=404)
+        return _show(request, refused(data), status=404)
     except MachineElsewhere as refusal:
-        error = _meant_for_others(refusal.ticket)
-        return _show(request, code=code, error=error, status=403)
+        form = refused(data, _meant_for_others(refusal.ticket))
+        return _show(request, form, status=403, elsewhere=True)
     context = {"code": code, "machine": machine}
     return render(request, "you/approve_machine.html", context)
 
@@ -69,7 +76,7 @@ def _meant_for_others(ticket: EnrolmentTicket) -> str:
 
 
 def _show(
-    request: HttpRequest, *, code: str = "", error: str = "", status: int = 200
+    request: HttpRequest, form: CodeForm, *, status: int = 200, elsewhere: bool = False
 ) -> HttpResponse:
-    context = {"code": code, "error": error, "machine": None}
+    context = {"form": form, "elsewhere": elsewhere}
     return render(request, "you/approve_machine.html", context, status=status)

@@ -17,10 +17,10 @@ class Following:
     `follows`: it says that it obeys a policy made after the latest choice, since `at`. `ended`: no
     policy from before that choice runs any more, so it records nothing by one. `told`: it got the
     new policy `at` and has not said that it obeys. `silent`: it was last heard of `at`, before the
-    choice; `lease_until` is when what it may still go by ends.
+    choice; `lease_until` is when what it may still go by ends. `new`: it never had a policy.
     """
 
-    state: Literal["follows", "ended", "told", "silent"]
+    state: Literal["follows", "ended", "told", "silent", "new"]
     stopped: bool
     """Whether nothing that it may still go by allows anything."""
     at: datetime | None = None
@@ -32,7 +32,7 @@ class Following:
     @property
     def is_sure(self) -> bool:
         """Whether nothing is recorded by an older choice any more."""
-        return self.state in {"follows", "ended"}
+        return self.state in {"follows", "ended", "new"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ def _heard(row: dict[str, Any]) -> Heard:
 
 def _following(row: dict[str, Any]) -> Following:
     stopped = not row["may_record"]
+    if row["version"] is None:
+        return Following("new", stopped)
     if row["begun"] is not None:
         ran_out = stopped and row["spoken"]
         return Following("follows", stopped, at=row["begun"], purged=row["purged"], ran_out=ran_out)

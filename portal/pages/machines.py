@@ -79,9 +79,11 @@ def machines_of(
     follow = [one.follows for one in heard.values() if one.follows]
     stopped = not capture_of(request, subject)["allows"]
     sure = sum(one.stopped if stopped else one.is_sure for one in follow)
+    # Where none ever had a policy, none follows anything and none has stopped.
+    known = len(follow) if any(one.state != "new" for one in follow) else 0
     return {
         "machines": [_machine(agent, heard[agent.pk], now) for agent in agents[:most]],
-        "followed": {"sure": sure, "all": len(follow), "stopped": stopped},
+        "followed": {"sure": sure, "all": known, "stopped": stopped},
     }
 
 
@@ -98,6 +100,7 @@ def _machine(agent: Agent, heard: Heard, now: datetime) -> dict[str, Any]:
         "last_seen": heard.last_seen,
         "policy_version": heard.version if active and runs else "",
         "lease_until": heard.lease_until,
+        "runs": runs,
         "follows": heard.follows,
         "is_copied": agent.standing == Agent.Standing.QUARANTINED,
         "remove_url": (

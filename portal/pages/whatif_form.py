@@ -76,10 +76,10 @@ def _flag(label: "StrPromise") -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=FLAG, required=False)
 
 
-def _ticks(label: "StrPromise") -> forms.MultipleChoiceField:
-    return forms.MultipleChoiceField(
-        label=label, required=False, widget=forms.CheckboxSelectMultiple
-    )
+def _ticks(label: "StrPromise", look: str = "short") -> forms.MultipleChoiceField:
+    """Return the boxes of a list; names of a word or two stand side by side on a phone too."""
+    widget = forms.CheckboxSelectMultiple(attrs={"class": look} if look else {})
+    return forms.MultipleChoiceField(label=label, required=False, widget=widget)
 
 
 class WhatIfForm(forms.Form):
@@ -106,7 +106,7 @@ class WhatIfForm(forms.Form):
             (SOME, gettext_lazy("those ticked here")),
         ),
     )
-    gates_closed = _ticks(gettext_lazy("Done, long ago"))
+    gates_closed = _ticks(gettext_lazy("Done, long ago"), look="")
     overrides = _ticks(gettext_lazy("Signals with an approved exception"))
     others = forms.ChoiceField(
         label=gettext_lazy("Whose words can it show?"),

@@ -34,6 +34,23 @@ def test_a_machine_without_a_policy_records_nothing(world: factories.World) -> N
     assert (state, "none of your machines has a valid policy" in reason) == ("off", True)
 
 
+def test_a_machine_that_is_cut_off_is_named_as_the_reason(world: factories.World) -> None:
+    from consent import services
+
+    world.say_yes()
+    agent = enrolled(world.subject)[0]
+    services.quarantine_agent(agent=agent, reason="token_reused")
+    state, reason = shown(world)
+    assert (state, "your machine is cut off" in reason) == ("off", True)
+
+    services.revoke_agent(subject=world.subject, ref=agent.ref)
+    assert "no machine of yours is connected" in shown(world)[1]
+
+    services.quarantine_agent(agent=enrolled(world.subject)[0], reason="token_reused")
+    enrolled(world.subject)
+    assert "none of your machines has a valid policy" in shown(world)[1]
+
+
 def test_it_is_on_as_long_as_a_policy_runs(world: factories.World, portal: Portal) -> None:
     world.say_yes()
     token = enrolled(world.subject)[1]

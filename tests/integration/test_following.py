@@ -115,6 +115,41 @@ def test_a_machine_that_obeys_what_still_allows_has_not_stopped(
     assert "1 of 1 machine has stopped." in shown(employee)
 
 
+def test_a_machine_that_never_asked_has_neither_stopped_nor_had_anything(
+    world: factories.World, employee: Client
+) -> None:
+    factories.make_agent(world.subject)
+
+    alone = shown(employee)
+    obeying(world)
+    beside = shown(employee)
+
+    assert "It has not asked for its policy yet." in alone
+    assert "What it had before" not in alone
+    assert " of 1 machine" not in alone
+    assert "2 of 2 machines follow your latest choice." in beside
+
+
+@pytest.mark.parametrize("end", ["remove", "cut off"])
+def test_a_policy_that_still_runs_is_not_called_ended(
+    world: factories.World, employee: Client, end: str
+) -> None:
+    """The machine may be without a network: what it has ends by itself, and later."""
+    from consent import services
+
+    agent = obeying(world)
+    if end == "remove":
+        services.revoke_agent(subject=world.subject, ref=agent.ref)
+    else:
+        services.quarantine_agent(agent=agent, reason="token_reused")
+
+    page = shown(employee)
+
+    assert "None, so nothing can be recorded" in page
+    assert "What it had before ends by itself:" in page
+    assert "The last one ended" not in page
+
+
 def test_a_machine_that_is_cut_off_is_not_counted(world: factories.World, employee: Client) -> None:
     from consent import services
 
@@ -160,7 +195,7 @@ def test_of_many_machines_each_is_a_line_and_what_is_wrong_comes_first(
     assert page.index("Connect a machine") < page.index(str(first.ref))
     assert page.index("used again") < page.index(str(last.ref))
     home = shown(employee, "/you/")
-    assert home.index("Cut off") < home.index("Active")
+    assert home.index("Cut off") < home.index("Connected")
 
 
 @pytest.mark.parametrize("page", ["/you/", "/you/machines/"])
