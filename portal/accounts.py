@@ -14,8 +14,8 @@ AUTHORIZED = "authorized"
 """oauthlib's word for a device code that the person approved."""
 NO_SUCH_CODE: Final = _(
     "No machine waits under this code. Compare it with the one on the machine."
-    " If it is the same, it was answered already or its time is over: where the machine is not among"
-    " yours, begin again on the machine."
+    " If it is the same, it was answered already or its time is over: where the machine is not"
+    " among yours, begin again on the machine."
 )
 
 

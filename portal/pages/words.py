@@ -1,5 +1,6 @@
 """What the pages say to the person themselves: the core's reason codes in the second person."""
 
+from collections import Counter
 from typing import Final
 
 from django.utils.functional import Promise
@@ -52,6 +53,8 @@ TO_YOU: Final[dict[str, Promise]] = {
     "never_category": _("Apps of this kind are never recorded."),
 }
 
+NO_YES: Final = f"{ReasonCode.NO_CONSENT.value}:"
+
 FIRST: Final = (
     ReasonCode.KILL_SWITCH,
     ReasonCode.UNKNOWN_JURISDICTION,
@@ -79,15 +82,24 @@ def refused(refusal: ConsentError) -> str:
 
 
 def because(verdicts: selectors.Verdicts, *, has_yes: bool) -> str:
-    """Return the one reason that a person without any recording should read first."""
-    codes = {code for pair in verdicts.pairs for code in pair.decision.codes}
+    """Return the one reason that a person without any recording should read first.
+
+    After a yes it is one that stands in the way of what was chosen: other purposes are denied too,
+    and so is what was never chosen.
+    """
+    said = [set(pair.decision.codes) for pair in verdicts.pairs]
     if not has_yes:
-        answers = sorted(code for code in codes if code.startswith("no_consent:"))
+        answers = sorted(code for codes in said for code in codes if code.startswith(NO_YES))
         for preferred in ("withdrawn", "refused", "deferred", "expired", "revoked"):
-            if f"no_consent:{preferred}" in answers:
-                return to_you(f"no_consent:{preferred}")
-        return to_you(answers[0] if answers else "no_consent:unknown")
-    for code in FIRST:
-        if code.value in codes:
-            return to_you(code.value)
-    return to_you("signal_not_consented")
+            if f"{NO_YES}{preferred}" in answers:
+                return to_you(f"{NO_YES}{preferred}")
+        return to_you(answers[0] if answers else f"{NO_YES}unknown")
+    chosen = [codes for codes in said if not any(map(_is_not_chosen, codes))]
+    found = Counter(code for codes in chosen or said for code in sorted(codes))
+    first = [code.value for code in FIRST if code.value in found]
+    most = [code for code, _times in found.most_common(1)] if chosen else []
+    return to_you([*first, *most, ReasonCode.SIGNAL_NOT_CONSENTED.value][0])
+
+
+def _is_not_chosen(code: str) -> bool:
+    return code.startswith(NO_YES) or code == ReasonCode.SIGNAL_NOT_CONSENTED.value

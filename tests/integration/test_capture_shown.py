@@ -51,6 +51,26 @@ def test_a_machine_that_is_cut_off_is_named_as_the_reason(world: factories.World
     assert "none of your machines has a valid policy" in shown(world)[1]
 
 
+def test_the_reason_is_about_what_was_chosen(world: factories.World) -> None:
+    """Not about what else is denied: the app that was not chosen, or another purpose."""
+    from consent import services
+    from consent.policy.types import AppCategory, Signal
+
+    world.say_yes(("tracker", Signal.MOUSE_CLICK))
+    enrolled(world.subject)
+    services.report_app(
+        app=world.apps["tracker"],
+        suspected=AppCategory.HEALTH,
+        reporter=world.subject.ref,
+        actor=factories.OFFICER,
+    )
+
+    state, reason = shown(world)
+
+    assert state == "off"
+    assert reason == "Apps of this kind are never recorded."
+
+
 def test_it_is_on_as_long_as_a_policy_runs(world: factories.World, portal: Portal) -> None:
     world.say_yes()
     token = enrolled(world.subject)[1]
