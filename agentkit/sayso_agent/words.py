@@ -166,7 +166,8 @@ PLAIN: Final = {
     "policy_audience_wrong": "the policy is for another agent",
     "policy_issuer_wrong": "the policy is from another portal",
     "agent_unknown": "the portal does not know this agent; enrol again",
-    "agent_blocked": "blocked: this machine was removed by you, or stopped by the portal",
+    "agent_blocked": "blocked: this machine was removed by you, or stopped by the portal;"
+    " your page of machines says which",
     "subject_erased": "the portal has erased this person's data",
     # reasons the portal gives for a batch that it refused
     "consent_does_not_stand": "your consent has not stood all the time since",

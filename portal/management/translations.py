@@ -45,6 +45,7 @@ MODULES: Final = (
     "portal/accounts.py",
     "portal/pages/beginning.py",
     "portal/pages/capture.py",
+    "portal/pages/codes.py",
     "portal/pages/context.py",
     "portal/pages/decide.py",
     "portal/pages/fleet.py",

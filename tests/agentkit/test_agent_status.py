@@ -106,7 +106,7 @@ def lose(path: Path, hit: str) -> None:
     ("code", "turned", "said"),
     [
         (401, "agent_unknown", "the portal does not know this agent"),
-        (403, "agent_blocked", "this machine was removed by you, or stopped by the portal"),
+        (403, "agent_blocked", "stopped by the portal; your page of machines says which"),
         (410, "subject_erased", "the portal has erased this person's data"),
     ],
 )

@@ -29,6 +29,15 @@ EMPTY: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """A page asked for in another language leaves that language to the test that follows."""
+    from django.utils import translation
+
+    yield
+    translation.deactivate()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _policies_follow_the_schema() -> Iterator[None]:
     """Look at each document on its way out; the large shared parts once per content."""
