@@ -79,7 +79,7 @@ def _keys() -> dict[str, Any]:
         )
     if not standing.is_for_us(manifest):
         text = _("The key manifest is for another address. A new one has to be loaded.")
-        return _part(_("Policy keys"), DOWN, text)
+        return _part(_("Policy keys"), DEGRADED, text)
     day = day_in_words(datetime.fromtimestamp(manifest.expires_at, UTC))
     text = _("Vouched for until %(day)s by the root key") % {"day": day}
     ends_soon = manifest.expires_at - now.timestamp() < MANIFEST_IS_LATE.total_seconds()

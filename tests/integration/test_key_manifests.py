@@ -128,7 +128,9 @@ def test_a_portal_that_moved_signs_for_its_new_address_by_the_workers(
     """Else no machine that enrols there would believe the keys, until the manifest ends soon."""
     first = standing().ensure()
     settings.PUBLIC_URL = "https://moved.example"
-    assert "another address" in Client().get("/status").content.decode()
+    answer = Client().get("/status")
+    assert "another address" in answer.content.decode()
+    assert answer.status_code == 200, "a balancer goes on sending people who withdraw"
 
     assert standing().renew(at=timezone.now()) == 1
 
