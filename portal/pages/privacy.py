@@ -90,7 +90,9 @@ def reports(request: HttpRequest) -> HttpResponse:
     form = ReportForm(request.POST or None, initial=first, kinds=kinds_for(roles_of(request)))
     if request.method == "POST" and form.is_valid():
         _request(form.cleaned_data, staff_ref(request))
-        messages.success(request, _("The report is being written. It appears below when ready."))
+        messages.success(
+            request, _("The report is being written. It stands in the list as soon as it is ready.")
+        )
         return redirect("privacy-reports")
     status = 422 if request.method == "POST" else 200
     context = {
@@ -98,6 +100,7 @@ def reports(request: HttpRequest) -> HttpResponse:
         "reports": _listed(request),
         "pager": {},
         "crumbs": [crumb("privacy")],
+        "about_incidents": first["kind"] == "batches",
     }
     return render(request, "privacy/reports.html", context, status=status)
 

@@ -339,5 +339,7 @@ def test_an_incident_leads_to_the_report_that_tells_of_it(world: factories.World
     page = officer.get(told["url"]).content.decode()
 
     assert '<option value="batches" selected>' in page
+    led_to = page.partition("#incidents")[0].rpartition('"')[2]
+    assert 'id="incidents"' in officer.get(led_to).content.decode()
     odd = officer.get("/privacy/reports/?kind=nothing").content.decode()
     assert "selected" not in odd[odd.index('id="id_kind"') : odd.index("</select>")]
