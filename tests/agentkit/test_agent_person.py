@@ -56,13 +56,13 @@ def test_only_a_later_unpaused_policy_ends_a_pause(
     assert agent.pause() is True
     after = portal.version - 1
 
-    portal.policy = {**portal.policy, "paused": False}
-    portal.version = after  # on its way when the person paused
     clock.pass_time(2)  # another document, not the one heard before
+    on_its_way = portal.signed(portal.payload(version=after, paused=False))
+    portal.document = lambda _portal: on_its_way
     agent.poll()
     assert agent.home.paused()
 
-    portal.version, portal.policy = after + 1, {**portal.policy, "paused": True}
+    portal.document = None
     agent.poll()
     assert agent.home.paused()
 

@@ -42,21 +42,21 @@ def test_a_batch_says_what_is_in_it(agent: Agent, portal: FakePortal, clock: Fak
     assert agent.home.spool.count() == 0
 
 
-def test_one_batch_never_spans_two_apps_policies_or_leases(
+def test_one_batch_never_spans_two_apps_or_policies_be_one_the_others_renewal(
     agent: Agent, portal: FakePortal, clock: FakeClock
 ) -> None:
     portal.policy["allow"] = [allow("tracker", "scroll"), allow("expenses", "scroll")]
-    for version in (1000, 1000, 1001):
-        portal.version = version
+    for seconds, changes in ((30, 1), (portal.lease / 2, 0), (0, 0)):
         agent.poll()
         agent.offer(scroll())
         agent.offer(Event("scroll", EXPENSES))
-        clock.pass_time(30)
+        clock.pass_time(seconds)
+        portal.version += changes
 
     agent.upload()
 
     assert len(portal.admitted) == 6
-    assert {m["policy_version"] for m in portal.manifests.values()} == {1000, 1001}
+    assert {m["policy_version"] for m in portal.manifests.values()} == {1000, 1001, 1002}
 
 
 def test_what_was_captured_under_an_older_policy_is_handed_in_under_it(
@@ -98,7 +98,7 @@ def test_the_last_moment_of_a_lease_is_inside_it(
     agent.upload()
 
     (manifest,) = portal.manifests.values()
-    assert manifest["until"] == rfc3339(portal.issued[1000][0]["lease_until"])
+    assert manifest["until"] == rfc3339(portal.issued[1000]["lease_until"])
     assert agent.uploaded.admitted == 1
 
 

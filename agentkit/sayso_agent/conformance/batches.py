@@ -112,7 +112,7 @@ def _announced(stage: Stage) -> None:
         if seen.method == "POST" and seen.path == BATCHES:
             portal.always[POLICY] = problem(503, "too_busy")
             time.sleep(0.2)  # a poll that is being answered may bring one more lease
-            ends = max(policy["lease_until"] for policy in portal.issued[portal.version])
+            ends = max(policy["lease_until"] for policy in portal.issued.values())
             time.sleep(max(ends + 1.3 - portal.now(), 0.0))
             answered.append(time.monotonic())
         return answer

@@ -7,24 +7,23 @@ from sayso_agent.words import SHOWS_OTHER_WINDOWS
 
 
 def objections(
-    body: dict[str, Any], issued: list[dict[str, Any]] | None, now: dict[str, Any]
+    body: dict[str, Any], issued: dict[str, Any] | None, now: dict[str, Any]
 ) -> list[str]:
     """Return why a batch may not come in: the one policy of that time must permit all of it.
 
-    `issued` are the documents of the version that it names, `now` is what stands today.
+    `issued` is the document of the version that it names, `now` is what stands today.
     """
     if issued is None:
         return ["policy_version_unknown"]
     reasons = []
     start, end = (datetime.fromisoformat(body[k]).timestamp() for k in ("from", "until"))
-    payload = issued[-1]
-    if not any(p["iat"] <= start < end <= p["lease_until"] for p in issued):
+    if not issued["iat"] <= start < end <= issued["lease_until"]:
         reasons.append("outside_lease")
-    if end - start > payload["limits"]["batch_seconds"]:
+    if end - start > issued["limits"]["batch_seconds"]:
         reasons.append("too_long")
-    if body["bytes"] > payload["limits"]["batch_bytes"]:
+    if body["bytes"] > issued["limits"]["batch_bytes"]:
         reasons.append("too_large")
-    then, today = (pairs(p["allow"], body["purpose"]) for p in (payload, now))
+    then, today = (pairs(p["allow"], body["purpose"]) for p in (issued, now))
     if not {(body["app"], signal) for signal in body["signals"]} <= then & today:
         reasons.append("signal_not_allowed")
     reasons += windows_against(body, then & today)

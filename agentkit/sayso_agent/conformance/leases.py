@@ -42,7 +42,7 @@ def _lapse(answer: Callable[[Stage], Any], *, ahead: int = 0) -> Play:
         stage.begin(allow=ALLOWED)
         stage.event("a click while the lease runs", allowed=None)
         answer(stage)
-        issued = stage.portal.issued.get(stage.portal.version, [])
+        issued = stage.portal.issued.values()
         ends = max((policy["lease_until"] for policy in issued), default=0)
         # Answers are dated in whole seconds: by a monotonic clock alone it may end one later.
         left = ends - time.time() if ahead <= 0 else ends + 1.0 - stage.portal.now()
@@ -81,7 +81,7 @@ def _started_again(stage: Stage) -> None:
     stage.begin(allow=ALLOWED)
     portal.always[POLICY] = problem(503, "too_busy")
     stage.program.end()
-    ends = max(policy["lease_until"] for policy in portal.issued[portal.version])
+    ends = max(policy["lease_until"] for policy in portal.issued.values())
     time.sleep(max(ends + 0.3 - portal.now(), 0.0))
     stage.program.start()
     stage.asked(1)

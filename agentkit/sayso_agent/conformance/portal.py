@@ -87,7 +87,9 @@ class FakePortal(Holding):
     takes_all: bool = False  # refuses no batch, so that what an agent gives away is seen
     refused: list[str] = field(default_factory=list)  # why batches were refused
     _last: bytes = b""
-    issued: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    issued: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _documents: dict[int, tuple[bytes, int, bytes]] = field(default_factory=dict)
+    _issuing: Any = field(default_factory=threading.Lock)
 
     def __enter__(self) -> "FakePortal":
         self._server = ThreadingHTTPServer(
@@ -290,10 +292,28 @@ class FakePortal(Holding):
             return 200, {"Content-Type": "application/policy+jwt"}, self.document(self)
         if self.frozen and self._last:
             return 200, {"Content-Type": "application/policy+jwt", "ETag": etag}, self._last
-        self.issued.setdefault(self.version, []).append(payload)
+        with self._issuing:
+            body = self._last = self._in_force(payload)
+            etag = f'"{self.version}"'
         headers = {"Content-Type": "application/policy+jwt", "ETag": etag, **self.extra_headers}
-        self._last = self.signed(payload)
-        return 200, headers, self._last
+        return 200, headers, body
+
+    def _in_force(self, payload: dict[str, Any]) -> bytes:
+        """Return the document in force; where half its lease is over, the next one.
+
+        A version names one document, to the last byte: what differs gets the next version.
+        """
+        lasting = {**payload, "iat": self.aged, "lease_until": self.lease, "version": self.kid}
+        content = self.signed(lasting)
+        found = self._documents.get(self.version)
+        if found and found[0] == content and found[1] <= payload["iat"] < found[1] + self.lease / 2:
+            return found[2]
+        while self.version in self.issued:
+            self.version += 1
+        self.issued[self.version] = payload = {**payload, "version": self.version}
+        body = self.signed(payload)
+        self._documents[self.version] = content, payload["iat"], body
+        return body
 
     def _ack(self, seen: Seen) -> Answer:
         if not self._known(seen):

@@ -38,6 +38,11 @@ HELD: Final = 3600
 """An embargo that no play outlives, in seconds."""
 
 
+def _said(acknowledgement: Mapping[str, Any]) -> int:
+    version = acknowledgement.get("version")
+    return version if isinstance(version, int) else 0
+
+
 def arrived(bodies: Iterable[bytes]) -> set[int]:
     """Return the numbers of all events that are in what was sent, refused batches too."""
     return {int(x or zq) for body in bodies for x, zq in _MARK.findall(body)}
@@ -121,16 +126,14 @@ class Stage:
 
     def decree(self, **policy: Any) -> None:
         """Give a newer, proper policy that differs in this, and wait until the agent obeys it."""
-        self.portal.version += 1
         self.portal.policy = {**self.portal.policy, **policy}
+        self.portal.version += 1  # last: who asks in between gets the new policy as well
         self.obeyed()
 
     def obeyed(self) -> None:
-        """Wait until the agent has acknowledged the version that stands."""
+        """Wait until the agent has acknowledged the version that stands, or a later one."""
         version, heard = self.portal.version, self.portal.acknowledgements
-        self.until(
-            lambda: version in {a.get("version") for a in heard} or not self.program.running()
-        )
+        self.until(lambda: any(_said(a) >= version for a in heard) or not self.program.running())
 
     def asked(self, times: int = 2) -> None:
         """Wait until the agent has asked twice: by then it has taken the first answer."""

@@ -94,7 +94,8 @@ def _no_session(stage: Stage) -> None:
 
 def _bystanders(stage: Stage) -> None:
     """Feed messages in and out of a call; of clicks the policy of this play says the same."""
-    others = {"call": ["mouse_click"], "screen_share": [], "visitors": ["scroll"]}
+    usual = stage.portal.policy["bystanders"]
+    others = {**usual, "call": [*usual["call"], "mouse_click"], "visitors": ["scroll"]}
     stage.begin(allow=[allow("tracker", "mouse_click", "scroll", "comms_content")],
                 bystanders=others)  # fmt: skip
     message = {"signal": "comms_content", "direction": "out", "text": "words"}
@@ -185,18 +186,36 @@ def _never_wide(stage: Stage) -> None:
 
 
 def _built_in(stage: Stage) -> None:
-    """Allow what no policy may allow, and leave out everything that would say so."""
+    """Allow what no policy may allow, and leave out what would say so."""
     closed = {code: app(code, ("web", "domain", f"{code.replace('_', '-')}.example.net"))
               for code in sorted(NEVER_CATEGORIES)}  # fmt: skip
-    ours = allow("tracker", "mouse_click", "window_title", "comms_content", *sorted(NEVER_SIGNALS))
-    windows = {**stage.portal.policy["windows"], "every_visible_for": []}
-    stage.begin(apps=_known(stage, **closed), allow=[ours, *_clicks(closed)], windows=windows,
-                never={"categories": [], "signals": [], "matchers": []},
-                bystanders={"call": [], "screen_share": []})  # fmt: skip
+    ours = allow("tracker", "mouse_click", "window_title", "comms_content")
+    stage.begin(apps=_known(stage, **closed), allow=[ours, *_clicks(closed)],
+                never={"categories": [], "signals": [], "matchers": []})  # fmt: skip
     feed = stage.event
     for code in closed:
         host = closed[code]["matchers"][0]["value"]
         feed(f"an app of the category {code}", allowed=False, window={**WEB, "host": host})
+    feed("an allowed click", allowed=True)
+    time.sleep(0.3)
+    proper = {name: stage.portal.policy[name] for name in ("allow", "windows", "bystanders")}
+    _beyond_the_schema(stage, ours)
+    stage.decree(**proper)
+    feed("a click under the next proper policy", allowed=True)
+
+
+def _beyond_the_schema(stage: Stage, ours: dict[str, Any]) -> None:
+    """Leave out more than the schema lets a policy; an agent may refuse it as a whole."""
+    portal = stage.portal
+    portal.policy = {
+        **portal.policy,
+        "allow": [{**ours, "signals": [*ours["signals"], *sorted(NEVER_SIGNALS)]}],
+        "windows": {**portal.policy["windows"], "every_visible_for": []},
+        "bystanders": {"call": [], "screen_share": []},
+    }
+    portal.version += 1
+    stage.asked()
+    feed = stage.event
     for signal in sorted(NEVER_SIGNALS):
         feed(f"the signal {signal}", allowed=False, signal=signal)
     title = {"signal": "window_title", "text": "Plan", "window": NATIVE}
@@ -205,7 +224,7 @@ def _built_in(stage: Stage) -> None:
     feed("a title, and nobody says what is beside it", allowed=False, **title)
     message = {"signal": "comms_content", "direction": "out", "text": "words"}
     feed("a message in a call", allowed=False, call=True, screen_share=False, **message)
-    feed("an allowed click", allowed=True)
+    time.sleep(0.3)
 
 
 WINDOWS: Final[tuple[Told, ...]] = (
