@@ -1,11 +1,13 @@
 """The kit's portal does as a real one does, so that an agent made for that one is judged fairly."""
 
+import base64
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sayso_agent.conformance import changes
+from sayso_agent.conformance.endings import forms_of
 from sayso_agent.conformance.portal import FakePortal
 from sayso_agent.conformance.scenarios import SCENARIOS, Scenario
 from sayso_agent.conformance.stage import Program, Stage, environment
@@ -38,6 +40,19 @@ def test_a_version_is_one_document_to_the_last_byte(portal: FakePortal) -> None:
 
     assert [etag for etag, _body in (first, changed, renewed)] == ['"1000"', '"1001"', '"1002"']
     assert len({body for _etag, body in (first, changed, renewed)}) == 3
+
+
+@pytest.mark.parametrize("before", [b"", b"1", b"12", b'{"text": "'])
+def test_a_text_is_found_in_base64_and_the_digits_of_a_time_are_not_taken_for_it(
+    before: bytes,
+) -> None:
+    forms = forms_of(b"zq710001 words of nobody")
+
+    assert any(form in base64.b64encode(before + b"zq710001 words of nobody.") for form in forms)
+    times = b"".join(
+        base64.b64encode(before + b'"iat":1795%06d' % n) for n in range(710000, 710101)
+    )
+    assert not any(form in times for form in forms)
 
 
 class Absent(Program):

@@ -10,6 +10,7 @@ from sayso_agent.conformance.sample import allow
 from sayso_agent.conformance.stage import ALLOWED, BATCHES, HELD, POLICY, Play, Stage, Told
 
 ACK: Final = "/api/v1/policy/ack"
+WORDS: Final = "words of nobody"
 OF_A_DATABASE: Final = ("-wal", "-shm", "-journal")
 
 
@@ -146,9 +147,9 @@ def _at_rest(stage: Stage) -> None:
     stage.begin(allow=[allow("tracker", "mouse_click", "clipboard", "key_content")],
                 embargo_seconds=HELD)  # fmt: skip
     stage.event("a text under embargo", allowed=False, signal="clipboard", action="copy",
-                text="words")  # fmt: skip
+                text=WORDS)  # fmt: skip
     stage.event("what was typed under embargo", allowed=False, signal="key_content", secure=False,
-                typing="whole", text="words")  # fmt: skip
+                typing="whole", text=WORDS)  # fmt: skip
     time.sleep(1.0)
     _look_for_clear_text(stage)
     stage.program.end()
@@ -156,15 +157,19 @@ def _at_rest(stage: Stage) -> None:
 
 
 def _look_for_clear_text(stage: Stage) -> None:
-    forms = [form for number in stage.must_not for form in _forms(f"zq{number}".encode())]
+    texts = [f"zq{number} {WORDS}".encode() for number in stage.must_not]
+    forms = [form for text in texts for form in forms_of(text)]
     for path, data in _files(stage.folder).items():
         stage.fault(f"in clear: what waits, in {path.name}", given=any(f in data for f in forms))
 
 
-def _forms(marker: bytes) -> list[bytes]:
-    """Return what a marker looks like as it is, in UTF-16, in hex, and anywhere in base64."""
-    inner = [base64.b64encode(b"\0" * shift + marker)[4:-4] for shift in range(3)]
-    return [marker, marker.decode().encode("utf-16-le"), marker.hex().encode(), *inner]
+def forms_of(text: bytes) -> list[bytes]:
+    """Return what a text looks like as it is, in UTF-16, in hex, and anywhere in base64.
+
+    Each is too long for anything else to look like it, such as the digits of a time in base64.
+    """
+    inner = [base64.b64encode(b"\0" * shift + text)[4:-4] for shift in range(3)]
+    return [text, text.decode().encode("utf-16-le"), text.hex().encode(), *inner]
 
 
 def _files(folder: Path) -> dict[Path, bytes]:
