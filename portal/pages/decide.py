@@ -63,10 +63,13 @@ def decide(request: HttpRequest, purpose: str) -> HttpResponse:
     try:
         event = _answer(request, subject, goal, notice)
     except exceptions.ConsentError as refusal:
-        messages.error(request, refused(refusal))
         context = _context(
             request, subject, goal, notice, chosen=set(request.POST.getlist("scope"))
         )
+        if isinstance(refusal, exceptions.NothingChosen):
+            context["unchosen"] = refused(refusal)
+        else:
+            messages.error(request, refused(refusal))
         return render(request, "you/decide.html", context, status=422)
     messages.success(request, _("Stored. Here is your copy."))
     return redirect("you-receipt", uuid=event.uuid)

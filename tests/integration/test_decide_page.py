@@ -98,3 +98,18 @@ def test_where_nothing_can_be_chosen_the_page_says_so_and_a_no_stays_open(
     assert 'value="no">' in page
     assert 'class="switch"' not in page
     assert person.post(PAGE, said).status_code == 302
+
+
+def test_a_yes_with_nothing_on_is_told_where_the_switches_are(person: Client) -> None:
+    """They stand far below the top: who reads the fault there sees no way to mend it."""
+    sent = {"answer": "yes", "notice_version": "1"}
+
+    answer = person.post(PAGE, sent)
+
+    page = answer.content.decode()
+    fault = page.index("A yes needs at least one app")
+    assert answer.status_code == 422
+    assert page.index('id="choices"') < fault < page.index('role="switch"')
+    assert page.count("A yes needs at least one app") == 1
+    assert "autofocus" in page[page.index('id="errors"') : fault], "the page opens there"
+    assert person.post(PAGE, {**sent, "answer": "no"}).status_code == 302
