@@ -4,7 +4,8 @@ Free text has a place only in signals of content. Everywhere else a value is a n
 of a short list, so that no typed letter can travel inside a click.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sayso_agent.redact import redact
@@ -80,8 +81,19 @@ def _number(value: Any) -> float | int | None:
     return round(value, 2)
 
 
-def _one_of(*words: str) -> Shape:
-    return lambda value: value if isinstance(value, str) and value in words else None
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of these words."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str | None:
+        """Return the word, None for anything else."""
+        return value if isinstance(value, str) and value in self.words else None
+
+
+def _one_of(*words: str) -> OneOf:
+    return OneOf(words)
 
 
 def _text(value: Any) -> str | None:
@@ -118,6 +130,20 @@ SHAPES: Final[Mapping[str, Mapping[str, Shape]]] = {
     "comms_content": {"direction": _one_of("in", "out"), "text": _text},
 }
 """`screenshot` and `screen_video` have no shape: this agent could not blank a picture."""
+
+_SAID: Final[Mapping[Shape, str]] = {
+    _number: "a number",
+    _text: "a text, masked",
+    element_word: "the kind of element",
+    key_class: "the kind of key, never which",
+}
+
+
+def members(signal: str) -> Iterable[tuple[str, str]]:
+    """Yield each member that an event of the signal may have beside its time, and what it says."""
+    for name, shape in SHAPES[signal].items():
+        yield name, " ".join(shape.words) if isinstance(shape, OneOf) else _SAID[shape]
+
 
 NEEDS_TEXT: Final = frozenset(name for name, shape in SHAPES.items() if "text" in shape)
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from sayso_agent.conformance.command import OURS, chosen, play, run, split
 from sayso_agent.conformance.portal import FakePortal, policy_document
 from sayso_agent.conformance.report import NEVER_ASKED, Result, summary
 from sayso_agent.conformance.scenarios import SCENARIOS
-from sayso_agent.conformance.stage import PATIENCE, arrived
+from sayso_agent.conformance.stage import PATIENCE, arrived, environment
 from sayso_agent.errors import UsageError
+from sayso_agent.fields import SHAPES
 
 from tests.schema import policy_validator
 
@@ -231,7 +233,58 @@ def test_the_table_says_what_went_wrong() -> None:
     assert "- arrived: x" in report.line(bad)
     assert report.failed([Result("a", "b"), bad])
     assert not report.failed([Result("a", "b"), Result("c", "d", skipped="why")])
-    assert report.summary([Result("a", "b"), bad]) == "1 passed, 1 failed, 0 skipped"
+    assert report.summary([Result("a", "b")]) == "1 passed, 0 failed, 0 skipped"
+    counts, _, hint = report.summary([Result("a", "b"), bad]).partition("\n")
+    assert counts == "1 passed, 1 failed, 0 skipped"
+    assert "--only NAME" in hint
+    assert "--only" not in report.summary([Result("signed", "by a key?", ("status 500",))])
+
+
+def test_what_the_agent_said_and_was_fed_is_shown_where_it_failed() -> None:
+    said = "\n".join(["first", "", *(f"\x1b[31mline {n}" for n in range(5))])
+    bad = Result("name", "does it?", ("missing: x",), said=said, ended=7, fed=('{"x": 710001}',))
+
+    brief, whole = report.line(bad), report.line(bad, whole=True)
+
+    assert "had ended by itself, with exit code 7" in brief
+    assert "- it said: [31mline 4" in brief
+    assert "first" not in brief
+    assert "710001" not in brief
+    assert "- it said: first" in whole
+    assert '- fed: {"x": 710001}' in whole
+    assert "\x1b" not in whole
+    assert report.line(replace(bad, wrong=())).count("\n") == 0
+
+
+def test_an_agent_that_ends_at_once_is_shown_with_its_last_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = f"{sys.executable} -c 'import sys; sys.exit(\"no such policy\")'"
+
+    assert main(["conformance", "--only", "paused", command]) == 11
+
+    out = capsys.readouterr().out
+    assert "had ended by itself, with exit code 1" in out
+    assert "- it said: no such policy" in out
+    assert '- fed: {"signal": "mouse_click"' in out
+    assert "a click after the person resumed" in out
+
+
+def test_the_contract_says_all_that_an_agent_is_told_and_may_say(
+    portal: FakePortal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conformance", "--contract"]) == 0
+
+    out = capsys.readouterr().out
+    for name in environment(portal, tmp_path):
+        assert f"`{name}`" in out
+    rows = {
+        signal: row for row in out.splitlines() for signal in SHAPES if f"| `{signal}` |" in row
+    }
+    assert all(f"`{member}`" in rows[signal] for signal in SHAPES for member in SHAPES[signal])
+    for word in ("dblclick", "double"):
+        assert (word in rows["mouse_click"]) is (SHAPES["mouse_click"]["action"](word) == word)
+    assert "{" not in out.replace('{"', "")
 
 
 def test_a_command_that_never_asks_is_told_where_it_could_have(
@@ -242,4 +295,4 @@ def test_a_command_that_never_asks_is_told_where_it_could_have(
     assert code == 11
     assert "SAYSO_POLICY_URL" in capsys.readouterr().out.splitlines()[-1]
     asked = Result("paused", "?", (NEVER_ASKED,)), Result("withdrawn", "?", ("arrived: it",))
-    assert summary(asked).count("\n") == 0
+    assert "SAYSO_POLICY_URL" not in summary(asked)

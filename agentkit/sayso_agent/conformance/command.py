@@ -65,7 +65,15 @@ def play(words: Sequence[str], scenario: Scenario, *, patience: float = PATIENCE
             wrong = stage.verdict()
         said = log.read_text(errors="replace")[-2000:] if wrong else ""
     seconds = round(time.monotonic() - began, 1)
-    return Result(scenario.name, scenario.asks, tuple(wrong), seconds=seconds, said=said)
+    return Result(
+        scenario.name,
+        scenario.asks,
+        tuple(wrong),
+        seconds=seconds,
+        said=said,
+        ended=program.ended,
+        fed=tuple(stage.lines_of_wrong()),
+    )
 
 
 def split(command: str) -> list[str]:

@@ -59,6 +59,7 @@ class Program:
     environment: dict[str, str]
     log: IO[bytes]
     process: "subprocess.Popen[bytes] | None" = None
+    ended: int | None = None  # its exit code, where it ended before its input did
 
     def start(self) -> None:
         """Start it."""
@@ -87,6 +88,8 @@ class Program:
         process = self.process
         if process is None:
             return
+        if process.stdin and not process.stdin.closed:
+            self.ended = process.poll()
         if process.stdin is not None:
             with suppress(OSError):
                 process.stdin.close()
@@ -112,6 +115,7 @@ class Stage:
     patience: float = PATIENCE
     must: dict[int, str] = field(default_factory=dict)
     must_not: dict[int, str] = field(default_factory=dict)
+    fed: dict[int, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(710_001))
 
@@ -168,7 +172,9 @@ class Stage:
             line["text"] = f"zq{number} {line['text']}"
         else:
             line |= {"x": number, "y": 1, "action": "click"}
-        self.feed({**line, **(beside or {})})
+        line |= beside or {}
+        self.fed[number] = json.dumps(line)
+        self.feed(line)
         if allowed is not None:
             (self.must if allowed else self.must_not)[number] = what
 
@@ -210,10 +216,21 @@ class Stage:
 
     def verdict(self) -> list[str]:
         """Return everything that went wrong."""
+        leaked, missing = self._judged()
+        return [
+            *(f"arrived: {self.must_not[number]}" for number in leaked),
+            *(f"missing: {self.must[number]}" for number in missing),
+            *self.faults,
+        ]
+
+    def lines_of_wrong(self) -> list[str]:
+        """Return the lines of the events that went wrong, as they were fed."""
+        leaked, missing = self._judged()
+        return [self.fed[number] for number in (*leaked, *missing)]
+
+    def _judged(self) -> tuple[list[int], list[int]]:
         came = arrived(seen.body for seen in self.portal.requests)
-        leaked = [f"arrived: {what}" for number, what in self.must_not.items() if number in came]
-        missing = [f"missing: {what}" for number, what in self.must.items() if number not in came]
-        return [*leaked, *missing, *self.faults]
+        return [n for n in self.must_not if n in came], [n for n in self.must if n not in came]
 
 
 def environment(portal: FakePortal, state: Path) -> dict[str, str]:
