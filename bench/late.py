@@ -4,9 +4,10 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from sayso_agent.asking import portal_of
 from sayso_agent.errors import AgentError
@@ -24,6 +25,8 @@ class Late:
     """A machine whose person withdrew, the policy it obeyed until then, and when that ended."""
 
     home: Path
+    portal: str
+    """Where to hand in: the way that the machine itself went may be cut."""
     slot: Slot
     committed: float
     """By the portal's clock."""
@@ -36,13 +39,20 @@ def hand_in(late: Iterable[Late]) -> dict[str, dict[str, int]]:
     """
     answers: dict[str, Counter[str]] = {"before": Counter(), "after": Counter()}
     for one in late:
-        portal = portal_of(Home(one.home).identity())
+        portal = _portal(one)
         before = max(one.committed - 1.0, one.slot.issued_at)
         after = min(one.committed + 0.5, one.slot.until - 1.0)
         answers["before"][_answer(portal, one.slot, before)] += 1
         answers["after"][_answer(portal, one.slot, after)] += 1
         portal.transport.close()
     return {name: dict(counted) for name, counted in answers.items()}
+
+
+def _portal(one: Late) -> Portal:
+    identity = Home(one.home).identity()
+    batches = one.portal + urlsplit(identity.endpoints.batches).path
+    ends = replace(identity.endpoints, batches=batches)
+    return portal_of(replace(identity, portal=one.portal, endpoints=ends))
 
 
 def _answer(portal: Portal, slot: Slot, stamp: float) -> str:

@@ -144,7 +144,7 @@ def measure_stop(
             process.terminate()
             process.wait(120)
         figures = _figures(people)
-        answers = late.hand_in(_late(people))
+        answers = late.hand_in(_late(people, portal))
         return {
             **found,
             **figures,
@@ -290,7 +290,7 @@ def _figures(people: list[Person]) -> dict[str, Any]:
     }
 
 
-def _late(people: list[Person]) -> Iterator[late.Late]:
+def _late(people: list[Person], portal: str) -> Iterator[late.Late]:
     """Yield the machines of all who withdrew, with what they obeyed until then."""
     ahead = time.time() - time.monotonic()
     for person in people:
@@ -307,7 +307,7 @@ def _late(people: list[Person]) -> Iterator[late.Late]:
             batch_bytes=LATE_BYTES,
             batch_seconds=settings.POLICY_LEASE_SECONDS,
         )
-        yield late.Late(person.home, slot, person.click.committed + ahead)
+        yield late.Late(person.home, portal, slot, person.click.committed + ahead)
 
 
 def _admitted(subjects: list[int]) -> dict[str, Any]:

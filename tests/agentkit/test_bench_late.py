@@ -15,9 +15,11 @@ def test_what_comes_late_is_counted_by_its_answer(tmp_path: Path) -> None:
     """A portal that would let it in is found out, and one that says why not is quoted."""
     committed = time.time()
     slot = Slot("train-agents", "tracker", 7, int(committed) - 60, int(committed) + 60, 10**6, 900)
+    with FakePortal() as cut:
+        enrolled(cut, tmp_path / "home").close()
     with FakePortal(takes_all=True) as portal:
-        enrolled(portal, tmp_path / "home").close()
-        machine = Late(tmp_path / "home", slot, committed)
+        portal.token = cut.token
+        machine = Late(tmp_path / "home", portal.url, slot, committed)
         assert hand_in([machine]) == {"before": {"admitted": 1}, "after": {"admitted": 1}}
         spans = [(m["from"], m["until"]) for m in portal.manifests.values()]
         commit = rfc3339(committed)
