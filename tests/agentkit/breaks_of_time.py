@@ -28,6 +28,22 @@ def undated() -> None:
         policy, asked=asked, received=received))  # fmt: skip
 
 
+@caught_by("dated", "from before the policy was issued")
+def stamped_by_date_alone() -> None:
+    _by_date_alone()
+
+
+@caught_by("dated", "as of before it was issued")
+def acknowledged_by_date_alone() -> None:
+    _by_date_alone()
+
+
+def _by_date_alone() -> None:
+    put(Lease, begin=lambda policy, *, asked, received, answered: replace(
+        _begin(policy, asked=asked, received=received, answered=answered),
+        base=received + policy.issued_at - answered))  # fmt: skip
+
+
 @caught_by("announced", "arrived: a click whose lease ended before its bytes left")
 def wall_clock_only() -> None:
     put(Lease, seconds_left=lambda self, at: self.until - at.wall)

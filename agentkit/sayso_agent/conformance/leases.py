@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from sayso_agent.conformance.portal import problem
@@ -27,6 +28,34 @@ def _aged(stage: Stage) -> None:
         if not since - ROUNDING <= event["t"] <= until + ROUNDING:
             off = event["t"] - since
             stage.faults.append(f"wrong: a click carries a time that is off by {off:+.0f} s")
+
+
+def _dated(stage: Stage) -> None:
+    """Date answers before what they bring was signed, as servers do that write dates once a second.
+
+    By more than such a second, so that a slow machine does not hide it.
+    """
+    portal = stage.portal
+    portal.date_lag = 5.0
+    stage.begin(allow=ALLOWED)
+    stage.event("a click right after the policy came", allowed=True)
+    stage.program.end()
+    first = min(policy["iat"] for policy in portal.issued.values())
+    stage.fault("wrong: a click carries a time from before the policy was issued",
+                given=any(event["t"] < first for event in portal.events()))  # fmt: skip
+    issued, heard = portal.issued, portal.acknowledgements
+    told = [(said["version"], said.get("applied_at")) for said in heard
+            if said.get("version") in issued]  # fmt: skip
+    stage.fault("wrong: a version acknowledged as of before it was issued",
+                given=any(_seconds(str(at)) < issued[of]["iat"] for of, at in told))  # fmt: skip
+
+
+def _seconds(moment: str) -> float:
+    """Return a time that an agent wrote, in Unix seconds; one that is none lies before all."""
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _lapse(answer: Callable[[Stage], Any], *, ahead: int = 0) -> Play:
@@ -151,4 +180,9 @@ LEASES: Final[tuple[Told, ...]] = (
     ),
     ("hours", "is nothing captured outside working hours?", _hours),
     ("aged", "is capture stamped by the present time, not by when it was signed?", _aged),
+    (
+        "dated",
+        "is nothing stamped or acknowledged before the policy was issued, where `Date` lags?",
+        _dated,
+    ),
 )

@@ -54,6 +54,7 @@ class FakePortal(Holding):
 
     lease: int = 900
     aged: int = 0  # how long before its answer a document was signed, in seconds
+    date_lag: float = 0.0  # how far `Date` is behind, as where it is written once a second
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     kid: str = "k1"
     root: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -98,7 +99,7 @@ class FakePortal(Holding):
             handler(
                 lambda seen: self.answer(seen),  # noqa: PLW0108
                 lambda: self.recovered,
-                lambda: float(self.now()),
+                lambda: float(self.now()) - self.date_lag,
             ),
         )
         self._server.daemon_threads = True
