@@ -122,7 +122,10 @@ class AppliedAtWrong(ConsentError):
     """The moment lies before the policy was issued, or ahead of the portal's clock."""
 
     code = "applied_at_wrong"
-    next_step = "Stamp it by the lease: its `iat`, and what a monotonic clock counted since."
+    next_step = (
+        "Stamp it by the portal's time: the later of `Date` and `iat` of the answer that brought"
+        " the policy, and what a monotonic clock counted since."
+    )
 
 
 class GateAlwaysApplies(ConsentError):

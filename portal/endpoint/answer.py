@@ -131,8 +131,8 @@ CHANGED: Final = Refusal(
     status=409,
     code="policy_changed",
     detail="Something that this machine's policy follows from has changed just now.",
-    next_step="Stop capture at once, and ask for the policy again after Retry-After, without"
-    " waiting for a change.",
+    next_step="Stop capture at once, and ask for the policy again after Retry-After, or at once"
+    " where there is none, without waiting for a change.",
 )
 
 
