@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 CHUNK = 1 << 16
+STATES: Final = "`awaiting_bytes`: send them. `admitted`: it is handed in."
 MOST_VISIBLE = 200
 """Apps that one picture may show windows of; a screen holds fewer."""
 STATUS_OF = {
@@ -151,7 +152,7 @@ class BatchOut(serializers.Serializer[dict[str, Any]]):
     """Where a batch stands."""
 
     batch = serializers.UUIDField()
-    state = serializers.CharField()
+    state = serializers.CharField(help_text=STATES)
     upload_url = serializers.CharField(
         required=False, help_text="Where to PUT the bytes; on another host without the token."
     )

@@ -12,6 +12,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from portal.api.authentication import AgentAuthentication
+from portal.api.batches import STATES
+from portal.api.errors import CONTENT_TYPE
 from portal.api.explain import AgentOrStaff
 from portal.api.facts import ServiceOrOfficer
 from portal.api.tickets import ServiceOrKeeper
@@ -37,6 +39,28 @@ WAYS_IN: Final[dict[str, dict[str, str]]] = {
     LOGIN: {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME},
 }
 BYTES: Final = "/api/v1/batches/{batch}/bytes"
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "Problem details (RFC 9457). A code never changes its meaning; sentences may.",
+    "required": ["type", "title", "status", "detail", "code", "next_step"],
+    "properties": {
+        "type": {"type": "string", "description": "Where the code is explained."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "next_step": {"type": "string"},
+        "reasons": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Of `batch_refused` and `batch_quarantined`: why.",
+        },
+        "errors": {
+            "type": "object",
+            "description": "Of `invalid_request`: member -> what is wrong with it.",
+        },
+    },
+}
 
 
 class _WaysIn(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -86,11 +110,29 @@ class SchemaView(SpectacularJSONAPIView):
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the ways in that only single operations name, and where the bytes of a batch go."""
+    """Add the ways in that single operations name, where the bytes of a batch go, and refusals.
+
+    Every refusal has one shape, so it is said once, and of every operation.
+    """
     schemes = result["components"].setdefault("securitySchemes", {})
     schemes.update({name: WAYS_IN[name] for name in sorted(WAYS_IN)})
     result["paths"][BYTES] = {"put": _put()}
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    for verbs in result["paths"].values():
+        for operation in verbs.values():
+            _refuses(operation["responses"])
     return result
+
+
+def _refuses(responses: dict[str, Any]) -> None:
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status, answer in responses.items():
+        if status >= "400":
+            answer["content"] = content
+    responses["default"] = {
+        "description": "Anything else is a refusal: `code` says which, see reference/errors.",
+        "content": content,
+    }
 
 
 def _put() -> dict[str, Any]:
@@ -103,7 +145,7 @@ def _put() -> dict[str, Any]:
                     "required": ["batch", "state"],
                     "properties": {
                         "batch": {"type": "string", "format": "uuid"},
-                        "state": {"type": "string"},
+                        "state": {"type": "string", "description": STATES},
                     },
                 }
             }

@@ -74,6 +74,25 @@ def test_every_operation_has_a_name_of_its_own(schema: dict[str, Any]) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_every_operation_says_what_a_refusal_looks_like(schema: dict[str, Any]) -> None:
+    ref = {"$ref": "#/components/schemas/Problem"}
+    for (path, verb), operation in operations(schema).items():
+        answers = operation["responses"]
+        refusals = [answer for status, answer in answers.items() if status >= "400"]
+
+        assert answers["default"] in refusals, (path, verb)
+        for answer in refusals:
+            assert answer["content"]["application/problem+json"]["schema"] == ref, (path, verb)
+
+
+def test_a_refusal_has_the_members_that_are_published(schema: dict[str, Any]) -> None:
+    published = schema["components"]["schemas"]["Problem"]
+    answer = Client().get("/api/v1/policy").json()
+
+    assert set(answer) == set(published["required"])
+    assert set(answer) <= set(published["properties"])
+
+
 def test_it_says_what_a_proof_is_made_of(schema: dict[str, Any]) -> None:
     kinds = {
         "EnrolIn": "agent-proof+jwt",
