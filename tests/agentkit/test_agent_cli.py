@@ -385,6 +385,7 @@ def test_no_option_anywhere_sets_the_policy_aside() -> None:
         "--state-command",
         "--only",
         "--list",
+        "--contract",
         "--at-once",
         "--app",
         "--signal",

@@ -70,7 +70,7 @@ def _look_at(what: str) -> Result:
     return play(words, chosen([BREAKS[what].scenario])[0], patience=patience)
 
 
-IMPATIENT = {"deaf", "unacknowledged"}
+IMPATIENT = {"deaf", "hears_the_first_alone", "unacknowledged"}
 """Agents that make every wait last as long as it may."""
 
 
