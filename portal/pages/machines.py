@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Case, QuerySet, When
+from django.db.models import Case, Count, Max, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,6 +22,7 @@ from portal.pages.following import Heard, heard_of
 from portal.pages.words import refused
 from portal.people import subject_of
 from portal.policykeys import standing
+from retention.models import Admission
 
 FEW_MACHINES = 3
 """How many are shown whole; of more, each is a line that unfolds."""
@@ -77,14 +78,27 @@ def machines_of(
     now = timezone.now()
     heard = heard_of(subject, now=now)
     follow = [one.follows for one in heard.values() if one.follows]
+    apart = _set_apart(subject)
     stopped = not capture_of(request, subject)["allows"]
     sure = sum(one.stopped if stopped else one.is_sure for one in follow)
     # Where none ever had a policy, none follows anything and none has stopped.
     known = len(follow) if any(one.state != "new" for one in follow) else 0
     return {
-        "machines": [_machine(agent, heard[agent.pk], now) for agent in agents[:most]],
+        "machines": [
+            {**_machine(agent, heard[agent.pk], now), "set_apart": apart.get(agent.pk)}
+            for agent in agents[:most]
+        ],
         "followed": {"sure": sure, "all": known, "stopped": stopped},
     }
+
+
+def _set_apart(subject: Subject) -> dict[int, dict[str, Any]]:
+    """Return of each machine how often, and when last, it offered what no policy covered."""
+    incidents = Admission.objects.filter(
+        agent__subject=subject, state=Admission.State.QUARANTINED
+    ).values("agent_id")
+    counted = incidents.annotate(number=Count("pk"), last=Max("announced_at")).order_by()
+    return {row["agent_id"]: {**row} for row in counted}
 
 
 def _machine(agent: Agent, heard: Heard, now: datetime) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections import Counter
 
 import pytest
 from django.template.loader import render_to_string
@@ -139,3 +140,13 @@ def test_what_is_never_recorded_has_a_name_in_every_language(language: str) -> N
         kinds = {kind.value: str(protected_name(kind.value)) for kind in NEVER_CATEGORIES}
 
     assert [key for key, name in (signals | kinds).items() if name == plain(key)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_translated_twice(language: str) -> None:
+    """Whichever stood last would count, and the other be mended in vain."""
+    blocks = translations.source(language).read_text(encoding="utf-8").split("\n\n")
+    texts = [re.split(r"\nmsg(?:id_plural|str)", block)[0] for block in blocks if "msgid" in block]
+    bare = ["\n".join(line for line in text.splitlines() if line[:1] != "#") for text in texts]
+
+    assert [text for text, number in Counter(bare).items() if number > 1] == []
