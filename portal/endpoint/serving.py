@@ -41,8 +41,7 @@ class Endpoint:
     async def poll(self, scope: MutableMapping[str, Any], send: Send) -> None:
         """Answer one poll, the short way where that leads to an answer."""
         headers = scope["headers"]
-        said, parts = None, said_in(headers)
-        poll = AwaitedPoll(self.shared)
+        parts, poll = said_in(headers), AwaitedPoll(self.shared)
         if parts is not None and self.hosts.allow(headers) and self.shortcut.take(poll, *parts):
             said = await poll.outcome()
             if said is None:

@@ -49,7 +49,7 @@ class ShortPoll(Waiter):
     wanted: int
 
     def __init__(self) -> None:
-        self.timer = None
+        super().__init__()
         self.shortcut: Shortcut | None = None
         self.granted = 0
 

@@ -20,7 +20,6 @@ many as one process can issue policies to."""
 MEMORY: Final = 10_000
 CHUNK: Final = 500
 AGAIN: Final = Wake()
-NOBODY: Final = Known(0, 0, 0)
 
 
 class Waiter(ABC):
@@ -28,10 +27,14 @@ class Waiter(ABC):
 
     __slots__ = ("epoch", "known", "nonces", "timer")
 
+    # Set before it waits: see `knows`.
+    known: Known
+    epoch: bytes
+    nonces: Nonces | None
+
     def __init__(self) -> None:
         self.timer: asyncio.TimerHandle | None = None
         """Set as long as it waits."""
-        self.knows(NOBODY, b"", None)
 
     def knows(self, known: Known, epoch: bytes, nonces: Nonces | None) -> None:
         """Remember what is to hold, and under which nonces it was found to."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -41,12 +42,15 @@ _STANDING: dict[str, str] = {
 @require_safe
 def machines(request: HttpRequest) -> HttpResponse:
     """The person's machines, each with its policy and the way to remove it."""
-    found = machines_of(request, subject_of(request))
+    subject = subject_of(request)
+    found = machines_of(request, subject)
+    apart = _set_apart(subject)
     return render(
         request,
         "you/machines.html",
         {
             **found,
+            "machines": [{**one, "set_apart": apart.get(one["id"])} for one in found["machines"]],
             "is_long": len(found["machines"]) > FEW_MACHINES,
             "device_url": reverse("idp:oidc:device_authorization"),
             "lease_minutes": ceil(settings.POLICY_LEASE_SECONDS / 60),
@@ -78,27 +82,23 @@ def machines_of(
     now = timezone.now()
     heard = heard_of(subject, now=now)
     follow = [one.follows for one in heard.values() if one.follows]
-    apart = _set_apart(subject)
     stopped = not capture_of(request, subject)["allows"]
     sure = sum(one.stopped if stopped else one.is_sure for one in follow)
     # Where none ever had a policy, none follows anything and none has stopped.
     known = len(follow) if any(one.state != "new" for one in follow) else 0
     return {
-        "machines": [
-            {**_machine(agent, heard[agent.pk], now), "set_apart": apart.get(agent.pk)}
-            for agent in agents[:most]
-        ],
+        "machines": [_machine(agent, heard[agent.pk], now) for agent in agents[:most]],
         "followed": {"sure": sure, "all": known, "stopped": stopped},
     }
 
 
-def _set_apart(subject: Subject) -> dict[int, dict[str, Any]]:
-    """Return of each machine how often, and when last, it offered what no policy covered."""
+def _set_apart(subject: Subject) -> dict[UUID, dict[str, Any]]:
+    """Return by reference how often, and when last, a machine offered what no policy covered."""
     incidents = Admission.objects.filter(
         agent__subject=subject, state=Admission.State.QUARANTINED
-    ).values("agent_id")
+    ).values("agent__ref")
     counted = incidents.annotate(number=Count("pk"), last=Max("announced_at")).order_by()
-    return {row["agent_id"]: {**row} for row in counted}
+    return {row["agent__ref"]: {**row} for row in counted}
 
 
 def _machine(agent: Agent, heard: Heard, now: datetime) -> dict[str, Any]:
