@@ -247,7 +247,7 @@ async def answer(
             if isinstance(known, Denied):  # not after it was somebody's, yet types cannot know
                 return _denied(known, if_none_match)
         if is_current(if_none_match, known, now()):
-            return unchanged(source.offer, known.etag, waited)
+            return unchanged(source.offer, known.etag.encode("ascii"), waited)
         return await _policy(source, digest, known, if_none_match, waited, now())
     except Unavailable as away:
         return away.refusal
@@ -284,7 +284,7 @@ async def _policy(
         issued = await source.issue(digest, known, now)
         etag, body = issued.etag, issued.body
         if named and etag in _tags(named):
-            return unchanged(source.offer, etag, waited)
+            return unchanged(source.offer, etag.encode("ascii"), waited)
     return whole(source.offer, etag, waited, body)
 
 
@@ -294,14 +294,14 @@ def _denied(denied: Denied, named: str | None) -> Answer:
     So none is offered: who is answered at once where a wait was offered asks again at once.
     """
     if denied.etag in _tags(named or ""):
-        return unchanged(0, denied.etag, 0)
+        return unchanged(0, denied.etag.encode("ascii"), 0)
     return whole(0, denied.etag, 0, denied.body)
 
 
 def whole(offer: int, etag: str, waited: int, body: bytes) -> Answer:
     """Return the answer that brings a signed policy."""
     headers = [
-        *_headers(offer, etag, waited),
+        *_headers(offer, etag.encode("ascii"), waited),
         *GUARDS,
         (b"content-type", b"application/policy+jwt"),
         (b"content-length", b"%d" % len(body)),
@@ -338,7 +338,7 @@ def named_version(if_none_match: str | None) -> int:
     return max((int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 19), default=0)
 
 
-def unchanged(offer: int, etag: str, waited: int) -> Answer:
+def unchanged(offer: int, etag: bytes, waited: int) -> Answer:
     """Return the answer that what is named is in force."""
     return Answer(304, _headers(offer, etag, waited))
 
@@ -365,8 +365,8 @@ def _too_many(pause: int) -> Refusal:
     )
 
 
-def _headers(offer: int, etag: str, waited: int) -> Headers:
-    headers = [(b"etag", etag.encode("ascii")), *_general(offer)]
+def _headers(offer: int, etag: bytes, waited: int) -> Headers:
+    headers = [(b"etag", etag), *_general(offer)]
     if waited:
         headers.append((b"preference-applied", b"wait=%d" % waited))
     return headers

@@ -1,6 +1,7 @@
 """A poll on the short way for whom a coroutine waits, as by plain ASGI."""
 
 import asyncio
+from collections.abc import Callable
 
 from portal.endpoint.answer import Answer, changed, unchanged, whole
 from portal.endpoint.problems import delivered
@@ -11,43 +12,32 @@ from portal.endpoint.source import Shared
 class AwaitedPoll(ShortPoll):
     """One poll, whose answer is the result of a future; None where it is to be answered in full."""
 
-    __slots__ = ("_future", "_shared")
+    __slots__ = ("_shared", "future", "is_over")
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__()
+    is_over: Callable[[], bool]
+
+    def __init__(self, shared: Shared, loop: asyncio.AbstractEventLoop) -> None:
+        # What those before it in the line would set, each by a call of its own, for every poll.
+        self.timer = None
+        self.shortcut = None
+        self.granted = 0
         self._shared = shared
-        self._future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-
-    async def outcome(self) -> Answer | None:
-        """Return the answer once it is known; None where only the long way leads to one."""
-        try:
-            return await self._future
-        except asyncio.CancelledError:
-            if self.shortcut:
-                self.shortcut.leave(self)
-            raise
-
-    def is_over(self) -> bool:
-        """Return whether nobody wants the answer any more."""
-        return self._future.done()
+        self.future: asyncio.Future[Answer | None] = loop.create_future()
+        self.is_over = self.future.done
 
     def stands(self, named: bytes, granted: int) -> None:
         """Answer that the named policy is in force."""
-        self._say(unchanged(self._shared.offer, named.decode("ascii"), granted))
+        self.future.set_result(unchanged(self._shared.offer, named, granted))
 
     def brings(self, etag: str, body: bytes, granted: int) -> None:
         """Answer with the signed policy."""
-        self._say(whole(self._shared.offer, etag, granted, body))
+        self.future.set_result(whole(self._shared.offer, etag, granted, body))
 
     def has_changed(self, pause: int) -> None:
         """Answer that something changed while it waited."""
-        self._say(delivered(changed(pause)))
+        self.future.set_result(delivered(changed(pause)))
 
     def in_full(self, granted: int) -> None:
         """Leave it to the long way."""
         self.granted = granted
-        self._say(None)
-
-    def _say(self, answer: Answer | None) -> None:
-        if not self._future.done():
-            self._future.set_result(answer)
+        self.future.set_result(None)

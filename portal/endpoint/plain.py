@@ -6,19 +6,15 @@ recognised, and the server's own parser reads it as if this way did not exist.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from portal.endpoint.answer import Headers
 from portal.endpoint.asgi import PATH
 
-
-class Said(NamedTuple):
-    """What a poll says: the bearer token, If-None-Match and Prefer."""
-
-    token: bytes
-    named: bytes | None
-    prefer: bytes | None
-
+Said = tuple[bytes, bytes | None, bytes | None, bytes | None]
+"""What a poll says: the bearer token, If-None-Match, Prefer and Host. Bare: every poll has one."""
+Parts = Said | tuple[None, bytes | None, bytes | None, bytes | None]
+"""The same, where the token may lack."""
 
 SCHEME: Final = b"Bearer "
 OTHERS: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
@@ -42,14 +38,8 @@ _POLL: Final = re.compile(
 )
 
 
-Parts = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
-
-
 def recognised(data: bytes) -> Parts | None:
-    """Return the token, what is named and preferred, and the host; None for anything but one poll.
-
-    The three parts of `Said`, bare, and Host: every poll comes by here.
-    """
+    """Return what a poll says, read from its bytes; None for anything but one whole poll."""
     if len(data) > LONGEST or (found := _POLL.fullmatch(data)) is None:
         return None
     return found.groups()  # type: ignore[return-value]
@@ -62,8 +52,8 @@ def headers_of(data: bytes) -> Headers:
 
 
 def said_in(headers: Headers) -> Said | None:
-    """Return what a poll with these headers says; None where it brings no one bearer token."""
-    credentials = named = prefer = None
+    """Return what a poll with these headers says; None where it brings no one token."""
+    credentials = named = prefer = host = None
     for name, value in headers:
         if name == b"authorization":
             if credentials is not None:
@@ -77,6 +67,10 @@ def said_in(headers: Headers) -> Said | None:
             if prefer is not None:
                 return None
             prefer = value
+        elif name == b"host":
+            if host is not None:
+                return None
+            host = value
     if credentials is None or not credentials.startswith(SCHEME):
         return None
-    return Said(credentials[len(SCHEME) :], named, prefer)
+    return credentials[len(SCHEME) :], named, prefer, host

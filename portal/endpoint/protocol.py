@@ -142,7 +142,7 @@ class _Ready:
             return
         self._of, self._offer = default_headers, shared.offer
         self.changed.clear()
-        said = unchanged(self._offer, "\0", 0)
+        said = unchanged(self._offer, b"\0", 0)
         self.before, self.after = _rendered(said, default_headers).split(b"\0")
         said = whole(self._offer, "\0", 0, b"")
         head = _rendered(said, default_headers).removesuffix(NOTHING)
@@ -246,8 +246,7 @@ class PolicyProtocol(BoundedHeads):
         poll.headers = self.headers
         self.poll = self.cycle = poll  # type: ignore[assignment]
         said = said_in(self.headers)
-        is_short = said is not None and endpoint.hosts.allow(self.headers)
-        if said is None or not is_short or not endpoint.shortcut.take(poll, *said):
+        if said is None or not endpoint.takes(poll, said):
             self.answer_in_full(poll)
 
     def answer_in_full(self, poll: Poll, *, is_counted: bool = False, granted: int = 0) -> None:
@@ -268,8 +267,7 @@ class PolicyProtocol(BoundedHeads):
         """Write the answer that what the poll named is in force."""
         endpoint: Endpoint = self.app_state[STATE]
         if granted or not poll.keep_alive:
-            tag = named.decode("ascii")
-            self.say(poll, unchanged(endpoint.shared.offer, tag, granted))
+            self.say(poll, unchanged(endpoint.shared.offer, named, granted))
             return
         ready = _READY
         ready.refresh(self.server_state.default_headers, endpoint)

@@ -12,9 +12,9 @@ from portal.endpoint.answer import Answer, Headers, answer, changed
 from portal.endpoint.awaited import AwaitedPoll
 from portal.endpoint.hearing import Hearing
 from portal.endpoint.hosts import HOST_REFUSED, Hosts
-from portal.endpoint.plain import said_in
+from portal.endpoint.plain import Said, said_in
 from portal.endpoint.problems import delivered
-from portal.endpoint.shortcut import Shortcut
+from portal.endpoint.shortcut import Shortcut, ShortPoll
 from portal.endpoint.source import FastSource, Shared
 
 Message = MutableMapping[str, Any]
@@ -29,6 +29,7 @@ class Endpoint:
         # are told to stop.
         delivered(changed(0))
         self.shared = Shared()
+        self._loop = asyncio.get_running_loop()
         self.hosts = Hosts(settings.ALLOWED_HOSTS)
         self.shortcut = Shortcut(self.shared)
         hearing = Hearing(self.shared.room, self.shared.watch)
@@ -41,15 +42,27 @@ class Endpoint:
     async def poll(self, scope: MutableMapping[str, Any], send: Send) -> None:
         """Answer one poll, the short way where that leads to an answer."""
         headers = scope["headers"]
-        parts, poll = said_in(headers), AwaitedPoll(self.shared)
-        if parts is not None and self.hosts.allow(headers) and self.shortcut.take(poll, *parts):
-            said = await poll.outcome()
+        asked = said_in(headers)
+        poll = AwaitedPoll(self.shared, self._loop)
+        if asked is not None and self.takes(poll, asked):
+            try:
+                said = await poll.future
+            except asyncio.CancelledError:
+                self.shortcut.leave(poll)
+                raise
             if said is None:
                 said = await self.answered(headers, is_counted=True, waited=poll.granted)
         else:
             said = await self.answered(headers)
         await send({"type": "http.response.start", "status": said.status, "headers": said.headers})
         await send({"type": "http.response.body", "body": said.body})
+
+    def takes(self, poll: ShortPoll, asked: Said) -> bool:
+        """Return whether a poll that asks this goes the short way."""
+        token, named, prefer, host = asked
+        return (host is None or self.hosts.knows(host)) and self.shortcut.take(
+            poll, token, named, prefer
+        )
 
     async def answered(
         self, headers: Headers, *, is_counted: bool = False, waited: int = 0

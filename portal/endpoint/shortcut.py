@@ -134,7 +134,7 @@ class Shortcut:
         """Ask whether what is kept stands; return False where the poll does not go this way."""
         shared = self._shared
         wire, now = shared.watch.usable(), monotonic()
-        if wire is None or shared.buckets.take(digest, now):
+        if wire is None or kept.bucket.take(now):
             return False  # one too many is counted by nobody, and refused by the long way
         poll.known, poll.epoch, poll.nonces = kept.known, shared.watch.epoch, kept.nonces
         poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now

@@ -94,15 +94,16 @@ class Shared:
         if before and before.known == known and before.nonces == nonces:
             return  # and with it what else is known of it: how it polls, that it was verified
         if len(self.kept) >= MOST_KEPT:
-            self.kept.clear()
-            self.polls.clear()
+            for other in list(self.kept):
+                self.forget(other)
         self.forget(digest)
-        self.kept[digest] = Kept(known, nonces)
+        self.kept[digest] = Kept(known, nonces, self.buckets.hold(digest))
 
     def forget(self, digest: bytes) -> None:
         """Keep nothing of a holder any more."""
         if (kept := self.kept.pop(digest, None)) is not None:
             self.polls.pop(kept.poll, None)
+            self.buckets.release(digest)
 
     def recognise(self, data: bytes, digest: bytes, kept: Kept) -> None:
         """Know a poll again that names what is kept, and by what token it comes."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from portal.endpoint import record
 from portal.endpoint.answer import Known
+from portal.endpoint.limits import Bucket
 from portal.endpoint.record import Nonces
 from portal.endpoint.wire import Wire
 
@@ -29,10 +30,12 @@ MOST_NAMES: Final = 20_000
 class Kept:
     """What is remembered of a token's holder, under which nonces, and since when it is verified."""
 
-    __slots__ = ("digest", "known", "nonces", "poll", "tag", "verified")
+    __slots__ = ("bucket", "digest", "known", "nonces", "poll", "tag", "verified")
 
-    def __init__(self, known: Known, nonces: Nonces | None) -> None:
+    def __init__(self, known: Known, nonces: Nonces | None, bucket: Bucket) -> None:
         self.known = known
+        self.bucket = bucket
+        """How often it may ask: here, as to look for one among those of all takes time."""
         self.nonces = nonces
         """None where only the names are known under which the nonces lie."""
         self.tag = known.etag.encode("ascii")

@@ -48,7 +48,7 @@ def world(database: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> fact
 def _fresh_limits() -> None:
     from portal.api import rotation
 
-    rotation._buckets._full_at.clear()
+    rotation._buckets._loose.clear()
 
 
 @pytest.fixture

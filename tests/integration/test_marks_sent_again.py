@@ -90,10 +90,12 @@ def test_what_was_heard_between_the_two_does_not_hide_another_mark(
     """The fault that ten million answers found: two people, and a mark that was sent again."""
     from portal.endpoint import record
     from portal.endpoint.answer import Known
+    from portal.endpoint.limits import Bucket
     from portal.endpoint.standing import Kept, Standing
 
     client, standing = redis_server.client(), Standing()
-    kept = Kept(Known(agent=2, subject=2, cohort=1, version=1), record.Nonces(b"n" * 8, b"m" * 8))
+    known = Known(agent=2, subject=2, cohort=1, version=1)
+    kept = Kept(known, record.Nonces(b"n" * 8, b"m" * 8), Bucket(1))
 
     def hear_and_mark_another() -> None:
         listed = client.lrange(record.marks_key(EPOCH), 0, -1)

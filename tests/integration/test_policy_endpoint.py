@@ -232,6 +232,7 @@ def test_an_agent_that_asks_too_often_is_told_how_long_to_wait(portal: Portal, t
 
     first = warm(portal, token)
     portal.endpoint.shared.buckets = Buckets(2)
+    portal.endpoint.shared.kept.clear()
 
     # One question a second is what refills it: on however slow a machine, several at once are more.
     many = [portal.begin(token, first.etag) for _ in range(20)]
@@ -240,6 +241,27 @@ def test_an_agent_that_asks_too_often_is_told_how_long_to_wait(portal: Portal, t
     refused = next(said for said in answers if said.status != 304)
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     assert b"too_many_requests" in refused.body
+
+
+def test_what_an_agent_took_stays_taken_when_it_is_forgotten(
+    portal: Portal, world: factories.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.endpoint import source
+    from portal.endpoint.limits import Buckets
+
+    shared = portal.endpoint.shared
+    shared.buckets = Buckets(3)
+    monkeypatch.setattr(source, "MOST_KEPT", 2)
+    tokens = [enrolled(world.another_subject())[1] for _ in range(3)]
+    for token in tokens:
+        warm(portal, token)  # two of its three; the third one's leave no room for the first
+
+    statuses = [portal.poll(tokens[0]).status for _ in range(3)]
+
+    assert statuses[0] == 200
+    assert 429 in statuses[1:]
+    assert set(shared.buckets._held) == set(shared.kept)
+    assert len(shared.kept) <= 2
 
 
 # --- without one of the servers ------------------------------------------------------------------

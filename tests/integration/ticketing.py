@@ -21,8 +21,8 @@ def world_of_tickets(settings: Any) -> factories.World:
     from portal.pages import fleet
 
     settings.POLICY_BURST = 1_000_000
-    rotation._buckets._full_at.clear()
-    fleet._buckets._full_at.clear()
+    rotation._buckets._loose.clear()
+    fleet._buckets._loose.clear()
     made = factories.make_world()
     made.say_yes()
     return made

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from portal.endpoint import answer as a
 from portal.endpoint import record
 from portal.endpoint.answer import Answer, Issued, Known, Refusal, Unavailable, Wake, answer
-from portal.endpoint.limits import Buckets
+from portal.endpoint.limits import Bucket, Buckets
 from portal.endpoint.record import Nonces
 from portal.endpoint.view import at_once
 
@@ -326,6 +326,33 @@ def test_full_buckets_take_no_memory() -> None:
             buckets.take(b"%d-%d" % (second, number), float(second))
 
     assert len(buckets) <= 11_000
+
+
+STEPS = st.sampled_from(["take", "own", "hold", "release", "crowd"])
+
+
+@given(st.lists(st.tuples(STEPS, st.sampled_from([0.0, 0.0, 0.3, 3.0]))))
+@example([(step, 0.0) for step in ("hold", "own", "own", "take")])
+@example([(step, 0.0) for step in ("take", "hold", "own", "release", "take")])
+@example([(step, 0.0) for step in ("hold", "own", "own", "release", "crowd", "take")])
+def test_an_agent_has_one_bucket_whoever_holds_it(steps: list[tuple[str, float]]) -> None:
+    buckets, single, now = Buckets(2), Bucket(2), 0.0
+    buckets._sweep_at = 3
+    held: Bucket | None = None
+    for number, (step, gap) in enumerate(steps):
+        now += gap
+        if step == "take" or (step == "own" and held is None):
+            assert buckets.take(b"a", now) == single.take(now)
+        elif step == "own" and held is not None:
+            assert held.take(now) == single.take(now)
+        elif step == "hold":
+            held = buckets.hold(b"a")
+        elif step == "release":
+            buckets.release(b"a")
+            held = None
+        else:
+            for other in range(4):
+                buckets.take(b"%d-%d" % (number, other), now)
 
 
 # --- the record ----------------------------------------------------------------------------------

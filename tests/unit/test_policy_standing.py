@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from portal.endpoint import record
 from portal.endpoint.answer import Known
+from portal.endpoint.limits import Bucket
 from portal.endpoint.record import Mark
 from portal.endpoint.standing import Kept, Standing
 
@@ -41,7 +42,7 @@ class Reader(RuleBasedStateMachine):
         self.redis = Redis()
         self.standing = Standing()
         self.kept = [
-            Kept(Known(n, n, 1 + n % len(COHORTS), etag='"1"'), record.Nonces(b"", b""))
+            Kept(Known(n, n, 1 + n % len(COHORTS), etag='"1"'), record.Nonces(b"", b""), Bucket(1))
             for n in PEOPLE
         ]
         self.marked_since: dict[int, bool] = {}
@@ -105,7 +106,7 @@ def heard(standing: Standing, redis: Redis) -> None:
 
 
 def verified(standing: Standing, subject: int, cohort: int = 1) -> Kept:
-    kept = Kept(Known(subject, subject, cohort, etag='"1"'), record.Nonces(b"", b""))
+    kept = Kept(Known(subject, subject, cohort, etag='"1"'), record.Nonces(b"", b""), Bucket(1))
     standing.verify(kept)
     return kept
 
