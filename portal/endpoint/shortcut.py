@@ -136,8 +136,10 @@ class Shortcut:
         wire, now = shared.watch.usable(), monotonic()
         if wire is None or kept.bucket.take(now):
             return False  # one too many is counted by nobody, and refused by the long way
-        poll.known, poll.epoch, poll.nonces = kept.known, shared.watch.epoch, kept.nonces
-        poll.shortcut, poll.wire, poll.kept, poll.asked = self, wire, kept, now
+        # What it waits with is looked up when it waits: what is kept of another hundred thousand
+        # is in no processor's cache.
+        poll.epoch, poll.shortcut = shared.watch.epoch, self
+        poll.wire, poll.kept, poll.asked = wire, kept, now
         poll.digest, poll.named, poll.granted = digest, named, 0
         poll.wanted = wished(prefer.decode("latin-1")) if prefer else 0
         self._ask(poll, kept, wire)
@@ -159,13 +161,13 @@ class Shortcut:
 
     def settle(self, poll: ShortPoll, values: Values | None) -> None:
         """Answer if what was remembered stands; else leave the poll to the long way."""
-        known = poll.known
+        kept = poll.kept
         now = time.time()
-        if values is None or not self._stands(poll, values) or not known.is_in_force(now):
+        if values is None or not self._stands(poll, values) or not kept.is_in_force(now):
             poll.in_full(poll.granted)
         elif poll.named is None:
-            self._bring(poll, known, values)
-        elif not (poll.wanted and self._hold(poll, known, now)):
+            self._bring(poll, kept.known, values)
+        elif not (poll.wanted and self._hold(poll, now)):
             poll.stands(poll.named, poll.granted)
 
     def settle_all(self, turn: Turn[ShortPoll], has_heard: bool) -> None:  # noqa: FBT001
@@ -179,9 +181,9 @@ class Shortcut:
             if poll.is_over():
                 continue
             kept = poll.kept
-            if not (is_good and standing.holds(kept) and kept.known.is_in_force(now)):
+            if not (is_good and standing.holds(kept) and kept.is_in_force(now)):
                 poll.in_full(poll.granted)
-            elif not (poll.wanted and self._hold(poll, kept.known, now)):
+            elif not (poll.wanted and self._hold(poll, now)):
                 poll.stands(kept.tag, poll.granted)
 
     def _ask(self, poll: ShortPoll, kept: Kept, wire: Wire) -> None:
@@ -208,9 +210,10 @@ class Shortcut:
         self._shared.standing.note(kept, wire, poll.epoch, values[tally])
         return True
 
-    def _hold(self, poll: ShortPoll, known: Known, now: float) -> bool:
+    def _hold(self, poll: ShortPoll, now: float) -> bool:
         """Let it wait for a change; False where there is no space."""
-        shared = self._shared
+        shared, known = self._shared, poll.kept.known
+        poll.knows(known, poll.epoch, poll.kept.nonces)
         poll.wanted = min(poll.wanted, shared.offer)
         if not poll.wanted:
             return False

@@ -30,10 +30,22 @@ MOST_NAMES: Final = 20_000
 class Kept:
     """What is remembered of a token's holder, under which nonces, and since when it is verified."""
 
-    __slots__ = ("bucket", "digest", "known", "nonces", "poll", "tag", "verified")
+    __slots__ = (
+        "_since",
+        "_until",
+        "bucket",
+        "digest",
+        "known",
+        "nonces",
+        "poll",
+        "tag",
+        "verified",
+    )
 
     def __init__(self, known: Known, nonces: Nonces | None, bucket: Bucket) -> None:
         self.known = known
+        self._since = known.issued
+        self._until = known.fresh_until if known.etag else 0
         self.bucket = bucket
         """How often it may ask: here, as to look for one among those of all takes time."""
         self.nonces = nonces
@@ -45,6 +57,13 @@ class Kept:
         """A plain poll of the holder that names this policy, to the byte."""
         self.verified = 0
         """The step of `Standing` in which its nonces were the ones in Redis; 0 for none yet."""
+
+    def is_in_force(self, now: float) -> bool:
+        """Return whether the policy may be named in an answer at `now`, as `known` would say.
+
+        Here as well, so that nothing but this is touched for nearly every poll.
+        """
+        return self._since <= now < self._until
 
 
 class Standing:
