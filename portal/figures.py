@@ -22,7 +22,8 @@ from consent.suppression import gather_small
 from portal.attention import coming
 from portal.counts import kept_of, told_counts
 from portal.reporting import consents
-from retention.models import Admission, Certificate, DeletionJob
+from retention.models import Certificate, DeletionJob
+from retention.services import open_incidents
 
 ANSWERS: Final = {
     "Yes": gettext_lazy("Yes"),
@@ -65,23 +66,23 @@ def todo() -> list[dict[str, Any]]:
     That something failed is never silent; of how few people it is, is not said.
     """
     failed = DeletionJob.objects.filter(~Q(failure=""), state=DeletionJob.State.DUE)
-    quarantined = Admission.objects.filter(state=Admission.State.QUARANTINED)
+    quarantined = open_incidents()
     doubts = FactDoubt.objects.filter(settled_at__isnull=True).count()
     proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     found = [
         (
             failed.exists(),
-            _about(failed, of="case__subject"),
+            of_how_many(failed, of="case__subject"),
             _("Deletions that failed and are being tried again"),
             "bad",
             reverse("privacy-reports") + "?kind=deletions",
         ),
         (
             quarantined.exists(),
-            _about(quarantined, of="agent__subject"),
+            of_how_many(quarantined, of="agent__subject"),
             _("Batches set apart as an incident"),
             "warn",
-            reverse("privacy-reports") + "?kind=batches",
+            reverse("privacy-incidents"),
         ),
         (doubts, doubts, _("Facts that somebody calls wrong"), "warn", reverse("privacy-people")),
         (
@@ -149,7 +150,7 @@ def _monday(now: datetime) -> datetime:
     return today - timedelta(days=today.weekday())
 
 
-def _about(rows: QuerySet[Any, Any], *, of: str) -> str:
+def of_how_many(rows: QuerySet[Any, Any], *, of: str) -> str:
     """Return of how many people rows are, in two steps: a number would rise with each of them."""
     least = settings.SMALLEST_GROUP
     people = rows.aggregate(people=Count(of, distinct=True))["people"]

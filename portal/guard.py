@@ -75,6 +75,7 @@ TABLES: Final = (
     _final("consent_policyacknowledgement"),
     Table("retention_admission", pk="batch"),
     Table("retention_batch", pk="uuid"),
+    _final("retention_incidentreview"),
     Table("retention_deletioncase"),
     _final("retention_certificate"),
     Table("retention_hold"),

@@ -1,8 +1,9 @@
 """What the database holds of words that count by who said them: the ledger says who, and what.
 
-A vote, an agreement to a release and a proposal need an entry of the same transaction that says
-just that, by just that person. Whoever holds the portal's own access can write both; not one
-without the other, and an entry stays, under signed checkpoints, where its person may find it.
+A vote, an agreement to a release, a proposal and a look into incidents need an entry of the same
+transaction that says just that, by just that person. Whoever holds the portal's own access can
+write both; not one without the other, and an entry stays, under signed checkpoints, where its
+person may find it.
 """
 
 from collections.abc import Iterator
@@ -79,6 +80,12 @@ SAID: Final = (
         "consent_said_released",
         "officer",
         (events.KillSwitchReleaseAgreed, events.KillSwitchReleased),
+    ),
+    Said(
+        "retention_incidentreview",
+        "retention_said_looked_into",
+        "by",
+        (events.IncidentsLookedInto,),
     ),
 )
 

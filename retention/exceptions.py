@@ -30,6 +30,20 @@ class BatchQuarantined(BatchRefused):
     next_step = "Erase the batch from the spool, stop, and find out how it was captured."
 
 
+class IncidentsTooFresh(RetentionError):
+    """Some of the batches that are judged right now may not be there to be looked at yet."""
+
+    code = "incidents_too_fresh"
+    next_step = "Wait a minute, open the page anew, and record it again."
+
+
+class NothingToLookInto(RetentionError):
+    """Somebody has looked into all incidents up to then already."""
+
+    code = "nothing_to_look_into"
+    next_step = "See what was found on the page of incidents."
+
+
 class BatchUnknown(RetentionError):
     """No batch of that id was announced by this agent."""
 

@@ -284,6 +284,17 @@ class BatchRefused(Event):
 
 
 @event
+class IncidentsLookedInto(Event):
+    """The privacy team looked into all batches set apart up to a day, and says what it was."""
+
+    type = "incident.looked_into"
+    title = "Incidents looked into"
+
+    through: date
+    finding: str
+
+
+@event
 class BatchQuarantined(Event):
     """An incident: a batch was captured at a time for which its agent had no lease. Not let in."""
 

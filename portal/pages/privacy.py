@@ -100,7 +100,6 @@ def reports(request: HttpRequest) -> HttpResponse:
         "reports": _listed(request),
         "pager": {},
         "crumbs": [crumb("privacy")],
-        "about_incidents": first["kind"] == "batches",
     }
     return render(request, "privacy/reports.html", context, status=status)
 

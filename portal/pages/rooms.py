@@ -25,6 +25,7 @@ ROOMS: Final[tuple[tuple[str, str, str | Promise, str | Promise], ...]] = (
     ("privacy", "privacy-people", _("People"), _("Where somebody works, lives and travels")),
     ("privacy/explain", "privacy-explain", _("Explain"), _("Why one decision is what it is")),
     ("privacy/what-if", "privacy-whatif", _("What if"), _("Try the rules on imaginary people")),
+    ("privacy", "privacy-incidents", _("Incidents"), _("Captured where no lease allowed it")),
     ("privacy", "privacy-reports", _("Reports"), _("Figures of groups to download")),
     ("tickets", "tickets", _("Tickets"), _("Let machines of a fleet ask to be enrolled")),
     ("council", "council-seats", _("Council seats"), _("Who speaks for the council of which unit")),

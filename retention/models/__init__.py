@@ -2,6 +2,7 @@
 
 from retention.models.batches import Admission, Batch
 from retention.models.deletions import Certificate, DeletionCase, DeletionJob, Hold
+from retention.models.incidents import IncidentReview
 from retention.models.tightenings import Tightening
 from retention.models.uploads import Upload
 
@@ -12,6 +13,7 @@ __all__ = [
     "DeletionCase",
     "DeletionJob",
     "Hold",
+    "IncidentReview",
     "Tightening",
     "Upload",
 ]

@@ -35,6 +35,13 @@ class Admission(models.Model):
         plain = {"state", "announced_at", "decided_at"}
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["announced_at"],
+                name="admission_set_apart",
+                condition=models.Q(state="quarantined"),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="refusal_has_a_reason",

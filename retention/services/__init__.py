@@ -4,6 +4,7 @@ from retention.manifests import Manifest
 from retention.services.admission import announce_batch, refusal_of
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
+from retention.services.incidents import look_into_incidents, open_incidents
 from retention.services.owing import (
     expand_cases,
     owe_deletion,
@@ -20,7 +21,9 @@ __all__ = [
     "announce_batch",
     "expand_cases",
     "import_batches",
+    "look_into_incidents",
     "offer_address",
+    "open_incidents",
     "owe_after_move",
     "owe_after_shortening",
     "owe_deletion",

@@ -321,25 +321,12 @@ def fail(person: Any, world: factories.World) -> None:
         )
 
 
-def test_an_incident_leads_to_the_report_that_tells_of_it(world: factories.World) -> None:
-    from datetime import timedelta
-
-    from retention.exceptions import BatchQuarantined
-
-    world.say_yes()
-    agent = factories.make_agent(world.subject)
-    policy = factories.make_policy(agent)
-    before = policy.issued_at - timedelta(hours=2)
-    within = {"captured_from": before, "captured_until": before + timedelta(seconds=9)}
-    with pytest.raises(BatchQuarantined):
-        factories.hand_in(agent, policy, b"outside every lease", **within)
+@pytest.mark.usefixtures("world")
+def test_a_kind_of_report_is_chosen_beforehand_where_the_address_names_one() -> None:
     officer = signed_in("privacy_officer")
 
-    [told] = [one for one in officer.get("/privacy/").context["todo"] if "incident" in one["text"]]
-    page = officer.get(told["url"]).content.decode()
-
-    assert '<option value="batches" selected>' in page
-    led_to = page.partition("#incidents")[0].rpartition('"')[2]
-    assert 'id="incidents"' in officer.get(led_to).content.decode()
+    named = officer.get("/privacy/reports/?kind=batches").content.decode()
     odd = officer.get("/privacy/reports/?kind=nothing").content.decode()
+
+    assert '<option value="batches" selected>' in named
     assert "selected" not in odd[odd.index('id="id_kind"') : odd.index("</select>")]

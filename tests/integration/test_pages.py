@@ -22,6 +22,7 @@ OWN = (
 AREAS = {
     "/privacy/": {"privacy_officer"},
     "/privacy/reports/": {"privacy_officer"},
+    "/privacy/incidents/": {"privacy_officer"},
     "/privacy/explain/": {"privacy_officer", "auditor"},
     "/privacy/what-if/": {"privacy_officer", "works_council"},
     "/privacy/readiness/": {"privacy_officer", "works_council"},

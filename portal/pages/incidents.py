@@ -1,0 +1,89 @@
+"""Incidents: whether some wait to be looked into, what to do about them, and what was found."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from portal import figures
+from portal.pages.crumbs import crumb
+from portal.people import for_area, staff_ref
+from retention.exceptions import RetentionError
+from retention.models import IncidentReview
+from retention.services import look_into_incidents, open_incidents
+from retention.services.incidents import SETTLED
+
+FINDINGS: Final[dict[str, str | Promise]] = {
+    IncidentReview.Finding.RESTORED: gettext_lazy(
+        "The database was put back from a backup, and leases given since then are not known"
+    ),
+    IncidentReview.Finding.MENDED: gettext_lazy(
+        "A capture program did not keep to its leases, and was mended or replaced"
+    ),
+    IncidentReview.Finding.REMOVED: gettext_lazy(
+        "A capture program did not keep to its leases, and is no longer used"
+    ),
+    IncidentReview.Finding.UNEXPLAINED: gettext_lazy("No cause was found"),
+}
+SHOWN: Final = 30
+
+
+class LookForm(forms.Form):
+    """What was found of all incidents up to the instant at which the page was opened."""
+
+    through = forms.DateTimeField(widget=forms.HiddenInput)
+    finding = forms.ChoiceField(
+        label=gettext_lazy("What was it?"), choices=list(FINDINGS.items()), widget=forms.RadioSelect
+    )
+
+
+@for_area("privacy")
+@require_http_methods(["GET", "HEAD", "POST"])
+def incidents(request: HttpRequest) -> HttpResponse:
+    """Tell whether incidents wait to be looked into, and record that somebody did."""
+    if request.method != "POST":
+        return _page(request, LookForm(initial={"through": _seen().isoformat()}))
+    form = LookForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    try:
+        _look(form.cleaned_data, staff_ref(request))
+    except RetentionError as refusal:
+        messages.error(request, f"{refusal.detail} {refusal.next_step}")
+        return redirect("privacy-incidents")
+    messages.success(request, _("Recorded. It stands in the ledger."))
+    return redirect("privacy-incidents")
+
+
+def _seen() -> datetime:
+    """Return the instant up to which whoever opens the page now can have seen all there is."""
+    return timezone.now() - SETTLED
+
+
+def _look(said: dict[str, Any], by: UUID) -> None:
+    finding = IncidentReview.Finding(said["finding"])
+    look_into_incidents(through=said["through"], finding=finding, by=by)
+
+
+def _page(request: HttpRequest, form: LookForm, status: int = 200) -> HttpResponse:
+    waiting = open_incidents()
+    reviews = IncidentReview.objects.order_by("-through", "-pk")[:SHOWN]
+    context = {
+        "waits": waiting.exists(),
+        "of": figures.of_how_many(waiting, of="agent__subject"),
+        "form": form,
+        "reviews": [
+            {"at": review.recorded_at, "finding": FINDINGS[review.finding]} for review in reviews
+        ],
+        "crumbs": [crumb("privacy")],
+    }
+    return render(request, "privacy/incidents.html", context, status=status)
