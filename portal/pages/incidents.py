@@ -23,15 +23,9 @@ from retention.services import look_into_incidents, open_incidents
 from retention.services.incidents import SETTLED
 
 FINDINGS: Final[dict[str, str | Promise]] = {
-    IncidentReview.Finding.RESTORED: gettext_lazy(
-        "The database was put back from a backup, and leases given since then are not known"
-    ),
-    IncidentReview.Finding.MENDED: gettext_lazy(
-        "A capture program did not keep to its leases, and was mended or replaced"
-    ),
-    IncidentReview.Finding.REMOVED: gettext_lazy(
-        "A capture program did not keep to its leases, and is no longer used"
-    ),
+    IncidentReview.Finding.RESTORED: gettext_lazy("A backup was put back"),
+    IncidentReview.Finding.MENDED: gettext_lazy("A program was mended or replaced"),
+    IncidentReview.Finding.REMOVED: gettext_lazy("A program is no longer used"),
     IncidentReview.Finding.UNEXPLAINED: gettext_lazy("No cause was found"),
 }
 SHOWN: Final = 30
