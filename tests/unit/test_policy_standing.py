@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -180,3 +180,17 @@ def test_very_many_marked_names_are_not_remembered_for_ever(monkeypatch: Any) ->
 
     assert not standing.holds(kept)
     assert standing.holds(verified(standing, 1))
+
+
+INSTANTS = st.integers(0, 3) | st.floats(0, 3)
+
+
+@given(st.sampled_from(["", '"1"']), st.integers(0, 3), st.integers(0, 3), INSTANTS)
+def test_what_is_kept_is_in_force_as_long_as_what_is_known(
+    etag: str, issued: int, fresh_until: int, now: float
+) -> None:
+    known = Known(1, 1, 1, etag=etag, issued=issued, fresh_until=fresh_until)
+
+    kept = Kept(known, None, Bucket(1))
+
+    assert kept.is_in_force(now) is known.is_in_force(now)
