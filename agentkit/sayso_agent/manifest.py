@@ -15,7 +15,7 @@ from sayso_agent.jws import KeySet, b64url, b64url_decode, header_of, verify_by
 
 TYPE: Final = "sayso-keys+jwt"
 MAX_KEYS: Final = 64
-_LARGEST: Final = 2**53
+_LARGEST: Final = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)

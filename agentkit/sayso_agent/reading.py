@@ -7,7 +7,7 @@ from typing import Any, Final
 from sayso_agent.errors import PolicyRefusedError
 
 CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST: Final = 2**53
+_LARGEST: Final = 2**53 - 1
 
 
 def malformed(name: str) -> PolicyRefusedError:

@@ -133,6 +133,6 @@ def _longest(document: Mapping[str, Any], at: datetime) -> int:
 def _payload(shared: CohortPolicy, standing: Any, platform: Platform, at: datetime) -> int:
     agent = Agent(ref=uuid.UUID(int=2**128 - 1), platform=platform)
     document = policy_document(
-        agent, terms_for(standing, at=at), version=2**53, at=at, lease_until=at, strikes=()
+        agent, terms_for(standing, at=at), version=2**53 - 1, at=at, lease_until=at, strikes=()
     )
     return len(assembled(document))
