@@ -74,5 +74,7 @@ class Buckets:
         return len(self._held) + len(self._loose)
 
     def _sweep(self, now: float) -> None:
-        self._loose = {who: it for who, it in self._loose.items() if not it.is_full(now)}
+        # Of a copy, made in one step: other threads take, too, while this one looks.
+        found = list(self._loose.items())
+        self._loose = {who: bucket for who, bucket in found if not bucket.is_full(now)}
         self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._loose))

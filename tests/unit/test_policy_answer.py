@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -326,6 +328,30 @@ def test_full_buckets_take_no_memory() -> None:
             buckets.take(b"%d-%d" % (second, number), float(second))
 
     assert len(buckets) <= 11_000
+
+
+def test_threads_that_take_at_once_are_all_answered() -> None:
+    buckets, failed = Buckets(10), []
+    buckets._sweep_at = 100
+
+    def ask(thread: int) -> None:
+        try:
+            for number in range(2_000):
+                buckets._sweep_at = 100
+                buckets.take(b"%d-%d" % (thread, number), float(number))
+        except RuntimeError as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=ask, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+
+    assert failed == []
 
 
 STEPS = st.sampled_from(["take", "own", "hold", "release", "crowd"])
