@@ -31,14 +31,14 @@ class BatchQuarantined(BatchRefused):
 
 
 class IncidentsTooFresh(RetentionError):
-    """Some of the batches that are judged right now may not be there to be looked at yet."""
+    """Incidents are told by full hours, and that hour is not over."""
 
     code = "incidents_too_fresh"
-    next_step = "Wait a minute, open the page anew, and record it again."
+    next_step = "Open the page of incidents anew, and record what is told there."
 
 
 class NothingToLookInto(RetentionError):
-    """Somebody has looked into all incidents up to then already."""
+    """Up to then there is no incident that nobody has looked into."""
 
     code = "nothing_to_look_into"
     next_step = "See what was found on the page of incidents."

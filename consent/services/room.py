@@ -101,11 +101,12 @@ def crowding(at: datetime) -> list[Attention]:
 def _measured(policy: CohortPolicy, at: datetime) -> int:
     """Return how long it is; worked out once a day, as no revision ever changes."""
     known = policy.sha256, at.date()
-    if known not in _lengths:
+    length = _lengths.get(known)
+    if length is None:
         if len(_lengths) >= KEPT:
             _lengths.clear()
-        _lengths[known] = _longest(said_by(policy), at)
-    return _lengths[known]
+        length = _lengths[known] = _longest(said_by(policy), at)
+    return length
 
 
 def _longest_of(documents: Iterable[Mapping[str, Any]], at: datetime) -> int:

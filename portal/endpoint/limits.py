@@ -61,14 +61,18 @@ class Buckets:
         """Return somebody's bucket, to be taken from without looking for it; until `release`."""
         bucket = self._held.get(who)
         if bucket is None:
-            bucket = self._loose.pop(who) if who in self._loose else Bucket(self._burst)
-            self._held[who] = bucket
+            bucket = self._held[who] = self._loose.pop(who, Bucket(self._burst))
         return bucket
 
     def release(self, who: bytes) -> None:
         """Hold somebody's bucket no more; what was taken from it stays taken."""
         if (bucket := self._held.pop(who, None)) is not None:
             self._loose[who] = bucket
+
+    def release_all(self) -> None:
+        """Hold nobody's bucket any more."""
+        self._loose.update(self._held)
+        self._held.clear()
 
     def __len__(self) -> int:
         return len(self._held) + len(self._loose)

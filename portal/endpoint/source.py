@@ -94,8 +94,9 @@ class Shared:
         if before and before.known == known and before.nonces == nonces:
             return  # and with it what else is known of it: how it polls, that it was verified
         if len(self.kept) >= MOST_KEPT:
-            for other in list(self.kept):
-                self.forget(other)
+            self.kept.clear()
+            self.polls.clear()
+            self.buckets.release_all()
         self.forget(digest)
         self.kept[digest] = Kept(known, nonces, self.buckets.hold(digest))
 

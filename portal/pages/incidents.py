@@ -1,6 +1,5 @@
 """Incidents: whether some wait to be looked into, what to do about them, and what was found."""
 
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,7 +7,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,7 +18,7 @@ from portal.people import for_area, staff_ref
 from retention.exceptions import RetentionError
 from retention.models import IncidentReview
 from retention.services import look_into_incidents, open_incidents
-from retention.services.incidents import SETTLED
+from retention.services.incidents import settled
 
 FINDINGS: Final[dict[str, str | Promise]] = {
     IncidentReview.Finding.RESTORED: gettext_lazy("A backup was put back"),
@@ -32,7 +30,7 @@ SHOWN: Final = 30
 
 
 class LookForm(forms.Form):
-    """What was found of all incidents up to the instant at which the page was opened."""
+    """What was found of all incidents before the hour that the page told of."""
 
     through = forms.DateTimeField(widget=forms.HiddenInput)
     finding = forms.ChoiceField(
@@ -45,7 +43,7 @@ class LookForm(forms.Form):
 def incidents(request: HttpRequest) -> HttpResponse:
     """Tell whether incidents wait to be looked into, and record that somebody did."""
     if request.method != "POST":
-        return _page(request, LookForm(initial={"through": _seen().isoformat()}))
+        return _page(request, LookForm(initial={"through": settled().isoformat()}))
     form = LookForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=422)
@@ -56,11 +54,6 @@ def incidents(request: HttpRequest) -> HttpResponse:
         return redirect("privacy-incidents")
     messages.success(request, _("Recorded. It stands in the ledger."))
     return redirect("privacy-incidents")
-
-
-def _seen() -> datetime:
-    """Return the instant up to which whoever opens the page now can have seen all there is."""
-    return timezone.now() - SETTLED
 
 
 def _look(said: dict[str, Any], by: UUID) -> None:
@@ -75,6 +68,7 @@ def _page(request: HttpRequest, form: LookForm, status: int = 200) -> HttpRespon
         "waits": waiting.exists(),
         "of": figures.of_how_many(waiting, of="agent__subject"),
         "form": form,
+        "through": settled(),
         "reviews": [
             {"at": review.recorded_at, "finding": FINDINGS[review.finding]} for review in reviews
         ],

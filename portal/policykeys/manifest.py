@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 TYPE: Final = "sayso-keys+jwt"
 FORMAT: Final = 1
 LONGEST_DAYS: Final = 800
-LARGEST: Final = 2**53
+LARGEST: Final = 2**53 - 1
 
 
 class ManifestRefused(Exception):

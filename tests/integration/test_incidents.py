@@ -1,18 +1,18 @@
 """Incidents wait until somebody has looked into them, and the ledger says who did and what it was.
 
-What waits is all that came after the last look, whoever looked and in whatever order.
+What waits is all that came after the last look and before the present hour.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -33,16 +33,6 @@ def world(database: Any) -> factories.World:
     return made
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No minute of patience: nothing else is being judged here."""
-    from portal.pages import incidents as page
-    from retention.services import incidents
-
-    for module in (incidents, page):
-        monkeypatch.setattr(module, "SETTLED", timedelta(0))
-
-
 def incident(subject: Any, number: int = 0) -> None:
     """Somebody's machine hands in what it captured before it had a lease."""
     from retention.exceptions import BatchQuarantined
@@ -55,11 +45,27 @@ def incident(subject: Any, number: int = 0) -> None:
         factories.hand_in(agent, policy, b"outside every lease %d" % number, **within)
 
 
+def hours_pass(database: Any) -> None:
+    """Two of them, for all that has happened: told is what lies before the present hour."""
+    database.sql(
+        """
+        ALTER TABLE retention_admission DISABLE TRIGGER USER;
+        ALTER TABLE retention_incidentreview DISABLE TRIGGER USER;
+        UPDATE retention_admission SET announced_at = announced_at - interval '2 hours';
+        UPDATE retention_incidentreview SET through = through - interval '2 hours',
+            recorded_at = recorded_at - interval '2 hours';
+        ALTER TABLE retention_admission ENABLE TRIGGER USER;
+        ALTER TABLE retention_incidentreview ENABLE TRIGGER USER;
+        """
+    )
+
+
 def look(**more: Any) -> Any:
     from retention import services
     from retention.models import IncidentReview
+    from retention.services.incidents import settled
 
-    said = {"through": timezone.now(), "finding": IncidentReview.Finding.MENDED, "by": OFFICER}
+    said = {"through": settled(), "finding": IncidentReview.Finding.MENDED, "by": OFFICER}
     return services.look_into_incidents(**{**said, **more})
 
 
@@ -76,38 +82,46 @@ def entries(database: Any) -> Any:
 # --- what waits ----------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("at_once")
-@given(st.lists(st.sampled_from(["incident", "look", "late look"]), max_size=8))
+@given(st.lists(st.sampled_from(["incident", "hours", "look", "late look"]), max_size=8))
+@example(["incident", "hours", "incident", "look", "hours", "late look", "look"])
 @hypothesis_settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_what_waits_came_after_the_last_look(world: factories.World, steps: list[str]) -> None:
+def test_what_waits_came_after_the_last_look_and_before_this_hour(
+    world: factories.World, database: Any, steps: list[str]
+) -> None:
     from retention.exceptions import NothingToLookInto
 
-    expected, before = waiting(), datetime(2020, 1, 1, tzinfo=UTC)
+    hours_pass(database)
+    before = timezone.now() - timedelta(hours=2)
+    if waiting():
+        look(by=uuid4())
+    expected = fresh = 0
     for number, step in enumerate(steps):
         if step == "incident":
             incident(world.subject, number)
-            expected += 1
+            fresh += 1
+        elif step == "hours":
+            hours_pass(database)
+            before -= timedelta(hours=2)
+            expected, fresh = expected + fresh, 0
         elif step == "look" and expected:
-            before = timezone.now()
-            look(through=before)
-            expected = 0
+            look(by=uuid4())
+            before, expected = timezone.now() - timedelta(hours=1), 0
         else:  # of a page that was opened before the last look, or of nothing
             with pytest.raises(NothingToLookInto):
-                look(through=before, by=UUID(int=100 + number))
+                look(by=uuid4(), **({"through": before} if step == "late look" else {}))
 
         assert waiting() == expected
 
 
-@pytest.mark.usefixtures("at_once")
 def test_a_look_is_in_the_ledger_once_however_often_it_is_sent(
     world: factories.World, database: Any
 ) -> None:
     incident(world.subject)
-    through = timezone.now()
+    hours_pass(database)
 
-    first, second = look(through=through), look(through=through)
+    first, second = look(), look()
 
     assert first == second
     [(body,)] = entries(database)
@@ -115,17 +129,20 @@ def test_a_look_is_in_the_ledger_once_however_often_it_is_sent(
     assert str(world.subject.ref).encode() not in bytes(body)
 
 
-def test_what_may_still_be_judged_is_not_looked_into(world: factories.World, database: Any) -> None:
-    from retention.exceptions import IncidentsTooFresh
+def test_no_hour_is_looked_into_that_is_not_over(world: factories.World, database: Any) -> None:
+    from retention.exceptions import IncidentsTooFresh, NothingToLookInto
+    from retention.services.incidents import settled
 
     incident(world.subject)
+    hour = settled()
 
+    assert (hour.minute, hour.second, hour.microsecond) == (0, 0, 0)
+    assert timedelta(minutes=10) <= timezone.now() - hour <= timedelta(minutes=71)
     with pytest.raises(IncidentsTooFresh):
-        look(through=timezone.now() - timedelta(seconds=55))
-    with pytest.raises(IncidentsTooFresh):
-        look(through=timezone.now() + timedelta(days=1))
-
-    assert (waiting(), entries(database)) == (1, [])
+        look(through=hour + timedelta(hours=1))
+    with pytest.raises(NothingToLookInto):
+        look(through=hour + timedelta(minutes=59))  # which counts as the hour itself
+    assert entries(database) == []
 
 
 # --- the database --------------------------------------------------------------------------------
@@ -182,12 +199,14 @@ def told_of(officer: Any) -> list[dict[str, str]]:
     return [one for one in todo if "incident" in one["text"]]
 
 
-@pytest.mark.usefixtures("at_once")
 def test_an_incident_waits_on_the_first_page_until_it_was_looked_into(
-    world: factories.World,
+    world: factories.World, database: Any
 ) -> None:
     officer = signed_in("privacy_officer")
     incident(world.subject)
+    assert told_of(officer) == []
+    assert WAITS not in officer.get(PAGE).content.decode()
+    hours_pass(database)
 
     [told] = told_of(officer)
     page = officer.get(told["url"]).content.decode()
@@ -204,45 +223,51 @@ def test_an_incident_waits_on_the_first_page_until_it_was_looked_into(
     ] == []
 
     incident(world.subject, 1)
+    hours_pass(database)
     assert WAITS in officer.get(PAGE).content.decode()
 
 
-@pytest.mark.usefixtures("at_once")
-def test_what_came_after_the_page_was_opened_waits_still(world: factories.World) -> None:
+def test_what_came_after_the_hour_that_was_told_waits_still(
+    world: factories.World, database: Any
+) -> None:
     officer = signed_in("privacy_officer")
     incident(world.subject)
-    page = officer.get(PAGE).content.decode()
+    hours_pass(database)
     incident(world.subject, 1)
+    page = officer.get(PAGE).content.decode()
 
     said = officer.post(PAGE, form_of(page) | {"finding": "mended"}, follow=True).content.decode()
 
     assert "Recorded." in said
-    assert WAITS in said
+    assert WAITS not in said
+    hours_pass(database)
     assert waiting() == 1
 
 
 def test_a_look_that_cannot_be_recorded_says_why(world: factories.World, database: Any) -> None:
     officer = signed_in("privacy_officer")
     incident(world.subject)
+    hours_pass(database)
     page = officer.get(PAGE).content.decode()
 
     unsaid = officer.post(PAGE, form_of(page))
     odd = officer.post(PAGE, {"through": "yesterday", "finding": "mended"})
-    fresh = officer.post(
-        PAGE, {"through": timezone.now().isoformat(), "finding": "mended"}, follow=True
-    )
+    ahead = (timezone.now() + timedelta(hours=1)).isoformat()
+    fresh = officer.post(PAGE, {"through": ahead, "finding": "mended"}, follow=True)
 
     assert (unsaid.status_code, odd.status_code) == (422, 422)
-    assert "Wait a minute" in fresh.content.decode()
+    assert "that hour is not over" in fresh.content.decode()
     assert entries(database) == []
 
 
-@pytest.mark.usefixtures("at_once")
-def test_of_how_few_people_is_not_said(world: factories.World, settings: Any) -> None:
+def test_of_how_few_people_is_not_said(
+    world: factories.World, settings: Any, database: Any
+) -> None:
     officer = signed_in("privacy_officer")
     said = []
     for _ in range(2):
         incident(world.another_subject())
+        hours_pass(database)
         said.append(form_free(officer.get(PAGE).content.decode()))
 
     assert said[0] == said[1]

@@ -59,7 +59,7 @@ def manifest(keys: tuple[VouchedKey, ...], **more: Any) -> Manifest:
     return opened(sign(request(keys, **more), ROOT, at=NOW, seconds=END - NOW))
 
 
-@given(key_sets(), st.integers(0, 2**53), st.lists(st.text(max_size=5), max_size=3))
+@given(key_sets(), st.integers(0, 2**53 - 1), st.lists(st.text(max_size=5), max_size=3))
 def test_what_was_signed_is_read_back(
     keys: tuple[VouchedKey, ...], version: int, revoked: list[str]
 ) -> None:

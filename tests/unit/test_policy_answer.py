@@ -354,7 +354,7 @@ def test_threads_that_take_at_once_are_all_answered() -> None:
     assert failed == []
 
 
-STEPS = st.sampled_from(["take", "own", "hold", "release", "crowd"])
+STEPS = st.sampled_from(["take", "own", "hold", "release", "release all", "crowd"])
 
 
 @given(st.lists(st.tuples(STEPS, st.sampled_from([0.0, 0.0, 0.3, 3.0]))))
@@ -373,8 +373,8 @@ def test_an_agent_has_one_bucket_whoever_holds_it(steps: list[tuple[str, float]]
             assert held.take(now) == single.take(now)
         elif step == "hold":
             held = buckets.hold(b"a")
-        elif step == "release":
-            buckets.release(b"a")
+        elif step.startswith("release"):
+            buckets.release(b"a") if step == "release" else buckets.release_all()
             held = None
         else:
             for other in range(4):
