@@ -23,7 +23,7 @@ from portal.attention import coming
 from portal.counts import kept_of, told_counts
 from portal.reporting import consents
 from retention.models import Certificate, DeletionJob
-from retention.services import open_incidents
+from retention.services import open_incidents, settled
 
 ANSWERS: Final = {
     "Yes": gettext_lazy("Yes"),
@@ -66,7 +66,7 @@ def todo() -> list[dict[str, Any]]:
     That something failed is never silent; of how few people it is, is not said.
     """
     failed = DeletionJob.objects.filter(~Q(failure=""), state=DeletionJob.State.DUE)
-    quarantined = open_incidents()
+    quarantined = open_incidents(before=settled())
     doubts = FactDoubt.objects.filter(settled_at__isnull=True).count()
     proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     found = [

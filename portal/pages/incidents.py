@@ -1,5 +1,6 @@
 """Incidents: whether some wait to be looked into, what to do about them, and what was found."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +18,7 @@ from portal.pages.crumbs import crumb
 from portal.people import for_area, staff_ref
 from retention.exceptions import RetentionError
 from retention.models import IncidentReview
-from retention.services import look_into_incidents, open_incidents
-from retention.services.incidents import settled
+from retention.services import look_into_incidents, open_incidents, settled
 
 FINDINGS: Final[dict[str, str | Promise]] = {
     IncidentReview.Finding.RESTORED: gettext_lazy("A backup was put back"),
@@ -42,11 +42,14 @@ class LookForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def incidents(request: HttpRequest) -> HttpResponse:
     """Tell whether incidents wait to be looked into, and record that somebody did."""
+    hour = settled()
     if request.method != "POST":
-        return _page(request, LookForm(initial={"through": settled().isoformat()}))
-    form = LookForm(request.POST)
+        return _page(request, LookForm(initial={"through": hour.isoformat()}), hour)
+    said = request.POST.copy()
+    form = LookForm(said)
     if not form.is_valid():
-        return _page(request, form, status=422)
+        said["through"] = hour.isoformat()  # what is shown again is what is told now
+        return _page(request, form, hour, status=422)
     try:
         _look(form.cleaned_data, staff_ref(request))
     except RetentionError as refusal:
@@ -61,14 +64,14 @@ def _look(said: dict[str, Any], by: UUID) -> None:
     look_into_incidents(through=said["through"], finding=finding, by=by)
 
 
-def _page(request: HttpRequest, form: LookForm, status: int = 200) -> HttpResponse:
-    waiting = open_incidents()
+def _page(request: HttpRequest, form: LookForm, hour: datetime, status: int = 200) -> HttpResponse:
+    waiting = open_incidents(before=hour)
     reviews = IncidentReview.objects.order_by("-through", "-pk")[:SHOWN]
     context = {
         "waits": waiting.exists(),
         "of": figures.of_how_many(waiting, of="agent__subject"),
         "form": form,
-        "through": settled(),
+        "through": hour,
         "reviews": [
             {"at": review.recorded_at, "finding": FINDINGS[review.finding]} for review in reviews
         ],

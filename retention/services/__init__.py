@@ -4,7 +4,7 @@ from retention.manifests import Manifest
 from retention.services.admission import announce_batch, refusal_of
 from retention.services.erasure import run_due_jobs
 from retention.services.imports import import_batches
-from retention.services.incidents import look_into_incidents, open_incidents
+from retention.services.incidents import look_into_incidents, open_incidents, settled
 from retention.services.owing import (
     expand_cases,
     owe_deletion,
@@ -35,6 +35,7 @@ __all__ = [
     "refusal_of",
     "run_due_jobs",
     "settle_uploads",
+    "settled",
     "tighten_due",
     "within",
 ]

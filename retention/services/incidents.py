@@ -33,9 +33,9 @@ def settled() -> datetime:
     return found
 
 
-def open_incidents() -> QuerySet[Admission]:
-    """Return the batches set apart before the hour that is told, and not looked into."""
-    found = Admission.objects.filter(state=Admission.State.QUARANTINED, announced_at__lt=settled())
+def open_incidents(*, before: datetime) -> QuerySet[Admission]:
+    """Return the batches set apart before an hour, as `settled` tells it, and not looked into."""
+    found = Admission.objects.filter(state=Admission.State.QUARANTINED, announced_at__lt=before)
     newest = IncidentReview.objects.order_by("-through").first()
     return found.filter(announced_at__gte=newest.through) if newest else found
 
@@ -57,7 +57,7 @@ def look_into_incidents(
         return said
     if through > settled():
         raise IncidentsTooFresh
-    if not open_incidents().filter(announced_at__lt=through).exists():
+    if not open_incidents(before=through).exists():
         raise NothingToLookInto
     review = IncidentReview.objects.create(through=through, finding=finding, by=by)
     ledger.append(

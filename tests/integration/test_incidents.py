@@ -63,16 +63,16 @@ def hours_pass(database: Any) -> None:
 def look(**more: Any) -> Any:
     from retention import services
     from retention.models import IncidentReview
-    from retention.services.incidents import settled
+    from retention.services import settled
 
     said = {"through": settled(), "finding": IncidentReview.Finding.MENDED, "by": OFFICER}
     return services.look_into_incidents(**{**said, **more})
 
 
 def waiting() -> int:
-    from retention.services import open_incidents
+    from retention.services import open_incidents, settled
 
-    return open_incidents().count()
+    return open_incidents(before=settled()).count()
 
 
 def entries(database: Any) -> Any:
@@ -131,7 +131,7 @@ def test_a_look_is_in_the_ledger_once_however_often_it_is_sent(
 
 def test_no_hour_is_looked_into_that_is_not_over(world: factories.World, database: Any) -> None:
     from retention.exceptions import IncidentsTooFresh, NothingToLookInto
-    from retention.services.incidents import settled
+    from retention.services import settled
 
     incident(world.subject)
     hour = settled()
@@ -256,6 +256,8 @@ def test_a_look_that_cannot_be_recorded_says_why(world: factories.World, databas
     fresh = officer.post(PAGE, {"through": ahead, "finding": "mended"}, follow=True)
 
     assert (unsaid.status_code, odd.status_code) == (422, 422)
+    for shown in (unsaid, odd):  # the hour that the page tells of, whatever was sent
+        assert form_of(shown.content.decode()) == form_of(page)
     assert "that hour is not over" in fresh.content.decode()
     assert entries(database) == []
 
